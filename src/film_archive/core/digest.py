@@ -1,0 +1,194 @@
+"""Content digests: which algorithms there are, and computing several in one read.
+
+`xxh128` (XXH3-128, canonical big-endian hex as xxhsum prints it) is always among them: with the size it is the key by
+which everything here knows the same content again. `crc32` is what a zip wants.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from queue import Queue
+from typing import Protocol
+
+from film_archive.core.errors import UsageError
+from film_archive.core.source import ByteSource
+
+KEY = "xxh128"
+BLOCK = 1 << 22
+_BUFFERS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """An algorithm's name and its value in hex (c4: its own base-58 form)."""
+
+    algorithm: str
+    value: str
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.value}"
+
+
+class Hasher(Protocol):
+    """What hashlib's objects do."""
+
+    def update(self, data: memoryview, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+class _Crc32:
+    """CRC-32 (ISO 3309, as in zip) by ISA-L."""
+
+    def __init__(self) -> None:
+        from isal import isal_zlib
+
+        self._crc32 = isal_zlib.crc32
+        self.value = 0
+
+    def update(self, data: memoryview, /) -> None:
+        self.value = self._crc32(data, self.value)
+
+    def hexdigest(self) -> str:
+        return f"{self.value:08x}"
+
+
+class _C4:
+    """SMPTE ST 2114: SHA-512 as 88 base-58 digits behind "c4"."""
+
+    _DIGITS = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+    def __init__(self) -> None:
+        self._sha512 = hashlib.sha512()
+
+    def update(self, data: memoryview, /) -> None:
+        self._sha512.update(data)
+
+    def hexdigest(self) -> str:
+        number = int.from_bytes(self._sha512.digest(), "big")
+        digits = []
+        while number:
+            number, digit = divmod(number, 58)
+            digits.append(self._DIGITS[digit])
+        return "c4" + "".join(reversed(digits)).rjust(88, "1")
+
+
+def _xxh128() -> Hasher:
+    import xxhash
+
+    return xxhash.xxh3_128()
+
+
+def _xxh3() -> Hasher:
+    import xxhash
+
+    return xxhash.xxh3_64()
+
+
+def _xxh64() -> Hasher:
+    import xxhash
+
+    return xxhash.xxh64()
+
+
+def _blake3() -> Hasher:
+    import blake3
+
+    return blake3.blake3()
+
+
+ALGORITHMS: Mapping[str, Callable[[], Hasher]] = {
+    "xxh128": _xxh128,
+    "xxh3": _xxh3,
+    "xxh64": _xxh64,
+    "crc32": _Crc32,
+    "md5": lambda: hashlib.md5(usedforsecurity=False),
+    "sha1": lambda: hashlib.sha1(usedforsecurity=False),
+    "sha256": hashlib.sha256,
+    "sha512": hashlib.sha512,
+    "blake3": _blake3,
+    "c4": _C4,
+}
+
+
+class MultiHasher:
+    """Several digests of one stream of bytes."""
+
+    def __init__(self, algorithms: Iterable[str] = (KEY,)) -> None:
+        self.size = 0
+        self._hashers: dict[str, Hasher] = {}
+        for name in algorithms:
+            if name not in ALGORITHMS:
+                raise UsageError(f"There is no digest called {name!r}; there are {', '.join(ALGORITHMS)}.")
+            self._hashers[name] = ALGORITHMS[name]()
+
+    def update(self, data: bytes | bytearray | memoryview) -> None:
+        view = memoryview(data)
+        for hasher in self._hashers.values():
+            hasher.update(view)
+        self.size += len(view)
+
+    def digests(self) -> dict[str, str]:
+        """Name → hex of what came so far."""
+        return {name: hasher.hexdigest() for name, hasher in self._hashers.items()}
+
+
+def read_ahead(source: ByteSource, offset: int = 0, length: int | None = None) -> Iterator[memoryview]:
+    """The bytes of a source in blocks of at most 4 MiB, read in a thread of their own ahead of the consumer.
+
+    Four buffers go round: a block is valid until the next one is asked for.
+    """
+    end = source.size if length is None else min(source.size, offset + length)
+    if end - offset <= BLOCK:
+        if end > offset:
+            yield memoryview(source.read_at(offset, end - offset))
+        return
+    free: Queue[bytearray | None] = Queue()
+    full: Queue[tuple[bytearray, int] | BaseException | None] = Queue()
+    for _ in range(_BUFFERS):
+        free.put(bytearray(BLOCK))
+
+    def produce() -> None:
+        position = offset
+        try:
+            while position < end:
+                buffer = free.get()
+                if buffer is None:
+                    return
+                count = source.read_into(position, memoryview(buffer)[: end - position])
+                position += count
+                full.put((buffer, count))
+            full.put(None)
+        except BaseException as error:  # noqa: BLE001  handed to the consumer, who raises it
+            full.put(error)
+
+    thread = threading.Thread(target=produce, name=f"read {source.name}", daemon=True)
+    thread.start()
+    try:
+        while (block := full.get()) is not None:
+            if isinstance(block, BaseException):
+                raise block
+            buffer, count = block
+            yield memoryview(buffer)[:count]
+            free.put(buffer)
+    finally:
+        free.put(None)
+        thread.join()
+
+
+def digest_source(
+    source: ByteSource,
+    algorithms: Iterable[str] = (KEY,),
+    *,
+    on_bytes: Callable[[int], None] | None = None,
+) -> dict[str, str]:
+    """Read a source once and compute all `algorithms` (name → hex); `on_bytes` hears of each block that is done."""
+    hasher = MultiHasher(algorithms)
+    for block in read_ahead(source):
+        hasher.update(block)
+        if on_bytes is not None:
+            on_bytes(len(block))
+    return hasher.digests()

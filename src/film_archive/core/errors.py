@@ -1,0 +1,123 @@
+"""The error tree, split by what a caller would do about it. Each class carries the exit status of the command line.
+
+    FilmArchiveError                 1   only ever raised through a subclass
+    ├── UsageError                   2   the request itself is wrong: mend the call
+    │   ├── InvalidTimecode              a label that does not exist at this rate
+    │   └── RateUnknown                  a rate has to be given
+    ├── NotFound                     3   no such file, member, branch, cartridge
+    ├── Refused                      4   would overwrite, is unsafe, is in use: nothing was changed
+    ├── NotSupported                 5   understood, but this program or machine cannot do it
+    │   └── NotMedia                     nothing here that a probe knows
+    ├── StorageError                 6   the disk or the network failed
+    │   ├── NoSpace                      with the bytes that are missing
+    │   └── ShortRead                    a source ended before its size
+    ├── OutOfRange                   7   a range or timecode outside the media
+    │   └── TimecodeUnknown              the media has no start timecode: give one
+    ├── Damaged                     11   content or structure is not what its digest or format says
+    │   └── SourceChanged                a file changed while it was read
+    ├── PartlyDone                  12   some of it is done, and the report says what
+    └── Interrupted                130   stopped by the user; the next run continues
+
+Status 10 ("the answer is no") is an answer and not an error: verbs return it. A message is one sentence: what happened, to
+what, in what state things are now, and what to do.
+"""
+
+from __future__ import annotations
+
+import errno
+
+
+class FilmArchiveError(Exception):
+    """Everything that this package raises on purpose."""
+
+    exit_status = 1
+
+
+class UsageError(FilmArchiveError, ValueError):
+    exit_status = 2
+
+
+class InvalidTimecode(UsageError):
+    pass
+
+
+class RateUnknown(UsageError):
+    pass
+
+
+class NotFound(FilmArchiveError, LookupError):
+    exit_status = 3
+
+    def __str__(self) -> str:  # LookupError's subclasses quote their argument; ours is a sentence
+        return str(self.args[0]) if self.args else ""
+
+
+class Refused(FilmArchiveError):
+    exit_status = 4
+
+
+class NotSupported(FilmArchiveError):
+    exit_status = 5
+
+
+class NotMedia(NotSupported):
+    pass
+
+
+class StorageError(FilmArchiveError, OSError):
+    exit_status = 6
+
+    def __str__(self) -> str:  # OSError would format its arguments as (errno, text)
+        return str(self.args[0]) if self.args else ""
+
+
+class NoSpace(StorageError):
+    pass
+
+
+class ShortRead(StorageError):
+    pass
+
+
+class OutOfRange(FilmArchiveError, ValueError):
+    exit_status = 7
+
+
+class TimecodeUnknown(OutOfRange):
+    pass
+
+
+class Damaged(FilmArchiveError):
+    exit_status = 11
+
+
+class SourceChanged(Damaged):
+    pass
+
+
+class PartlyDone(FilmArchiveError):
+    exit_status = 12
+
+
+class Interrupted(FilmArchiveError):
+    exit_status = 130
+
+
+_NOT_FOUND = {errno.ENOENT, errno.ENOTDIR}
+_REFUSED = {errno.EEXIST, errno.EACCES, errno.EPERM, errno.ELOOP, errno.EROFS, errno.ENOTEMPTY, errno.EBUSY}
+_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def from_os_error(error: OSError, doing: str) -> FilmArchiveError:
+    """Turn what the system reports into our tree; `doing` is e.g. "read /footage/a.mov" and completes the sentence."""
+    if isinstance(error, FilmArchiveError):
+        return error
+    reason = error.strerror or str(error)
+    sentence = f"Could not {doing}: {reason}."
+    if error.errno in _NOT_FOUND:
+        return NotFound(sentence)
+    if error.errno in _REFUSED:
+        return Refused(sentence)
+    if error.errno in _NO_SPACE:
+        return NoSpace(sentence)
+    return StorageError(sentence)

@@ -1,0 +1,297 @@
+"""Where each frame and each piece of sound lies in a file, without decoding: number ⇄ time ⇄ bytes ⇄ keyframe.
+
+Positions are offsets into the media file itself (a member's own bytes when it lies in an archive). Tables are in decode
+order, as the file has them; frame *numbers* are in display order and count only what is shown (edit lists are applied:
+a packet whose time is below 0 or at or past `end` is pre-roll).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic_core import from_json, to_json
+
+from film_archive.core.errors import Damaged, OutOfRange
+from film_archive.core.timecode import FrameRange, FrameRate
+
+_MAGIC = b"film-archive frame index 1\n"
+_MAXIMUM = 1 << 30
+
+Longs = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Packets:
+    """The packets (or PCM chunks) of one track, in decode order.
+
+    `offsets`, `sizes` in bytes, `times` in ticks of 1/`timescale` s, 0 being the first moment shown; `end` is the tick just
+    after the last one shown.
+    """
+
+    offsets: Longs
+    sizes: Longs
+    times: Longs
+    end: int
+    timescale: Fraction
+
+    def __post_init__(self) -> None:
+        if not len(self.offsets) == len(self.sizes) == len(self.times):
+            raise ValueError("the tables of a track have different lengths")
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+
+@dataclass(frozen=True, eq=False)
+class AudioIndex:
+    """One audio track. For PCM a packet is a chunk of `size / frame_bytes` samples; coded sound has frame_bytes 0."""
+
+    packets: Packets
+    sample_rate: int
+    channels: int
+    frame_bytes: int
+    codec: str
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One shown frame: its number, its bytes, its time in ticks, and where it stands in decode order."""
+
+    number: int
+    offset: int
+    size: int
+    time: int
+    key: bool
+    position: int
+
+
+@dataclass(frozen=True, eq=False)
+class FrameIndex:
+    """All frames of a clip's picture track and all its sound."""
+
+    video: Packets | None
+    keys: NDArray[np.bool_]
+    rate: FrameRate | None
+    audio: tuple[AudioIndex, ...] = ()
+    diagnostics: tuple[str, ...] = field(default=())
+
+    @cached_property
+    def shown(self) -> Longs:
+        """Frame number → position in decode order."""
+        if self.video is None:
+            return np.zeros(0, np.int64)
+        times = self.video.times
+        order = np.argsort(times, kind="stable")
+        visible = (times[order] >= 0) & (times[order] < self.video.end)
+        return order[visible].astype(np.int64)
+
+    @property
+    def frames(self) -> int:
+        """How many frames are shown."""
+        return len(self.shown)
+
+    @cached_property
+    def intra(self) -> bool:
+        """Whether every frame stands alone."""
+        return bool(self.keys.all())
+
+    @cached_property
+    def vfr(self) -> bool:
+        """Whether frames are shown for different times, beyond what rounding to the timescale explains."""
+        if self.video is None or self.frames < 3:
+            return False
+        steps = np.diff(self.video.times[self.shown])
+        shortest = int(steps.min())
+        rounding = 0 if shortest < 8 else 1 if shortest < 20 else 2
+        return bool(steps.max() - shortest > rounding)
+
+    def frame(self, number: int) -> Frame:
+        """The frame of this number, from 0."""
+        if self.video is None or not 0 <= number < self.frames:
+            raise OutOfRange(f"Frame {number} is not there; the clip has frames 0 to {self.frames - 1}.")
+        position = int(self.shown[number])
+        return Frame(
+            number,
+            int(self.video.offsets[position]),
+            int(self.video.sizes[position]),
+            int(self.video.times[position]),
+            bool(self.keys[position]),
+            position,
+        )
+
+    def keyframe_before(self, number: int) -> Frame:
+        """The keyframe that decoding has to start from to show this frame (in decode order; the frame itself if it is one)."""
+        position = self.frame(number).position
+        while position > 0 and not self.keys[position]:
+            position -= 1
+        numbers = np.nonzero(self.shown == position)[0]
+        assert self.video is not None
+        return Frame(
+            int(numbers[0]) if len(numbers) else -1,
+            int(self.video.offsets[position]),
+            int(self.video.sizes[position]),
+            int(self.video.times[position]),
+            bool(self.keys[position]),
+            position,
+        )
+
+    def number_at(self, time: Fraction) -> int:
+        """The number of the frame that is shown at a time in seconds from the first frame."""
+        if self.video is None or self.frames == 0:
+            raise OutOfRange("The clip has no picture.")
+        tick = int(time * self.video.timescale // 1)
+        if not 0 <= tick < self.video.end:
+            raise OutOfRange(f"{float(time):.3f} s lies outside the clip, which lasts {float(self.seconds):.3f} s.")
+        return int(np.searchsorted(self.video.times[self.shown], tick, side="right")) - 1
+
+    @property
+    def seconds(self) -> Fraction:
+        return Fraction(0) if self.video is None else Fraction(self.video.end) / self.video.timescale
+
+    def positions(self, numbers: FrameRange) -> Longs:
+        """Where the frames of a range stand in decode order."""
+        if numbers.end > self.frames:
+            raise OutOfRange(
+                f"Frames {numbers.first} to {numbers.end - 1} are not all there; the clip has 0 to {self.frames - 1}."
+            )
+        return self.shown[numbers.first : numbers.end]
+
+    def to_bytes(self) -> bytes:
+        """The stored form: a line of JSON, then the tables as compressed byte planes."""
+        tracks = ([] if self.video is None else [self.video]) + [track.packets for track in self.audio]
+        head = {
+            "rate": None if self.rate is None else str(self.rate),
+            "video": self.video is not None,
+            "tracks": [
+                {"count": len(track), "end": track.end, "timescale": _ratio(track.timescale)} for track in tracks
+            ],
+            "audio": [
+                {
+                    "sample_rate": track.sample_rate,
+                    "channels": track.channels,
+                    "frame_bytes": track.frame_bytes,
+                    "codec": track.codec,
+                }
+                for track in self.audio
+            ],
+            "diagnostics": list(self.diagnostics),
+        }
+        owners, gaps = _file_order(tracks)
+        planes = [_pack(owners), _pack(gaps)]
+        for track in tracks:
+            planes += [_pack(np.diff(track.sizes, prepend=0)), _pack(np.diff(np.diff(track.times, prepend=0), prepend=0))]
+        body = b"".join((*planes, np.packbits(self.keys).tobytes()))
+        return _MAGIC + to_json(head) + b"\n" + zlib.compress(body, 6)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> FrameIndex:
+        """Read what `to_bytes` wrote; raises Damaged where it is not that."""
+        try:
+            return cls._parse(data)
+        except Damaged:
+            raise
+        except (ValueError, KeyError, TypeError, IndexError, zlib.error, ZeroDivisionError) as error:
+            raise Damaged(f"A frame index could not be read ({error}); make it again from the media.") from error
+
+    @classmethod
+    def _parse(cls, data: bytes) -> FrameIndex:
+        if not data.startswith(_MAGIC):
+            raise Damaged("This is not a frame index, or one of a later version.")
+        line_end = data.index(b"\n", len(_MAGIC))
+        head: dict[str, Any] = from_json(data[len(_MAGIC) : line_end])
+        counts = [int(track["count"]) for track in head["tracks"]]
+        total = sum(counts)
+        keys_count = counts[0] if head["video"] else 0
+        expected = 8 * (2 * total + 2 * total) + (keys_count + 7) // 8
+        if min(counts, default=0) < 0 or expected > _MAXIMUM:
+            raise Damaged("A frame index states impossible table sizes.")
+        inflater = zlib.decompressobj()
+        body = inflater.decompress(data[line_end + 1 :], expected + 1)
+        if len(body) != expected:
+            raise Damaged("A frame index is cut short or too long.")
+        reader = _Planes(body)
+        owners, gaps = reader.take(total), reader.take(total)
+        sizes, times = [], []
+        for count in counts:
+            sizes.append(np.cumsum(reader.take(count)))
+            times.append(np.cumsum(np.cumsum(reader.take(count))))
+        offsets = _from_file_order(owners, gaps, sizes)
+        tracks = [
+            Packets(offsets[i], sizes[i], times[i], int(track["end"]), _fraction(track["timescale"]))
+            for i, track in enumerate(head["tracks"])
+        ]
+        keys = np.unpackbits(np.frombuffer(body, np.uint8, offset=reader.position), count=keys_count).astype(np.bool_)
+        sound = tracks[1:] if head["video"] else tracks
+        audio = tuple(
+            AudioIndex(packets, t["sample_rate"], t["channels"], t["frame_bytes"], t["codec"])
+            for packets, t in zip(sound, head["audio"], strict=True)
+        )
+        rate = FrameRate.of(head["rate"]) if head["rate"] else None
+        return cls(tracks[0] if head["video"] else None, keys, rate, audio, tuple(head["diagnostics"]))
+
+
+# Most files interleave picture and sound without gaps. Stored in file order, a packet's place then follows from the sizes
+# before it, and only whose turn it is has to be written down: both columns compress to almost nothing.
+
+
+def _file_order(tracks: Sequence[Packets]) -> tuple[Longs, Longs]:
+    """(index of the track, distance from the end of the packet before) of all packets.
+
+    The order is that of the offsets, except that a track's own packets keep their decode order.
+    """
+    counts = [len(track) for track in tracks]
+    owners = np.repeat(np.arange(len(tracks), dtype=np.int64), counts)
+    if not len(owners):
+        return owners, owners.copy()
+    offsets = np.concatenate([track.offsets for track in tracks])
+    sizes = np.concatenate([track.sizes for track in tracks])
+    ranks = np.concatenate([np.maximum.accumulate(track.offsets) for track in tracks])
+    order = np.lexsort((np.concatenate([np.arange(count) for count in counts]), ranks))
+    ends = offsets + sizes
+    before = np.concatenate((np.zeros(1, np.int64), ends[order][:-1]))
+    return owners[order], offsets[order] - before
+
+
+def _from_file_order(owners: Longs, gaps: Longs, sizes: Sequence[Longs]) -> list[Longs]:
+    if not np.array_equal(np.bincount(owners, minlength=len(sizes)), [len(column) for column in sizes]):
+        raise Damaged("A frame index contradicts itself.")
+    ordered_sizes = np.empty(len(owners), np.int64)
+    places = [np.nonzero(owners == index)[0] for index in range(len(sizes))]
+    for place, column in zip(places, sizes, strict=True):
+        ordered_sizes[place] = column
+    ends = np.cumsum(gaps + ordered_sizes)
+    starts = ends - ordered_sizes
+    return [starts[place] for place in places]
+
+
+def _pack(column: Longs) -> bytes:
+    """A column as zigzag numbers, byte plane by byte plane, so that equal high bytes lie together."""
+    zigzag = ((column << 1) ^ (column >> 63)).astype("<u8")
+    return zigzag.view(np.uint8).reshape(-1, 8).T.tobytes()
+
+
+@dataclass
+class _Planes:
+    body: bytes
+    position: int = 0
+
+    def take(self, count: int) -> Longs:
+        planes = np.frombuffer(self.body, np.uint8, count * 8, self.position).reshape(8, count)
+        self.position += count * 8
+        zigzag = np.ascontiguousarray(planes.T).view("<u8").reshape(-1)
+        return (zigzag >> np.uint64(1)).astype(np.int64) ^ -(zigzag & np.uint64(1)).astype(np.int64)
+
+
+def _ratio(value: Fraction) -> str:
+    return f"{value.numerator}/{value.denominator}"
+
+
+def _fraction(text: str) -> Fraction:
+    return Fraction(text)

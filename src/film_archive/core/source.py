@@ -1,0 +1,333 @@
+"""Where bytes come from: a file, a part of one, several in a row, memory, a member of an archive.
+
+A `ByteSource` has a name, a size and `read_at`; probing, proxies, streaming, cutting and verification are written against
+it and against nothing else. A source that is one run of bytes of one file says so (`extent`), so that those bytes can be
+sent or shared without passing through Python.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import threading
+from abc import ABC, abstractmethod
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self, cast
+
+from film_archive.core.errors import NotSupported, ShortRead, SourceChanged, UsageError, from_os_error
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """One run of bytes of one file."""
+
+    path: Path
+    offset: int
+    length: int
+
+
+class ByteSource(ABC):
+    """A run of `size` bytes that can be read at any place, by any number of threads at once.
+
+    `name` is what a person calls it: a path, or ARCHIVE::MEMBER.
+    """
+
+    name: str
+    size: int
+
+    @abstractmethod
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Fill `buffer` from `offset`; returns how many bytes that were, fewer than asked only at the end.
+
+        Raises ShortRead where the bytes end before `size`, StorageError where they can't be read.
+        """
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Up to `length` bytes from `offset`; fewer only at the end of the source."""
+        length = max(0, min(length, self.size - offset))
+        if length == 0:
+            return b""
+        buffer = bytearray(length)
+        count = self.read_into(offset, memoryview(buffer))
+        return bytes(buffer) if count == length else bytes(memoryview(buffer)[:count])
+
+    def extent(self) -> Extent | None:
+        """Where these bytes lie, if they are one run of one file."""
+        return None
+
+    def slice(self, offset: int, length: int) -> ByteSource:
+        """A part of this source; the part keeps working as long as this source is open."""
+        return SliceSource(self, offset, length)
+
+    def open(self) -> BinaryIO:
+        """A new seekable, read-only file object over these bytes; it does not close the source."""
+        return cast(BinaryIO, SourceFile(self))
+
+    def check_unchanged(self) -> None:
+        """Raise SourceChanged where the bytes are known to be others than when the source was opened."""
+        return None
+
+    def close(self) -> None:
+        """Let go of what the source holds open."""
+        return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _bounded(self, offset: int, buffer: memoryview) -> memoryview:
+        if offset < 0:
+            raise UsageError(f"{self.name}: {offset} is not a position to read from.")
+        return buffer[: max(0, self.size - offset)]
+
+
+class FileSource(ByteSource):
+    """A regular file, opened once; its size is the size it had then."""
+
+    def __init__(self, path: str | os.PathLike[str], name: str | None = None) -> None:
+        self.path = Path(path)
+        self.name = name if name is not None else printable(self.path)
+        try:
+            # Without O_NONBLOCK a FIFO would hang here for ever.
+            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            raise from_os_error(error, f"open {self.name}") from error
+        status = os.fstat(self._descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            os.close(self._descriptor)
+            raise NotSupported(f"{self.name} is {kind_of(status.st_mode)}, not a file.")
+        self.status = status
+        self.size = status.st_size
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        view = self._bounded(offset, buffer)
+        done = 0
+        while done < len(view):
+            try:
+                count = os.preadv(self._descriptor, [view[done:]], offset + done)
+            except OSError as error:
+                raise from_os_error(error, f"read {self.name} at byte {offset + done}") from error
+            if count == 0:
+                raise ShortRead(
+                    f"{self.name} ended at byte {offset + done} while it was read; it had {self.size} bytes when opened."
+                )
+            done += count
+        return done
+
+    def extent(self) -> Extent:
+        return Extent(self.path, 0, self.size)
+
+    def fileno(self) -> int:
+        """The open descriptor, for the system's own copying calls."""
+        return self._descriptor
+
+    def check_unchanged(self) -> None:
+        now = os.fstat(self._descriptor)
+        then = self.status
+        if (now.st_size, now.st_mtime_ns) != (then.st_size, then.st_mtime_ns):
+            raise SourceChanged(
+                f"{self.name} changed while it was read ({then.st_size} bytes at first, {now.st_size} now); "
+                "try again when nothing writes to it."
+            )
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+class MemorySource(ByteSource):
+    """Bytes that are in memory already."""
+
+    def __init__(self, data: bytes | bytearray | memoryview, name: str = "memory") -> None:
+        self._data = memoryview(data).cast("B")
+        self.size = len(self._data)
+        self.name = name
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        view = self._bounded(offset, buffer)
+        view[:] = self._data[offset : offset + len(view)]
+        return len(view)
+
+
+class SliceSource(ByteSource):
+    """A part of another source."""
+
+    def __init__(self, base: ByteSource, offset: int, length: int, name: str | None = None) -> None:
+        if offset < 0 or length < 0 or offset + length > base.size:
+            raise ShortRead(
+                f"{name or base.name}: bytes {offset} to {offset + length} lie outside the {base.size} that are there."
+            )
+        self._base = base
+        self._offset = offset
+        self.size = length
+        self.name = name if name is not None else base.name
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        view = self._bounded(offset, buffer)
+        return self._base.read_into(self._offset + offset, view) if len(view) else 0
+
+    def extent(self) -> Extent | None:
+        below = self._base.extent()
+        return None if below is None else Extent(below.path, below.offset + self._offset, self.size)
+
+    def slice(self, offset: int, length: int) -> ByteSource:
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise ShortRead(
+                f"{self.name}: bytes {offset} to {offset + length} lie outside the {self.size} that are there."
+            )
+        return SliceSource(self._base, self._offset + offset, length, self.name)
+
+    def check_unchanged(self) -> None:
+        self._base.check_unchanged()
+
+
+class ConcatSource(ByteSource):
+    """Several sources, one behind the other."""
+
+    def __init__(self, parts: Sequence[ByteSource], name: str | None = None) -> None:
+        self._parts = tuple(part for part in parts if part.size)
+        self._starts = []
+        position = 0
+        for part in self._parts:
+            self._starts.append(position)
+            position += part.size
+        self.size = position
+        self.name = name if name is not None else (parts[0].name if parts else "nothing")
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        view = self._bounded(offset, buffer)
+        done = 0
+        while done < len(view):
+            index = bisect_right(self._starts, offset + done) - 1
+            part, start = self._parts[index], self._starts[index]
+            room = min(len(view) - done, start + part.size - (offset + done))
+            done += part.read_into(offset + done - start, view[done : done + room])
+        return done
+
+    def extent(self) -> Extent | None:
+        whole: Extent | None = None
+        for part in self._parts:
+            here = part.extent()
+            if here is None:
+                return None
+            if whole is None:
+                whole = here
+            elif here.path == whole.path and here.offset == whole.offset + whole.length:
+                whole = Extent(whole.path, whole.offset, whole.length + here.length)
+            else:
+                return None
+        return whole
+
+    def check_unchanged(self) -> None:
+        for part in self._parts:
+            part.check_unchanged()
+
+
+class SourceFile(io.RawIOBase):
+    """A source as a file object: read, seek, tell. Its position is its own; give each thread one."""
+
+    def __init__(self, source: ByteSource) -> None:
+        super().__init__()
+        self.source = source
+        self.name = source.name
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # RawIOBase says "Buffer", 3.12
+        count = self.source.read_into(self._position, memoryview(buffer).cast("B"))
+        self._position += count
+        return count
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = self.source.size - self._position
+        data = self.source.read_at(self._position, left if size is None or size < 0 else min(size, left))
+        self._position += len(data)
+        return data
+
+    def readall(self) -> bytes:
+        return self.read()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.source.size}.get(whence)
+        if base is None:
+            raise ValueError(f"whence {whence} is not known")
+        if base + offset < 0:
+            raise ValueError("can't seek before the start")
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+
+class StreamSource(ByteSource):
+    """A seekable binary stream that somebody else opened; reads take turns, since a stream has one position."""
+
+    def __init__(self, stream: BinaryIO, name: str | None = None) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self.name = name if name is not None else printable(str(getattr(stream, "name", "stream")))
+        try:
+            self.size = stream.seek(0, os.SEEK_END)
+        except (OSError, ValueError) as error:
+            raise NotSupported(f"{self.name} can't be read at any place; give a file or a seekable stream.") from error
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        view = self._bounded(offset, buffer)
+        done = 0
+        with self._lock:
+            self._stream.seek(offset)
+            while done < len(view):
+                data = self._stream.read(len(view) - done)
+                if not data:
+                    raise ShortRead(f"{self.name} ended at byte {offset + done}; it had {self.size} when opened.")
+                view[done : done + len(data)] = data
+                done += len(data)
+        return done
+
+
+def as_source(what: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | ByteSource) -> ByteSource:
+    """A source over whatever holds the bytes: a path, bytes, a seekable binary stream, or a source as it is."""
+    if isinstance(what, ByteSource):
+        return what
+    if isinstance(what, str | os.PathLike):
+        return FileSource(what)
+    if isinstance(what, bytes | bytearray | memoryview):
+        return MemorySource(what)
+    return StreamSource(what)
+
+
+def kind_of(mode: int) -> str:
+    """What a file mode names, in words."""
+    for test, words in (
+        (stat.S_ISDIR, "a folder"),
+        (stat.S_ISFIFO, "a pipe (FIFO)"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+        (stat.S_ISLNK, "a symbolic link"),
+    ):
+        if test(mode):
+            return words
+    return "a file"
+
+
+def printable(path: str | os.PathLike[str]) -> str:
+    """A path as text that can always be shown: bytes that are not UTF-8, and control signs, become escapes."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

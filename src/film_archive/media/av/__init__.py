@@ -1,0 +1,1 @@
+"""The only place that touches PyAV: opening, decoding, encoding, writing containers."""
