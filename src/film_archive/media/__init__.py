@@ -1,1 +1,1 @@
-"""."""
+"""What is inside a media file, and cutting it."""
