@@ -94,6 +94,8 @@ def _diagnose(source: ByteSource) -> tuple[str, directory.Directory | _Found | _
         found = None
     sealed = found is not None and found.sealed
     manifest = _find_manifest(source, found.end.end if found is not None and sealed else 0)
+    if manifest is None and found is not None and not sealed:
+        manifest = _manifest_of(source, found)
     if found is not None and sealed and manifest is None:
         return f"cut off {found.trailing} bytes behind the end" if found.trailing else "mend local headers", found
     if manifest is not None:
@@ -138,8 +140,28 @@ def _manifest_at(source: ByteSource, position: int) -> _Found | None:
     entry = Entry(
         header.name, header.method, header.crc32, header.packed_size, header.size, position, header.mtime, 0o100644
     )
+    return _proven_manifest(source, entry, payload)
+
+
+def _manifest_of(source: ByteSource, found: directory.Directory) -> _Found | None:
+    """The manifest that an unsealed directory names, where only its own local header is damaged."""
+    entry = directory.manifest_entry(source, found.end)
+    if entry is None:
+        return None
+    near = entry.header_offset + zipformat.header_length(entry, entry.header_offset)
+    far = entry.header_offset + zipformat.header_length(entry, 1 << 40)
+    for payload in {near, far}:
+        if payload + entry.packed_size <= source.size:
+            manifest = _proven_manifest(source, entry, payload)
+            if manifest is not None:
+                return manifest
+    return None
+
+
+def _proven_manifest(source: ByteSource, entry: Entry, payload: int) -> _Found | None:
+    """The manifest with its payload there, if it is whole and says that it lies there."""
     try:
-        stated, members = read_manifest(inflate_checked(source.slice(payload, header.packed_size), entry))
+        stated, members = read_manifest(inflate_checked(source.slice(payload, entry.packed_size), entry))
         for _ in members:  # to the end, where its CRC is compared
             pass
     except FilmArchiveError:

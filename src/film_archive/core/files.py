@@ -414,3 +414,10 @@ def move(source: Path, target: Path) -> None:
         copy_times_and_mode(origin.status, target)
     remove(source, missing_ok=False)
     sync_folder(source.parent)
+
+
+def remove_empty_folders(folder: Path) -> None:
+    """Remove a folder of ours and the folders in it, as far as they are empty."""
+    for below, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(below)
