@@ -421,3 +421,19 @@ def remove_empty_folders(folder: Path) -> None:
     for below, _, _ in os.walk(folder, topdown=False):
         with contextlib.suppress(OSError):
             os.rmdir(below)
+
+
+def can_share(source: Path, folder: Path) -> bool:
+    """Whether files of a folder can share blocks with a file: tried on one block of it."""
+    probe = folder / f".film-archive-share-{os.getpid()}"
+    try:
+        descriptor = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return False
+    try:
+        with FileSource(source) as origin:
+            block = block_size(descriptor)
+            return origin.size >= block and clone_range(origin.fileno(), 0, descriptor, 0, block)
+    finally:
+        os.close(descriptor)
+        remove(probe)
