@@ -414,3 +414,26 @@ def move(source: Path, target: Path) -> None:
         copy_times_and_mode(origin.status, target)
     remove(source, missing_ok=False)
     sync_folder(source.parent)
+
+
+def remove_empty_folders(folder: Path) -> None:
+    """Remove a folder of ours and the folders in it, as far as they are empty."""
+    for below, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(below)
+
+
+def can_share(source: Path, folder: Path) -> bool:
+    """Whether files of a folder can share blocks with a file: tried on one block of it."""
+    probe = folder / f".film-archive-share-{os.getpid()}"
+    try:
+        descriptor = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return False
+    try:
+        with FileSource(source) as origin:
+            block = block_size(descriptor)
+            return origin.size >= block and clone_range(origin.fileno(), 0, descriptor, 0, block)
+    finally:
+        os.close(descriptor)
+        remove(probe)

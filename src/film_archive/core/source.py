@@ -144,6 +144,10 @@ class FileSource(ByteSource):
             os.close(self._descriptor)
             self._descriptor = -1
 
+    def __del__(self) -> None:
+        if getattr(self, "_descriptor", -1) >= 0:
+            self.close()
+
 
 class MemorySource(ByteSource):
     """Bytes that are in memory already."""
