@@ -379,7 +379,7 @@ class ParsedTimecode:
     diagnostics: tuple[str, ...] = ()
 
 
-_LABEL = re.compile(r"\s*(\d{1,2})([:;])(\d{1,2})([:;])(\d{1,2})([:;.,])(\d{1,6})\s*", re.ASCII)
+_LABEL = re.compile(r"(\d{1,2})([:;])(\d{1,2})([:;])(\d{1,2})([:;.,])(\d{1,6})", re.ASCII)
 
 
 def parse_timecode(
@@ -391,9 +391,11 @@ def parse_timecode(
         drop_frame = said if drop_frame is None else drop_frame
     else:
         rate = FrameRate.of(frame_rate)
-    match = _LABEL.fullmatch(text)
+    match = _LABEL.fullmatch(text.strip())
     if match is None:
-        raise InvalidTimecode(f"{text!r} is not a timecode; write it like 01:00:00:00, or 01:00:00;00 for drop-frame.")
+        raise InvalidTimecode(
+            f"{text[:40]!r} is not a timecode; write it like 01:00:00:00, or 01:00:00;00 for drop-frame."
+        )
     hours, minutes, seconds, frames = (int(match[i]) for i in (1, 3, 5, 7))
     sign = match[6]
     diagnostics = []
@@ -406,7 +408,7 @@ def parse_timecode(
         drop = drop_frame
     problem = label_problem(hours, minutes, seconds, frames, rate, drop, end_of_day=out)
     if problem is None and len(match[7]) > frame_digits(rate.nominal):
-        problem = f"frames have two digits at {rate.text} (are these milliseconds?)"
+        problem = f"frames have {frame_digits(rate.nominal)} digits at {rate.text} (are these milliseconds?)"
     if problem is not None:
         raise InvalidTimecode(f"{text.strip()} is not a timecode at {rate.text}: {problem}.")
     given = rate if isinstance(frame_rate, str) else frame_rate
