@@ -31,6 +31,7 @@ from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
 from film_archive.core.errors import Damaged, NotFound, Refused
 from film_archive.core.manifest import Header, Member, ProxyRecord, Role, Superseded, archive_id, member_line
+from film_archive.core.reflink import clone_whole
 from film_archive.core.source import ByteSource, FileSource, MemorySource, SliceSource, printable
 
 OnBytes = Callable[[int], None]
@@ -417,7 +418,7 @@ class ZipWriter(Writer):
         end = base.directory.end
         descriptor = _open_work(work, keep=False)
         with FileSource(target) as old:
-            cloned = files.clone_whole(old.fileno(), descriptor)
+            cloned = clone_whole(old.fileno(), descriptor)
         if cloned:
             start = _manifest_region(base).offset
             os.ftruncate(descriptor, start)
