@@ -295,9 +295,10 @@ class AtomicFile:
 
     def __enter__(self) -> Self:
         _require_name(self.target)
-        if not self.replace and os.path.lexists(self.target):
-            raise Refused(f"{printable(self.target)} exists already; nothing was changed.")
         self.temporary = temporary_name(self.target, self.purpose)
+        if not self.replace and os.path.lexists(self.target):
+            _finish_linking(self.temporary, self.target)
+            raise Refused(f"{printable(self.target)} exists already; nothing was changed.")
         descriptor = _open_alone(self.temporary, self.target, self.mode)
         status = os.fstat(descriptor)
         self._identity = (status.st_dev, status.st_ino)
@@ -354,9 +355,11 @@ def _open_alone(temporary: Path, target: Path, mode: int) -> int:
                 fresh = False
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if _is_at(descriptor, temporary):
-                    os.ftruncate(descriptor, 0)
-                    return descriptor
+                if is_at(descriptor, temporary):
+                    if os.fstat(descriptor).st_nlink <= 1:
+                        os.ftruncate(descriptor, 0)
+                        return descriptor
+                    os.unlink(temporary)  # the target's second name, see _finish_linking: emptied it would empty that
                 # else whoever had the lock has just finished with it: look again
             except BlockingIOError:
                 os.close(descriptor)
@@ -374,7 +377,16 @@ def _open_alone(temporary: Path, target: Path, mode: int) -> int:
             os.close(descriptor)
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def _finish_linking(temporary: Path, target: Path) -> None:
+    """Remove the second name of a target that a run got by link and was killed before it removed the first."""
+    with contextlib.suppress(FileNotFoundError):
+        named, finished = temporary.lstat(), target.lstat()
+        if (named.st_dev, named.st_ino) == (finished.st_dev, finished.st_ino):
+            remove(temporary)
+
+
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file still has this name."""
     opened = os.fstat(descriptor)
     try:
         named = path.lstat()

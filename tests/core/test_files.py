@@ -1,0 +1,757 @@
+"""What files.py promises: whole or not at all, nothing overwritten, nothing removed that was not proved to be elsewhere."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import multiprocessing
+import os
+import random
+import re
+import resource
+import stat
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from film_archive.core import files
+from film_archive.core.digest import BLOCK, KEY, digest_source
+from film_archive.core.errors import (
+    Damaged,
+    FilmArchiveError,
+    NoSpace,
+    NotFound,
+    NotSupported,
+    Refused,
+    SourceChanged,
+    StorageError,
+    UsageError,
+)
+from film_archive.core.source import FileSource, MemorySource
+from tests.core.killing import SCENARIOS
+from tests.core.mounts import tmpfs
+
+DATA = random.Random(2).randbytes(2 * BLOCK + 12_345)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def failing(number: int) -> Callable[..., Any]:
+    def fail(*arguments: Any, **named: Any) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+# The ways to rename without overwriting, as file systems offer them
+
+
+def no_exclusive_rename(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_exclusive_rename_call", lambda: None)
+
+
+def exclusive_rename_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_exclusive_rename_call", lambda: lambda source, target: errno.EINVAL)
+
+
+def neither_that_nor_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_exclusive_rename(monkeypatch)
+    monkeypatch.setattr(os, "link", failing(errno.EPERM))
+
+
+WAYS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
+    "exclusive rename": lambda monkeypatch: None,
+    "link": no_exclusive_rename,
+    "link, since the rename is refused": exclusive_rename_unsupported,
+    "placeholder": neither_that_nor_links,
+}
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    WAYS[request.param](monkeypatch)
+    name: str = request.param
+    return name
+
+
+def test_rename_gives_the_name(way: str, tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"x")
+    (tmp_path / "folder").mkdir()
+    files.rename(tmp_path / "old", tmp_path / "folder" / "new")
+    assert (tmp_path / "folder" / "new").read_bytes() == b"x"
+    assert names(tmp_path) == ["folder"]
+
+
+def test_rename_takes_nobodys_place(way: str, tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"x")
+    (tmp_path / "taken").write_bytes(b"y")
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "folder").mkdir()
+    for name in ("taken", "dangling", "folder"):
+        with pytest.raises(Refused, match="exists already; nothing was changed"):
+            files.rename(tmp_path / "old", tmp_path / name)
+    assert (tmp_path / "old").read_bytes() == b"x"
+    assert (tmp_path / "taken").read_bytes() == b"y"
+    assert names(tmp_path) == ["dangling", "folder", "old", "taken"]
+
+
+def test_rename_of_a_folder(way: str, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "clip").write_bytes(b"x")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(Refused):
+        files.rename(tmp_path / "old", tmp_path / "empty")
+    files.rename(tmp_path / "old", tmp_path / "new")
+    assert (tmp_path / "new" / "clip").read_bytes() == b"x"
+    with pytest.raises((Refused, StorageError)):
+        files.rename(tmp_path / "new", tmp_path / "new" / "below")
+    assert names(tmp_path) == ["empty", "new"]
+    assert names(tmp_path / "new") == ["clip"]
+
+
+def test_rename_of_a_link_moves_the_link(way: str, tmp_path: Path) -> None:
+    (tmp_path / "clip").write_bytes(b"x")
+    (tmp_path / "link").symlink_to("clip")
+    files.rename(tmp_path / "link", tmp_path / "moved")
+    assert (tmp_path / "moved").readlink() == Path("clip")
+    assert names(tmp_path) == ["clip", "moved"]
+
+
+def test_rename_of_nothing_leaves_nothing(way: str, tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        files.rename(tmp_path / "nothing", tmp_path / "new")
+    with pytest.raises(NotFound):
+        files.rename(tmp_path / "nothing", tmp_path / "new", replace=True)
+    (tmp_path / "old").write_bytes(b"x")
+    with pytest.raises(NotFound):
+        files.rename(tmp_path / "old", tmp_path / "no folder" / "new")
+    assert names(tmp_path) == ["old"]
+
+
+def test_a_failed_rename_takes_its_placeholder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    neither_that_nor_links(monkeypatch)
+    monkeypatch.setattr(os, "replace", failing(errno.EIO))
+    (tmp_path / "old").write_bytes(b"x")
+    (tmp_path / "folder").mkdir()
+    for name in ("old", "folder"):
+        with pytest.raises(StorageError):
+            files.rename(tmp_path / name, tmp_path / "new")
+    assert names(tmp_path) == ["folder", "old"]
+
+
+def test_rename_replaces_when_told(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"x")
+    (tmp_path / "taken").write_bytes(b"y")
+    files.rename(tmp_path / "old", tmp_path / "taken", replace=True)
+    assert (tmp_path / "taken").read_bytes() == b"x"
+    assert names(tmp_path) == ["taken"]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800b", "..", ""])
+def test_names_that_no_file_can_have(name: str, tmp_path: Path) -> None:
+    """To the system a name ends at its NUL: "a\\0b" must not become "a"."""
+    (tmp_path / "old").write_bytes(b"x")
+    target = tmp_path / name if name else Path("/")
+    for act in (
+        lambda: files.rename(tmp_path / "old", target),
+        lambda: files.write_atomically(target, b"x"),
+        lambda: files.move(tmp_path / "old", target),
+    ):
+        with pytest.raises((UsageError, Refused)):
+            act()
+    assert names(tmp_path) == ["old"]
+
+
+def rename_in_a_race(way: str, folder: str, who: int, rounds: int, barrier: Any, results: Any) -> None:
+    """In a process of its own: try to give `who`'s file the common name, round after round."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        WAYS[way](monkeypatch)
+        for number in range(rounds):
+            source = Path(folder, f"{number}-{who}")
+            source.write_bytes(b"%d" % who)
+            barrier.wait(30)
+            try:
+                files.rename(source, Path(folder, f"{number}"))
+                results.put((number, who))
+            except Refused:
+                assert source.read_bytes() == b"%d" % who
+
+
+@pytest.mark.parametrize("way", ["exclusive rename", "link", "placeholder"])
+def test_of_two_processes_one_gets_the_name(way: str, tmp_path: Path) -> None:
+    rounds = 60
+    spawn = multiprocessing.get_context("spawn")
+    barrier, results = spawn.Barrier(2), spawn.Queue()
+    both = [
+        spawn.Process(target=rename_in_a_race, args=(way, str(tmp_path), who, rounds, barrier, results)) for who in (0, 1)
+    ]
+    for process in both:
+        process.start()
+    won = dict(results.get(timeout=60) for _ in range(rounds))
+    for process in both:
+        process.join(60)
+    assert [process.exitcode for process in both] == [0, 0]
+    assert results.empty()
+    assert sorted(won) == list(range(rounds))  # one winner each, never two
+    for number, winner in won.items():
+        assert (tmp_path / f"{number}").read_bytes() == b"%d" % winner
+        assert (tmp_path / f"{number}-{1 - winner}").exists()
+        assert not (tmp_path / f"{number}-{winner}").exists()
+
+
+# Writing whole files
+
+
+def test_write_atomically(tmp_path: Path) -> None:
+    files.write_atomically(tmp_path / "new", b"x")
+    with pytest.raises(Refused):
+        files.write_atomically(tmp_path / "new", b"y")
+    assert (tmp_path / "new").read_bytes() == b"x"
+    files.write_atomically(tmp_path / "new", b"y", replace=True)
+    assert (tmp_path / "new").read_bytes() == b"y"
+    assert names(tmp_path) == ["new"]
+
+
+def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
+    files.write_atomically(tmp_path / "a", b"old")
+    for replace, target in ((False, tmp_path / "b"), (True, tmp_path / "a")):
+        with pytest.raises(RuntimeError, match="mine"), files.AtomicFile(target, replace) as new:
+            new.file.write(b"half")
+            raise RuntimeError("mine")
+        with files.AtomicFile(target, replace) as new:
+            new.file.write(b"not committed")
+    assert names(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_where_nothing_can_be_written(tmp_path: Path) -> None:
+    with pytest.raises(NotFound):
+        files.write_atomically(tmp_path / "no folder" / "a", b"x")
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(NotFound):
+        files.write_atomically(tmp_path / "file" / "a", b"x")
+
+
+def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_bytes(b"precious")
+    files.temporary_name(tmp_path / "a", "new").symlink_to("precious")
+    with pytest.raises(Refused):
+        files.write_atomically(tmp_path / "a", b"x")
+    assert (tmp_path / "precious").read_bytes() == b"precious"
+
+
+def test_the_order_in_which_things_become_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    real_rename, real_sync, real_folder = files._rename, files.sync, files.sync_folder
+
+    def sync(descriptor: int) -> None:
+        told.append(f"sync {os.fstat(descriptor).st_size}")
+        real_sync(descriptor)
+
+    def rename(source: Path, target: Path, *, replace: bool) -> None:
+        told.append(f"rename to {target.name}")
+        real_rename(source, target, replace=replace)
+
+    def sync_folder(folder: Path) -> None:
+        told.append("sync folder")
+        real_folder(folder)
+
+    monkeypatch.setattr(files, "sync", sync)
+    monkeypatch.setattr(files, "_rename", rename)
+    monkeypatch.setattr(files, "sync_folder", sync_folder)
+    files.write_atomically(tmp_path / "a", b"12345")
+    # `sync_folder` itself syncs an open folder, whose size is the file system's own affair.
+    assert [told[0], told[1], told[2]] == ["sync 5", "rename to a", "sync folder"]
+
+
+def test_a_failed_sync_gives_the_file_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def sync(descriptor: int) -> None:
+        tried.append(descriptor)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(files, "sync", sync)
+    with pytest.raises(StorageError, match="Input/output error"):
+        files.write_atomically(tmp_path / "a", b"x")
+    assert len(tried) == 1
+    assert names(tmp_path) == []
+
+
+def test_names_that_did_not_become_durable_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, serious in ((errno.EIO, True), (errno.EINVAL, False), (errno.EOPNOTSUPP, False)):
+        monkeypatch.setattr(os, "fsync", failing(number))
+        if serious:
+            with pytest.raises(StorageError, match="durable"):
+                files.sync_folder(tmp_path)
+        else:
+            files.sync_folder(tmp_path)
+    with pytest.raises(NotFound):
+        files.sync_folder(tmp_path / "nothing")
+    monkeypatch.setattr(os, "open", failing(errno.EACCES))
+    files.sync_folder(tmp_path)  # a drop folder
+
+
+@pytest.mark.parametrize(
+    ("answer", "synced"), [(None, []), (errno.ENOTSUP, [7]), (errno.EINVAL, [7])], ids=["done", "share", "FAT"]
+)
+def test_durable_on_macos(answer: int | None, synced: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    full: list[tuple[int, int]] = []
+    plain: list[int] = []
+
+    def control(descriptor: int, command: int) -> None:
+        full.append((descriptor, command))
+        if answer is not None:
+            raise OSError(answer, os.strerror(answer))
+
+    monkeypatch.setattr(files, "sys", SimpleNamespace(platform="darwin"))
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", control)
+    monkeypatch.setattr(os, "fsync", plain.append)
+    files.sync(7)
+    assert (full, plain) == ([(7, 51)], synced)
+
+
+def test_a_real_failure_of_macos_is_not_smoothed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "sys", SimpleNamespace(platform="darwin"))
+    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", failing(errno.EIO))
+    monkeypatch.setattr(os, "fsync", lambda descriptor: pytest.fail("a failed sync was tried again"))
+    with pytest.raises(OSError, match="Input/output"):
+        files.sync(7)
+
+
+def test_what_a_killed_process_left_is_taken_over(tmp_path: Path) -> None:
+    files.temporary_name(tmp_path / "a", "new").write_bytes(b"much longer than what comes now")
+    files.write_atomically(tmp_path / "a", b"short")
+    assert (tmp_path / "a").read_bytes() == b"short"
+    assert names(tmp_path) == ["a"]
+
+
+def test_two_writers_of_one_file_never_mix(tmp_path: Path) -> None:
+    with files.AtomicFile(tmp_path / "a") as first:
+        first.file.write(b"first")
+        with pytest.raises(Refused, match="written by another process"):
+            files.write_atomically(tmp_path / "a", b"second")
+        first.commit()
+    assert (tmp_path / "a").read_bytes() == b"first"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_writer_that_comes_while_another_commits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next writer's temporary file has the name of the first's: committing the first must not take it away."""
+    real = files.sync_folder
+    began: list[files.AtomicFile] = []
+
+    def sync_folder(folder: Path) -> None:
+        if not began:
+            began.append(files.AtomicFile(tmp_path / "a", replace=True))
+            began[0].__enter__()
+            began[0].file.write(b"second")
+        real(folder)
+
+    monkeypatch.setattr(files, "sync_folder", sync_folder)
+    files.write_atomically(tmp_path / "a", b"first")
+    assert (tmp_path / "a").read_bytes() == b"first"
+    began[0].commit()
+    began[0].__exit__(None, None, None)
+    assert (tmp_path / "a").read_bytes() == b"second"
+    assert names(tmp_path) == ["a"]
+
+
+def test_where_files_cannot_be_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fcntl, "flock", failing(errno.ENOLCK))
+    files.write_atomically(tmp_path / "a", b"x")
+    left = files.temporary_name(tmp_path / "b", "new")
+    left.write_bytes(b"left")
+    with pytest.raises(Refused, match="remove that file if none does"):
+        files.write_atomically(tmp_path / "b", b"x")
+    assert left.read_bytes() == b"left"
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_killed_at_some_lines(scenario: str, tmp_path: Path) -> None:
+    kill(scenario, tmp_path, random.Random(scenario).randrange(9), 9)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_killed_at_each_line(scenario: str, tmp_path: Path) -> None:
+    assert kill(scenario, tmp_path, 0, 1) > 20
+
+
+def kill(scenario: str, folder: Path, first: int, step: int) -> int:
+    """In memory where there is some: what was visible counts here, and a thousand fsyncs take their time."""
+    if not hasattr(os, "fork"):
+        pytest.skip("no fork")
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else folder
+    paths = os.pathsep.join(path for path in sys.path if path)
+    with tempfile.TemporaryDirectory(dir=memory) as place:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.core.killing", scenario, place, str(first), str(step)],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+@given(st.text(min_size=1, max_size=255) | st.binary(min_size=1, max_size=255).map(os.fsdecode))
+def test_temporary_names_fit(name: str) -> None:
+    try:
+        encoded = os.fsencode(name)
+    except UnicodeEncodeError:
+        return
+    if len(encoded) > 255 or name in (".", "..") or "/" in name or "\0" in name:
+        return
+    target = Path("/folder") / name
+    made = files.temporary_name(target, "journal")
+    assert made.parent == target.parent
+    assert made.name.startswith(".")
+    assert made.name.endswith(".film-archive-journal")
+    assert len(os.fsencode(made.name)) <= 255
+    if encoded.isascii() or name.isprintable():
+        os.fsencode(made.name).decode()  # no half signs, which macOS refuses
+    assert made != files.temporary_name(target, "work")
+
+
+def test_temporary_names_of_long_names_differ() -> None:
+    one, other = (files.temporary_name(Path("/f") / ("ä" * 120 + end), "new") for end in "12")
+    assert one != other
+
+
+# Copies
+
+
+@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, len(DATA)])
+@pytest.mark.parametrize("kind", ["file", "memory"])
+def test_verified_copy(kind: str, size: int, tmp_path: Path) -> None:
+    origin = tmp_path / "origin"
+    origin.write_bytes(DATA[:size])
+    copied: list[int] = []
+    verified: list[int] = []
+    with FileSource(origin) if kind == "file" else MemorySource(DATA[:size]) as source:
+        poured = files.verified_copy(
+            source,
+            tmp_path / "copy",
+            algorithms=["md5"],
+            share=False,
+            on_bytes=copied.append,
+            on_verified=verified.append,
+        )
+    assert (tmp_path / "copy").read_bytes() == DATA[:size]
+    assert poured.digests == digest_source(MemorySource(DATA[:size]), ["md5", KEY])
+    assert (poured.size, poured.shared, sum(copied), sum(verified)) == (size, 0, size, size)
+
+
+def test_a_copy_takes_nobodys_place(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(Refused):
+        files.verified_copy(MemorySource(b"new"), tmp_path / "a")
+    files.verified_copy(MemorySource(b"new"), tmp_path / "a", replace=True)
+    assert (tmp_path / "a").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("algorithms", [[KEY], ["crc32"], []])
+def test_a_copy_that_came_out_wrong_is_found_and_removed(
+    algorithms: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a bad cable or disk would do it: a bit turns between the writing and the medium."""
+
+    def flip(descriptor: int) -> None:
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_RDWR:
+            byte = os.pread(descriptor, 1, BLOCK + 99)
+            os.pwrite(descriptor, bytes([byte[0] ^ 4]), BLOCK + 99)
+
+    monkeypatch.setattr(files, "drop_cache", flip)
+    with pytest.raises(Damaged, match="does not read back the same; it was removed"):
+        files.verified_copy(MemorySource(DATA), tmp_path / "a", algorithms=algorithms)
+    assert names(tmp_path) == []
+
+
+def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda descriptor, data, offset: real(descriptor, data[:1_000_003], offset))
+    files.verified_copy(MemorySource(DATA), tmp_path / "a")
+    assert (tmp_path / "a").read_bytes() == DATA
+
+
+def test_a_source_that_changes_while_it_is_copied(tmp_path: Path) -> None:
+    origin = tmp_path / "origin"
+    origin.write_bytes(DATA)
+
+    def grow(count: int) -> None:
+        with origin.open("ab") as file:
+            file.write(b"more")
+
+    with FileSource(origin) as source, pytest.raises(SourceChanged):
+        files.verified_copy(source, tmp_path / "copy", on_bytes=grow)
+    assert names(tmp_path) == ["origin"]
+
+
+def test_interrupted_copying_leaves_nothing(tmp_path: Path) -> None:
+    def interrupt(count: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        files.verified_copy(MemorySource(DATA), tmp_path / "a", on_bytes=interrupt)
+    assert names(tmp_path) == []
+
+
+def test_pour_into_the_middle(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"x" * 10)
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        poured = files.pour(MemorySource(b"abc"), descriptor, 4, algorithms=["crc32"])
+    finally:
+        os.close(descriptor)
+    assert path.read_bytes() == b"xxxxabcxxx"
+    assert poured == files.Poured(3, {"crc32": "352441c2"})
+
+
+def test_times_and_permissions(tmp_path: Path) -> None:
+    origin, copy = tmp_path / "origin", tmp_path / "copy"
+    origin.write_bytes(b"x")
+    origin.chmod(0o4640)
+    os.utime(origin, ns=(1_500_000_000_123_456_789, 1_600_000_000_123_456_789))
+    with FileSource(origin) as source:
+        files.verified_copy(source, copy, like=source.status)
+    status = copy.stat()
+    assert stat.S_IMODE(status.st_mode) == 0o640  # set-user-ID is nothing that a card gives away
+    assert status.st_mtime_ns == origin.stat().st_mtime_ns
+
+
+def test_where_there_are_no_permissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    monkeypatch.setattr(os, "chmod", failing(errno.EPERM))  # as FAT answers
+    files.copy_times_and_mode(tmp_path.stat(), tmp_path / "a")
+    assert (tmp_path / "a").stat().st_mtime_ns == tmp_path.stat().st_mtime_ns
+    monkeypatch.setattr(os, "utime", failing(errno.EIO))
+    with pytest.raises(StorageError, match="set permissions and times"):
+        files.copy_times_and_mode(tmp_path.stat(), tmp_path / "a")
+
+
+# Moving
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another device than `tmp_path`."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or not os.access(memory, os.W_OK):
+        pytest.skip("there is no /dev/shm to move to")
+    if memory.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("only one device")
+    folder = memory / f"film-archive-test-{os.getpid()}"
+    folder.mkdir()
+    yield folder
+    files.remove_tree(folder)
+
+
+def test_move_within_a_device(way: str, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x")
+    inode = (tmp_path / "a").stat().st_ino
+    files.move(tmp_path / "a", tmp_path / "b")
+    assert names(tmp_path) == ["b"]
+    if way != "placeholder":
+        assert (tmp_path / "b").stat().st_ino == inode
+    (tmp_path / "taken").write_bytes(b"y")
+    with pytest.raises(Refused, match="stays where it is"):
+        files.move(tmp_path / "b", tmp_path / "taken")
+    with pytest.raises(NotFound):
+        files.move(tmp_path / "nothing", tmp_path / "c")
+    assert names(tmp_path) == ["b", "taken"]
+
+
+def test_move_to_another_device(tmp_path: Path, elsewhere: Path) -> None:
+    origin = tmp_path / "a"
+    origin.write_bytes(DATA)
+    origin.chmod(0o600)
+    os.utime(origin, ns=(1, 1_600_000_000_123_456_789))
+    files.move(origin, elsewhere / "b")
+    assert (elsewhere / "b").read_bytes() == DATA
+    status = (elsewhere / "b").stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_mtime_ns) == (0o600, 1_600_000_000_123_456_789)
+    assert names(tmp_path) == []
+    assert names(elsewhere) == ["b"]
+    (tmp_path / "c").write_bytes(b"other")
+    with pytest.raises(Refused, match="stays where it is"):
+        files.move(tmp_path / "c", elsewhere / "b")
+    assert (elsewhere / "b").read_bytes() == DATA
+
+
+def test_links_and_folders_to_another_device(tmp_path: Path, elsewhere: Path) -> None:
+    (tmp_path / "clip").write_bytes(b"x")
+    (tmp_path / "link").symlink_to("clip")
+    files.move(tmp_path / "link", elsewhere / "link")
+    assert (elsewhere / "link").readlink() == Path("clip")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(NotSupported, match="is a folder"):
+        files.move(tmp_path / "folder", elsewhere / "folder")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(NotSupported, match="FIFO"):
+        files.move(tmp_path / "pipe", elsewhere / "pipe")
+    assert names(tmp_path) == ["clip", "folder", "pipe"]
+
+
+@pytest.fixture
+def two_mounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with two mounts of one device: the same device number, but no renaming across."""
+    real = files._exclusive_rename_call()
+    assert real is not None
+    monkeypatch.setattr(
+        files,
+        "_exclusive_rename_call",
+        lambda: lambda source, target: errno.EXDEV if source.endswith(b"/a") else real(source, target),
+    )
+
+
+@pytest.mark.usefixtures("two_mounts")
+def test_move_between_two_mounts_of_one_device(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(DATA)
+    files.move(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b").read_bytes() == DATA
+    assert names(tmp_path) == ["b"]
+
+
+@pytest.mark.usefixtures("two_mounts")
+def test_what_changed_after_it_was_copied_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = files.verified_copy
+
+    def copy_and_change(source: FileSource, target: Path, **options: Any) -> files.Poured:
+        poured = real(source, target, **options)
+        source.path.write_bytes(b"newer, and nowhere else")
+        return poured
+
+    (tmp_path / "a").write_bytes(DATA)
+    monkeypatch.setattr(files, "verified_copy", copy_and_change)
+    with pytest.raises(SourceChanged, match="it stays"):
+        files.move(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == b"newer, and nowhere else"
+
+
+@pytest.mark.usefixtures("two_mounts")
+def test_what_came_out_wrong_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flip(descriptor: int) -> None:
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_RDWR:
+            os.pwrite(descriptor, b"\0" * 64, 0)
+
+    (tmp_path / "a").write_bytes(DATA)
+    monkeypatch.setattr(files, "drop_cache", flip)
+    with pytest.raises(Damaged):
+        files.move(tmp_path / "a", tmp_path / "b")
+    assert names(tmp_path) == ["a"]
+
+
+# Full disks
+
+
+def missing(error: pytest.ExceptionInfo[NoSpace]) -> int:
+    match = re.search(r"about (\d+) bytes are missing", str(error.value))
+    assert match, str(error.value)
+    return int(match[1])
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    with tmpfs(tmp_path / "small", "size=4m") as small:
+        (small / "there").write_bytes(b"x" * 4096)
+        free = files.free_space(small)
+        with pytest.raises(NoSpace, match="the disk is full") as error:
+            files.verified_copy(MemorySource(DATA), small / "copy")
+        assert abs(missing(error) - (len(DATA) - free)) < 20_000
+        assert "nothing was left there" in str(error.value)
+        with pytest.raises(NoSpace) as error:
+            files.write_atomically(small / "there", DATA, replace=True)
+        assert abs(missing(error) - (len(DATA) - free)) < 20_000
+        assert names(small) == ["there"]
+        assert (small / "there").read_bytes() == b"x" * 4096
+        assert files.free_space(small) == free
+
+
+def test_a_disk_with_no_room_for_names(tmp_path: Path) -> None:
+    with tmpfs(tmp_path / "small", "size=4m,nr_inodes=5") as small, pytest.raises(NoSpace):
+        for number in range(10):
+            files.write_atomically(small / f"{number}", b"x")
+
+
+def test_why_a_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def sentence(number: int, needed: int) -> str:
+        with pytest.raises(NoSpace) as error, files.explaining("write a", needed=lambda: needed, folder=tmp_path):
+            raise OSError(number, os.strerror(number))
+        return str(error.value)
+
+    free = files.free_space(tmp_path)
+    assert "about 5000000 bytes" in sentence(errno.ENOSPC, free + 5_000_000) or abs(files.free_space(tmp_path) - free) > 0
+    assert "files this large" in sentence(errno.EFBIG, 5)
+    assert sentence(errno.EDQUOT, 5) == "Could not write a: the quota is used up, about 5 bytes are missing."
+    full = SimpleNamespace(f_bavail=1000, f_frsize=4096, f_files=10, f_favail=0)
+    monkeypatch.setattr(os, "statvfs", lambda folder: full)
+    assert "no room for more files" in sentence(errno.ENOSPC, 5)
+    assert "about 1000 bytes are missing" in sentence(errno.ENOSPC, 4_097_000)
+
+
+def test_files_that_may_not_be_that_large(tmp_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        with pytest.raises(NoSpace, match="files this large"):
+            files.verified_copy(MemorySource(DATA), tmp_path / "a")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert names(tmp_path) == []
+
+
+def test_space_is_asked_for_before_the_first_byte(tmp_path: Path) -> None:
+    deep = tmp_path / "not" / "there" / "yet"
+    assert files.free_space(deep) > 0
+    files.require_space(deep, 1, "The copy")
+    free = files.free_space(deep)
+    with pytest.raises(NoSpace, match=r"bytes are missing; nothing was written\.$"):
+        files.require_space(deep, free + 10**12, "The copy")
+
+
+def test_explaining_passes_our_errors_on(tmp_path: Path) -> None:
+    ours = Damaged("as it is")
+    with pytest.raises(Damaged) as error, files.explaining("do it"):
+        raise ours
+    assert error.value is ours
+    with pytest.raises(FilmArchiveError, match="Could not do it: Permission denied"), files.explaining("do it"):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+
+# Removing
+
+
+def test_removing(tmp_path: Path) -> None:
+    files.remove(tmp_path / "nothing")
+    with pytest.raises(NotFound):
+        files.remove(tmp_path / "nothing", missing_ok=False)
+    with pytest.raises(Refused):
+        files.remove(tmp_path)
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "a").touch()
+    (tmp_path / "link").symlink_to("precious")
+    files.remove_tree(tmp_path / "link")
+    files.remove_tree(tmp_path / "nothing")
+    assert (tmp_path / "precious" / "a").exists()
+    (tmp_path / "tree" / "below").mkdir(parents=True)
+    (tmp_path / "tree" / "below" / "link").symlink_to(tmp_path / "precious")
+    files.remove_tree(tmp_path / "tree")
+    assert (tmp_path / "precious" / "a").exists()
+    assert not (tmp_path / "tree").exists()
+    (tmp_path / "precious" / "empty" / "below").mkdir(parents=True)
+    files.remove_empty_folders(tmp_path / "precious")
+    assert names(tmp_path / "precious") == ["a"]
