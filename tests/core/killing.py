@@ -132,12 +132,8 @@ def journal_check(folder: Path) -> None:
 
 SCENARIOS = {
     "write": Scenario(nothing, write_new, old_or_new(None, NEW), write_new, {"a"}),
-    "write by link": Scenario(
-        nothing, without_exclusive_rename(write_new), old_or_new(None, NEW), write_new, {"a"}
-    ),
-    "write over a link": Scenario(
-        nothing, without_exclusive_rename(write_new), old_or_new(None, NEW), replace, {"a"}
-    ),
+    "write by link": Scenario(nothing, without_exclusive_rename(write_new), old_or_new(None, NEW), write_new, {"a"}),
+    "write over a link": Scenario(nothing, without_exclusive_rename(write_new), old_or_new(None, NEW), replace, {"a"}),
     "replace": Scenario(put("a", OLD), replace, old_or_new(OLD, NEW), replace, {"a"}),
     "copy": Scenario(put("source", NEW), copy, old_or_new(None, NEW), copy, {"source", "a"}),
     "move": Scenario(put("source", NEW), move, one_whole, move, {"a"}),

@@ -10,7 +10,15 @@ import re
 import pytest
 
 from film_archive.core import errors
-from film_archive.core.errors import FilmArchiveError, NoSpace, NotFound, NotSupported, Refused, StorageError, from_os_error
+from film_archive.core.errors import (
+    FilmArchiveError,
+    NoSpace,
+    NotFound,
+    NotSupported,
+    Refused,
+    StorageError,
+    from_os_error,
+)
 
 CLASSES = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, FilmArchiveError)]
 
@@ -27,7 +35,9 @@ def test_the_tree_is_as_drawn() -> None:
             drawn[match[2]] = ("FilmArchiveError", status)
         else:
             drawn[match[2]] = (above, status)
-    real = {kind.__name__: (kind.__mro__[1].__name__, kind.exit_status) for kind in CLASSES if kind is not FilmArchiveError}
+    real = {
+        kind.__name__: (kind.__mro__[1].__name__, kind.exit_status) for kind in CLASSES if kind is not FilmArchiveError
+    }
     assert drawn == real
 
 

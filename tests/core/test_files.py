@@ -193,7 +193,8 @@ def test_of_two_processes_one_gets_the_name(way: str, tmp_path: Path) -> None:
     spawn = multiprocessing.get_context("spawn")
     barrier, results = spawn.Barrier(2), spawn.Queue()
     both = [
-        spawn.Process(target=rename_in_a_race, args=(way, str(tmp_path), who, rounds, barrier, results)) for who in (0, 1)
+        spawn.Process(target=rename_in_a_race, args=(way, str(tmp_path), who, rounds, barrier, results))
+        for who in (0, 1)
     ]
     for process in both:
         process.start()
@@ -694,7 +695,9 @@ def test_why_a_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         return str(error.value)
 
     free = files.free_space(tmp_path)
-    assert "about 5000000 bytes" in sentence(errno.ENOSPC, free + 5_000_000) or abs(files.free_space(tmp_path) - free) > 0
+    assert (
+        "about 5000000 bytes" in sentence(errno.ENOSPC, free + 5_000_000) or abs(files.free_space(tmp_path) - free) > 0
+    )
     assert "files this large" in sentence(errno.EFBIG, 5)
     assert sentence(errno.EDQUOT, 5) == "Could not write a: the quota is used up, about 5 bytes are missing."
     full = SimpleNamespace(f_bavail=1000, f_frsize=4096, f_files=10, f_favail=0)

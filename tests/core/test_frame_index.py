@@ -27,9 +27,7 @@ def packets(offsets: Any, sizes: Any, times: Any, end: int, timescale: Fraction 
 def picture(times: list[int], keys: str, *, end: int | None = None, timescale: Fraction | int = 24) -> FrameIndex:
     """A picture track alone; `keys` has a K for each keyframe, in decode order."""
     count = len(times)
-    track = packets(
-        np.arange(count) * 100, np.full(count, 100), times, count if end is None else end, timescale
-    )
+    track = packets(np.arange(count) * 100, np.full(count, 100), times, count if end is None else end, timescale)
     return FrameIndex(track, np.array([sign == "K" for sign in keys]), FrameRate(24))
 
 
@@ -117,7 +115,11 @@ def test_outside() -> None:
         with pytest.raises(OutOfRange, match="lasts 0.125 s"):
             index.number_at(time)
     empty = FrameIndex(None, np.zeros(0, np.bool_), None)
-    for act in (lambda: empty.frame(0), lambda: empty.number_at(Fraction(0)), lambda: empty.positions(FrameRange(0, 1))):
+    for act in (
+        lambda: empty.frame(0),
+        lambda: empty.number_at(Fraction(0)),
+        lambda: empty.positions(FrameRange(0, 1)),
+    ):
         with pytest.raises(OutOfRange, match="no picture"):
             act()
     assert (empty.frames, empty.seconds, empty.vfr, empty.intra) == (0, 0, False, True)
@@ -191,7 +193,13 @@ def indexes(draw: st.DrawFn) -> FrameIndex:
     video = draw(st.none() | tracks())
     keys = draw(st.lists(st.booleans(), min_size=0 if video is None else len(video), max_size=len(video or ())))
     audio = [
-        AudioIndex(track, draw(st.sampled_from([44100, 48000])), draw(st.integers(1, 64)), draw(st.integers(0, 64)), "pcm_s24le")
+        AudioIndex(
+            track,
+            draw(st.sampled_from([44100, 48000])),
+            draw(st.integers(1, 64)),
+            draw(st.integers(0, 64)),
+            "pcm_s24le",
+        )
         for track in draw(st.lists(tracks(), max_size=4))
     ]
     rate = draw(st.none() | st.sampled_from([FrameRate(24), FrameRate(30000, 1001)]))
@@ -210,7 +218,12 @@ def test_round_trip(index: FrameIndex) -> None:
 def test_round_trip_of_nothing_and_of_sound_alone() -> None:
     nothing = FrameIndex(None, np.zeros(0, np.bool_), None)
     assert_same(FrameIndex.from_bytes(nothing.to_bytes()), nothing)
-    sound = FrameIndex(None, np.zeros(0, np.bool_), None, (AudioIndex(packets([0, 48], [48, 48], [0, 8], 16, 48000), 48000, 2, 6, "x"),))
+    sound = FrameIndex(
+        None,
+        np.zeros(0, np.bool_),
+        None,
+        (AudioIndex(packets([0, 48], [48, 48], [0, 8], 16, 48000), 48000, 2, 6, "x"),),
+    )
     assert_same(FrameIndex.from_bytes(sound.to_bytes()), sound)
     no_packets = FrameIndex(packets([], [], [], 0), np.zeros(0, np.bool_), FrameRate(25))
     assert_same(FrameIndex.from_bytes(no_packets.to_bytes()), no_packets)
@@ -245,7 +258,9 @@ def test_an_hour_of_long_gop_is_under_a_megabyte() -> None:
     order = np.arange(count) + np.tile([0, 2, -1, -1], count // 4)
     sizes = np.random.default_rng(1).integers(2000, 60_000, count)
     starts = 40 + np.concatenate((np.zeros(1, np.int64), np.cumsum(sizes)))[:count]
-    index = FrameIndex(packets(starts, sizes, order * 1001, count * 1001, 24000), np.arange(count) % 12 == 0, FrameRate(24))
+    index = FrameIndex(
+        packets(starts, sizes, order * 1001, count * 1001, 24000), np.arange(count) % 12 == 0, FrameRate(24)
+    )
     stored = index.to_bytes()
     assert len(stored) < 1_000_000
     assert_same(FrameIndex.from_bytes(stored), index)

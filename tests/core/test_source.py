@@ -52,7 +52,9 @@ def file(tmp_path: Path) -> Path:
 
 
 def split(data: bytes) -> ConcatSource:
-    return ConcatSource([MemorySource(data[:1]), MemorySource(b""), MemorySource(data[1:3000]), MemorySource(data[3000:])])
+    return ConcatSource(
+        [MemorySource(data[:1]), MemorySource(b""), MemorySource(data[1:3000]), MemorySource(data[3000:])]
+    )
 
 
 KINDS: dict[str, Callable[[Path], ByteSource]] = {

@@ -69,7 +69,9 @@ def test_every_label_of_a_day_at_2997_drop() -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize(("nominal", "drop"), [(60, True), (120, True), *((n, False) for n in (24, 25, 30, 48, 50, 60, 120))])
+@pytest.mark.parametrize(
+    ("nominal", "drop"), [(60, True), (120, True), *((n, False) for n in (24, 25, 30, 48, 50, 60, 120))]
+)
 def test_every_label_of_a_day(nominal: int, drop: bool) -> None:
     assert_whole_day(nominal, drop)
 
@@ -157,7 +159,9 @@ def test_frame_pairs_end_at_60() -> None:
 
 # OTIO 0.18.1 wraps non-drop 29.97, 59.94 and 47.952 before 24 hours of labels are over: only frames before that compare.
 OTIO_RIGHT_BELOW = {NTSC_30: 2_589_408, NTSC_60: 5_178_816, FrameRate(48000, 1001): 4_143_048}
-OTIO_RATES = [(rate, drop) for rate, drop in COUNTINGS if rate.nominal in (24, 25, 30, 48, 50, 60) and rate != 30 * drop]
+OTIO_RATES = [
+    (rate, drop) for rate, drop in COUNTINGS if rate.nominal in (24, 25, 30, 48, 50, 60) and rate != 30 * drop
+]
 OTIO_RATES = [(rate, drop) for rate, drop in OTIO_RATES if not (drop and rate.denominator == 1)]
 
 
@@ -168,7 +172,12 @@ def test_agrees_with_opentime(rate: FrameRate, drop: bool) -> None:
     if not drop:
         end = OTIO_RIGHT_BELOW.get(rate, end)
     minute = 60 * rate.nominal
-    for frame in {*range(0, end, 7919), *range(minute - 3, minute + 12), *range(10 * minute - 30, 10 * minute + 9), end - 1}:
+    for frame in {
+        *range(0, end, 7919),
+        *range(minute - 3, minute + 12),
+        *range(10 * minute - 30, 10 * minute + 9),
+        end - 1,
+    }:
         text = str(Timecode.from_frame(frame, rate, drop))
         assert opentime.to_timecode(opentime.RationalTime(frame, float(rate)), float(rate), drop) == text
         assert opentime.from_timecode(text, float(rate)).value == frame
@@ -184,7 +193,12 @@ def test_agrees_with_timecode(rate: FrameRate, drop: bool) -> None:
         pytest.skip("timecode does not know 95.904")
     end = frames_per_day(rate.nominal, drop)
     minute = 60 * rate.nominal
-    for frame in {*range(0, end, 30011), *range(minute - 3, minute + 12), *range(10 * minute - 9, 10 * minute + 9), end - 1}:
+    for frame in {
+        *range(0, end, 30011),
+        *range(minute - 3, minute + 12),
+        *range(10 * minute - 9, 10 * minute + 9),
+        end - 1,
+    }:
         theirs = library.Timecode(written, frames=frame + 1, force_non_drop_frame=not drop)
         ours = Timecode.from_frame(frame, rate, drop)
         assert (theirs.hrs, theirs.mins, theirs.secs, theirs.frs) == (
@@ -221,14 +235,17 @@ def test_text_and_label_lead_back(how: tuple[FrameRate, bool], frame: int) -> No
     rate, drop = how
     timecode = Timecode.from_frame(frame, rate, drop)
     assert Timecode.from_string(str(timecode), rate) == timecode
-    assert Timecode(
-        hours=timecode.hours,
-        minutes=timecode.minutes,
-        seconds=timecode.seconds,
-        frames=timecode.frames,
-        frame_rate=rate,
-        drop_frame=drop,
-    ) == timecode
+    assert (
+        Timecode(
+            hours=timecode.hours,
+            minutes=timecode.minutes,
+            seconds=timecode.seconds,
+            frames=timecode.frames,
+            frame_rate=rate,
+            drop_frame=drop,
+        )
+        == timecode
+    )
     assert Timecode.model_validate(timecode.model_dump()) == timecode
     assert Timecode.model_validate_json(timecode.model_dump_json()) == timecode
     assert pickle.loads(pickle.dumps(timecode)) == timecode
@@ -457,7 +474,25 @@ def test_rates_of_every_spelling(value: float | str | Fraction, rate: Fraction) 
 @pytest.mark.parametrize(
     "value",
     [
-        *("", " ", "x", "24fps?", "1/2/3", "/", "24/", "/24", "24/0", "0/1", "0", "-24", "1e3", "nan", "inf", "24,5", "2_4"),
+        *(
+            "",
+            " ",
+            "x",
+            "24fps?",
+            "1/2/3",
+            "/",
+            "24/",
+            "/24",
+            "24/0",
+            "0/1",
+            "0",
+            "-24",
+            "1e3",
+            "nan",
+            "inf",
+            "24,5",
+            "2_4",
+        ),
         *("1e999999999", "1e-999999999", "9" * 1000, "1/" + "9" * 1000, "٢٤", "0x18"),
         *(0, -1, 0.0, -24.0, float("nan"), float("inf"), 1e300, 100_001, True, None, [24], {}, b"24", 24j),
     ],
@@ -503,7 +538,15 @@ def test_names_of_rates() -> None:
         *("23.976", "29.97", "59.94", "119.88", "25", "25/2"),
     ]
     assert (str(NTSC_24), f"{NTSC_24}", str(FrameRate(24))) == ("24000/1001", "24000/1001", "24/1")
-    assert [FrameRate.of(r).nominal for r in (23.976, 29.97, 47.952, 95.904, 119.88, 12.5, 0.1)] == [24, 30, 48, 96, 120, 13, 1]
+    assert [FrameRate.of(r).nominal for r in (23.976, 29.97, 47.952, 95.904, 119.88, 12.5, 0.1)] == [
+        24,
+        30,
+        48,
+        96,
+        120,
+        13,
+        1,
+    ]
     assert [r.can_drop for r in (NTSC_24, FrameRate(25), NTSC_30, FrameRate(30), NTSC_60, FrameRate(50))] == [
         *(False, False, True, True, True, False),
     ]

@@ -157,8 +157,8 @@ def read_ahead(
 ) -> Iterator[memoryview]:
     """The bytes of a source in blocks of at most 4 MiB, read in a thread of their own ahead of the consumer.
 
-    Four buffers go round: a block is valid until the next one is asked for. `while_reading` gets each block, in order, in
-    the reading thread (a digest, so that the consumer is free to write).
+    Four buffers go round: a block is valid until the next one is asked for. `while_reading` gets each block, in
+    order, in the reading thread (a digest, so that the consumer is free to write).
     """
     end = source.size if length is None else min(source.size, offset + length)
     if end - offset <= BLOCK:

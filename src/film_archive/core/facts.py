@@ -86,7 +86,7 @@ class MediaFacts:
     """
 
     container: str
-    """"mov", "mp4", "mxf", "wav", "dpx", "exr", "tiff", "jpeg", …; "r3d", "braw", "arriraw", … for what is only found."""
+    """"mov", "mp4", "mxf", "wav", "dpx", "exr", "tiff", …; "r3d", "braw", "arriraw", … where it is found only."""
     codec: str | None = None
     """"prores_422", "dnxhd", "h264", "h265", … as in `VideoCodec`; for sound alone "pcm_s24le", …"""
     profile: str | None = None

@@ -193,7 +193,7 @@ def remove_empty_folders(folder: Path) -> None:
 
 
 def temporary_name(target: Path, purpose: str) -> Path:
-    """Where a file is built before it has its name: hidden, beside it, recognisable, never longer than a name may be."""
+    """Where a file is built before it has its name: hidden, beside it, known as ours, no longer than a name may be."""
     name = os.fsencode(target.name)
     if len(name) > 180:
         digest = MultiHasher()
@@ -370,8 +370,8 @@ def _open_alone(temporary: Path, target: Path, mode: int) -> int:
                 os.close(descriptor)
                 if error.errno in _UNSUPPORTED | {errno.ENOLCK}:
                     raise Refused(
-                        f"{printable(temporary)} is there: another process writes {printable(target)}, or was killed while "
-                        "it did; remove that file if none does."
+                        f"{printable(temporary)} is there: another process writes {printable(target)}, or was killed "
+                        "while it did; remove that file if none does."
                     ) from error
                 raise
             os.close(descriptor)
@@ -498,10 +498,10 @@ def verified_copy(
     on_bytes: OnBytes | None = None,
     on_verified: OnBytes | None = None,
 ) -> Poured:
-    """Copy a source to a new file and prove it: what was copied (not shared) is read back from the medium and compared.
+    """Copy a source to a new file and prove it: what was copied, not shared, is read back and compared.
 
-    `like` gives the copy the times and permissions of another file. `on_bytes` hears of what is copied, `on_verified` of
-    what is read back. Raises Damaged where the copy differs; nothing is then left under the target's name.
+    `like` gives the copy the times and permissions of another file. `on_bytes` hears of what is copied, `on_verified`
+    of what is read back. Raises Damaged where the copy differs; nothing is then left under the target's name.
     """
     with AtomicFile(target, replace, purpose="copy") as new:
         descriptor = new.file.fileno()
@@ -577,5 +577,5 @@ def _copy_across(source: Path, target: Path) -> None:
             now = source.lstat()
         if FileIdentity.of(now) != origin.identity:
             raise SourceChanged(
-                f"{printable(source)} changed while it was moved; it stays, and {printable(target)} holds what it was before."
+                f"{printable(source)} changed while it was moved; it stays, and {printable(target)} holds what it was."
             )

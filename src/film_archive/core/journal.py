@@ -1,8 +1,9 @@
 """An append-only file in which a job writes down what it has done, so that a run that was killed is continued.
 
-A line is eight hex digits of CRC-32, a space, JSON, a newline. The first line says what job it is (`head`); the others
-are entries, and marks that say up to where the medium is known to have them. A torn or unreadable end, as a crash leaves
-it, is cut off when the journal is opened again; a line that is damaged although a later mark vouches for it is an error.
+A line is eight hex digits of CRC-32, a space, JSON, a newline. The first line says what job it is (`head`); the
+others are entries, and marks that say up to where the medium is known to have them. A torn or unreadable end, as a
+crash leaves it, is cut off when the journal is opened again; a line that is damaged although a later mark vouches for
+it is an error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sharing blocks between files instead of copying them, where the file system can (Linux: XFS, Btrfs, bcachefs).
 
-A shared block is stored once until one of the files writes to it. It is not a second copy: a damaged block is damaged in
-both. Nothing here tells what was shared before; who shares says so.
+A shared block is stored once until one of the files writes to it. It is not a second copy: a damaged block is damaged
+in both. Nothing here tells what was shared before; who shares says so.
 """
 
 from __future__ import annotations

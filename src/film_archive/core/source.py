@@ -331,7 +331,7 @@ class SourceFile(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # RawIOBase says "Buffer", 3.12
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # "Buffer" is of 3.12
         self._require_open()
         count = self.source.read_into(self._position, memoryview(buffer).cast("B"))
         self._position += count

@@ -205,7 +205,7 @@ def _format(hours: int, minutes: int, seconds: int, frames: int, nominal: int, d
 
 
 class Timecode(BaseModel):
-    """A SMPTE timecode: one label at one rate, e.g. `Timecode(hours=1, minutes=0, seconds=0, frames=0, frame_rate=24.0)`.
+    """A SMPTE timecode: one label at one rate, as `Timecode(hours=1, minutes=0, seconds=0, frames=0, frame_rate=24.0)`.
 
     `frame_rate` is a float as the caller gave it; all arithmetic runs on `rate`, which is exact. A label that does not
     exist (frames ≥ the nominal rate, a dropped label) raises InvalidTimecode. 24:00:00:00 may be built, as an exclusive
