@@ -103,7 +103,7 @@ class FileSource(ByteSource):
             raise from_os_error(error, f"open {self.name}") from error
         status = os.fstat(self._descriptor)
         if not stat.S_ISREG(status.st_mode):
-            os.close(self._descriptor)
+            self.close()
             raise NotSupported(f"{self.name} is {kind_of(status.st_mode)}, not a file.")
         self.status = status
         self.size = status.st_size
