@@ -79,6 +79,9 @@ class AudioSettings:
     sample_rate: int = 48_000
     channels: int = 2
     bit_rate: int | None = None
+    keep: tuple[int, int | None] | None = None
+    """Write only packets that begin at or after the first of these samples and before the second. Coded sound begins with
+    a packet of run-up before sample 0, which not every container can hold; and pieces that are joined later share none."""
 
 
 class _Sink:
@@ -364,11 +367,18 @@ class AudioTrack:
             frame = av.AudioFrame.from_ndarray(packed, format=name, layout=self._layout)
             frame.sample_rate = self.settings.sample_rate
             frame.pts, frame.time_base = start, Fraction(1, self.settings.sample_rate)
-            self._writer._mux(self._stream.encode(frame))
+            self._mux(frame)
 
     def flush(self) -> None:
         """Write what the encoder still holds; the writer's `close` does it."""
-        self._writer._mux(self._stream.encode(None))
+        self._mux(None)
+
+    def _mux(self, frame: av.AudioFrame | None) -> None:
+        packets = self._stream.encode(frame)
+        if self.settings.keep is not None:
+            first, end = self.settings.keep
+            packets = [packet for packet in packets if packet.pts >= first and (end is None or packet.pts < end)]
+        self._writer._mux(packets)
 
 
 def _video_stream(output: av.container.OutputContainer, settings: VideoSettings) -> VideoStream:
