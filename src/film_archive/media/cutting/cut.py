@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -31,6 +31,10 @@ class CutSource:
     start: Timecode | None
     reel: str | None
     user_data: bytes = b""
+
+    def starting_at(self, start: Timecode) -> CutSource:
+        """The same clip with a start timecode that the caller knows."""
+        return replace(self, start=start)
 
 
 @dataclass(frozen=True, slots=True)
