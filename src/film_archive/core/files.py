@@ -39,6 +39,8 @@ from film_archive.core.source import ByteSource, FileIdentity, FileSource, kind_
 
 OnBytes = Callable[[int], None]
 
+_TRANSFER = 64 << 20
+"""Bytes that the system is asked to copy at once: between two of them Ctrl-C and progress have their turn."""
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1  # linux/fs.h
 _RENAME_EXCL = 4  # macOS, sys/stdio.h
@@ -452,23 +454,81 @@ def pour(
     return Poured(source.size, hasher.digests(), shared)
 
 
+def transfer(source: ByteSource, target: int, offset: int, *, on_bytes: OnBytes | None = None) -> int:
+    """Put a source's bytes into an open file without digesting them: shared, else by the system, else through memory.
+
+    Returns how many bytes are shared with the source's file. Raises as `pour` does.
+    """
+    done = shared = _share(source, target, offset)
+    if on_bytes is not None and shared:
+        on_bytes(shared)
+    done += _copy_by_system(source, target, offset, done, on_bytes)
+    for block in read_ahead(source, done):
+        view = block
+        while len(view):
+            count = os.pwrite(target, view, offset + done)
+            view, done = view[count:], done + count
+        if on_bytes is not None:
+            on_bytes(len(block))
+    source.check_unchanged()
+    return shared
+
+
+def _copy_by_system(source: ByteSource, target: int, offset: int, start: int, on_bytes: OnBytes | None) -> int:
+    """How many bytes behind `start` the system copied from file to file; fewer than there are where it can't."""
+    done = 0
+    origin = _reopened(source) if hasattr(os, "copy_file_range") else None
+    if origin is None:
+        return 0
+    file, begin = origin
+    with file:
+        while (left := source.size - start - done) > 0:
+            try:
+                count = os.copy_file_range(
+                    file.fileno(), target, min(_TRANSFER, left), begin + start + done, offset + start + done
+                )
+            except OSError as error:
+                if error.errno in _NOT_HERE | {errno.EXDEV}:
+                    break
+                raise
+            if count == 0:
+                break  # the file ends here by now: reading it will say so
+            done += count
+            if on_bytes is not None:
+                on_bytes(count)
+    return done
+
+
 def _share(source: ByteSource, target: int, offset: int) -> int:
     """How many bytes of the source the target shares now: whole blocks from the start, or 0."""
+    block = block_size(target)
+    length = source.size // block * block
+    origin = None if length == 0 or offset % block else _reopened(source)
+    if origin is None:
+        return 0
+    file, begin = origin
+    with file:
+        if begin % block:
+            return 0
+        return length if clone_range(file.fileno(), begin, target, offset, length) else 0
+
+
+def _reopened(source: ByteSource) -> tuple[FileSource, int] | None:
+    """The file that a source's bytes lie in and where they begin; None where they are not one run of one file.
+
+    Another file may have its name by now, or none: then None too, and the bytes are read through the source.
+    """
     extent = source.extent()
     if extent is None or extent.identity is None:
-        return 0
-    block = block_size(target)
-    length = extent.length // block * block
-    if length == 0 or offset % block or extent.offset % block:
-        return 0
+        return None
     try:
-        origin = FileSource(extent.path)
+        file = FileSource(extent.path)
     except FilmArchiveError:
-        return 0  # it has lost its name since it was opened; its bytes can still be read
-    with origin:
-        if origin.identity != extent.identity:
-            return 0  # another file has the name now
-        return length if clone_range(origin.fileno(), extent.offset, target, offset, length) else 0
+        return None
+    if file.identity != extent.identity:
+        file.close()
+        return None
+    return file, extent.offset
 
 
 def can_share(source: Path, folder: Path) -> bool:

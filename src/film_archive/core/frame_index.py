@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import from_json, to_json
 
+from film_archive.core.columns import ColumnReader, Longs, pack
 from film_archive.core.errors import Damaged, OutOfRange
 from film_archive.core.timecode import FrameRange, FrameRate
 
@@ -27,9 +28,6 @@ _MAXIMUM = 1 << 29
 """Bytes of unpacked tables: 16 million packets, which is ten hours of picture with ten tracks of AAC."""
 _INFLATES_TO = 1040
 """No DEFLATE stream grows by more (RFC 1951: 258 bytes from 2 bits, and its block headers)."""
-
-Longs = NDArray[np.int64]
-
 
 @dataclass(frozen=True, eq=False)
 class Packets:
@@ -216,9 +214,9 @@ class FrameIndex:
             "diagnostics": list(self.diagnostics),
         }
         owners, gaps = _file_order(tracks)
-        planes = [_pack(owners), _pack(gaps)]
+        planes = [pack(owners), pack(gaps)]
         for track in tracks:
-            planes += [_pack(_steps(track.sizes)), _pack(_steps(_steps(track.times)))]
+            planes += [pack(_steps(track.sizes)), pack(_steps(_steps(track.times)))]
         body = b"".join((*planes, np.packbits(self.keys).tobytes()))
         return _MAGIC + to_json(head) + b"\n" + zlib.compress(body, 6)
 
@@ -242,7 +240,7 @@ class FrameIndex:
         counts = [_whole(track["count"]) for track in head["tracks"]]
         if len(counts) != pictured + len(head["audio"]):
             raise Damaged("A frame index contradicts itself.")
-        planes = _Planes(_inflated(data[line_end + 1 :], 32 * sum(counts) + (sum(counts[:pictured]) + 7) // 8))
+        planes = ColumnReader(_inflated(data[line_end + 1 :], 32 * sum(counts) + (sum(counts[:pictured]) + 7) // 8))
         owners, gaps = planes.take(sum(counts)), planes.take(sum(counts))
         sizes, times = [], []
         for count in counts:
@@ -253,7 +251,9 @@ class FrameIndex:
             Packets(offsets[i], sizes[i], times[i], _whole(track["end"], signed=True), _fraction(track["timescale"]))
             for i, track in enumerate(head["tracks"])
         ]
-        keys = planes.bits(sum(counts[:pictured]))
+        shown = sum(counts[:pictured])
+        bits = np.frombuffer(planes.take_bytes((shown + 7) // 8), np.uint8)
+        keys = np.unpackbits(bits, count=shown).astype(np.bool_)
         audio = tuple(map(_audio_from, tracks[pictured:], head["audio"]))
         rate = FrameRate.of(_text(head["rate"])) if head["rate"] is not None else None
         return cls(tracks[0] if pictured else None, keys, rate, audio, tuple(map(_text, head["diagnostics"])))
@@ -319,28 +319,6 @@ def _from_file_order(owners: Longs, gaps: Longs, sizes: Sequence[Longs]) -> list
 def _steps(column: Longs) -> Longs:
     """From each value to the next, beginning at 0; sums of it give the column again, over any overflow."""
     return np.diff(column, prepend=np.int64(0))
-
-
-def _pack(column: Longs) -> bytes:
-    """A column as zigzag numbers, byte plane by byte plane, so that equal high bytes lie together."""
-    zigzag = ((column << 1) ^ (column >> 63)).astype("<u8")
-    return zigzag.view(np.uint8).reshape(-1, 8).T.tobytes()
-
-
-@dataclass
-class _Planes:
-    body: bytes
-    position: int = 0
-
-    def take(self, count: int) -> Longs:
-        planes = np.frombuffer(self.body, np.uint8, count * 8, self.position).reshape(8, count)
-        self.position += count * 8
-        zigzag = np.ascontiguousarray(planes.T).view("<u8").reshape(-1)
-        return (zigzag >> np.uint64(1)).astype(np.int64) ^ -(zigzag & np.uint64(1)).astype(np.int64)
-
-    def bits(self, count: int) -> NDArray[np.bool_]:
-        """What is left, as `count` bits."""
-        return np.unpackbits(np.frombuffer(self.body, np.uint8, offset=self.position), count=count).astype(np.bool_)
 
 
 def _ratio(value: Fraction) -> str:
