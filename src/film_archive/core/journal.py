@@ -174,12 +174,13 @@ class Journal:
 
     def _require_nothing_lost(self, end: int, count: int, durable: int) -> None:
         """What follows the readable lines is a crash's litter, unless a mark in it vouches for more than was read."""
-        for kind, value, _ in self._lines(None, start=end, skipping=True):
-            if kind == _MARK and value > count:
-                raise Damaged(
-                    f"The journal {printable(self.path)} is damaged behind entry {count}; {value} had been written "
-                    "safely. Keep the file, and check by hand what the job had done."
-                )
+        behind = (value for kind, value, _ in self._lines(None, start=end, skipping=True) if kind == _MARK)
+        vouched = max(behind, default=0)
+        if vouched > count:
+            raise Damaged(
+                f"The journal {printable(self.path)} is damaged behind entry {count}; {vouched} had been written "
+                "safely. Keep the file, and check by hand what the job had done."
+            )
         if durable > count:
             raise Damaged(f"The journal {printable(self.path)} has lost entries ({count} of {durable} are there).")
 

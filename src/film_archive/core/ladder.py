@@ -30,7 +30,7 @@ class Rung:
 
     def __str__(self) -> str:
         """As `parse_sizes` reads it."""
-        return self.name if self.name in LADDER else f"{self.name}@{self.bit_rate}"
+        return self.name if LADDER.get(self.name) == self else f"{self.name}@{self.bit_rate}"
 
 
 LADDER: Mapping[str, Rung] = {
@@ -116,4 +116,5 @@ def nominal_bit_rate(width: int, height: int) -> int:
     """
     top = LADDER["editorial"]
     pixels = width * height / (top.width * top.height)
-    return max(100_000, round(top.bit_rate * pixels**0.6426 / 100_000) * 100_000)
+    growth: float = pixels**0.6426
+    return max(100_000, round(top.bit_rate * growth / 100_000) * 100_000)
