@@ -62,7 +62,7 @@ class Sets:
     def add(self, kind: int, items: dict[int, bytes], key_end: bytes = b"\0") -> bytes:
         uid = (0xA000 + len(self.made)).to_bytes(16, "big")
         value = b"".join(struct.pack(">HH", tag, len(data)) + data for tag, data in {0x3C0A: uid, **items}.items())
-        key = bytes.fromhex(UL + "025301010d010101010101") + bytes((kind,)) + key_end
+        key = bytes.fromhex(UL + "025301010d0101010101") + bytes((kind,)) + key_end
         self.made.append(klv(key, value))
         return uid
 

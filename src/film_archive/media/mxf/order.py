@@ -114,6 +114,11 @@ def _by_mpeg2_headers(source: ByteSource, elements: Elements, count: int) -> Ord
             group_start = unit
         display[row] = group_start + reference
         keys[row] = kind == 1
+    if len(np.unique(display)) != len(display):
+        raise NotSupported(
+            f"The MPEG-2 frames of {source.name} contradict each other about their order, and no index table says it; "
+            "they have to be read by a decoder."
+        )
     shown = np.zeros(count, np.bool_)
     inside = (display >= 0) & (display < count)
     shown[display[inside]] = True

@@ -254,19 +254,26 @@ class _ByIndex:
         return Content(self._starts, self._ends, elements, count, doubled, False, tuple(self._notes))
 
     def _first_whole_unit(self) -> list[Klv]:
-        """The triplets of the first unit that can be walked through (one may be damaged); sets the layout from it."""
+        """The triplets of the first unit that can be walked through (one may be damaged); sets the layout from it.
+
+        None of the units looked at may hold a second content package: then the table's units are too long.
+        """
         self._reference, self._layout = 0, {}
+        chosen: list[Klv] = []
         for unit in _spread(len(self._starts), 8).tolist():
-            start = int(self._starts[unit])
+            start, limit = int(self._starts[unit]), int(self._ends[unit])
             try:
-                found, _ = unit_at(self._reader, start, int(self._ends[unit]))
+                found, end = unit_at(self._reader, start, limit)
+                behind = self._reader.at(end) if end < limit else None
             except Damaged:
                 continue
+            if found and behind is not None and behind.key == found[0].key:
+                self._layout = {}
+                return []
             layout = {klv.key: klv.offset - start for klv in reversed(found)}
-            if self._lead in layout:
-                self._reference, self._layout = unit, layout
-                return found
-        return []
+            if not chosen and self._lead in layout:
+                self._reference, self._layout, chosen = unit, layout, found
+        return chosen
 
     def _unit_ends(self) -> Longs:
         starts, limits = self._starts, self._limits
