@@ -120,7 +120,8 @@ class ContainerWriter:
     stays open. `container` is FFmpeg's muxer ("mov", "mp4", "mxf", "wav", …), `options` are the muxer's.
 
     `timecode` is that of the first frame. MOV gets a tmcd track, with the reel as its name; MP4 a tmcd track and the
-    reel as metadata key (`com.apple.proapps.reel`); MXF a material package timecode and the reel as a tape package.
+    reel as metadata key (`com.apple.proapps.reel`); MXF a material package timecode and the reel as a tape package. FFmpeg's
+    MXF has no place for a pixel aspect beside DNxHD and DNxHR.
     """
 
     def __init__(
