@@ -414,3 +414,67 @@ def move(source: Path, target: Path) -> None:
         copy_times_and_mode(origin.status, target)
     remove(source, missing_ok=False)
     sync_folder(source.parent)
+
+
+def remove_empty_folders(folder: Path) -> None:
+    """Remove a folder of ours and the folders in it, as far as they are empty."""
+    for below, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(below)
+
+
+def can_share(source: Path, folder: Path) -> bool:
+    """Whether files of a folder can share blocks with a file: tried on one block of it."""
+    probe = folder / f".film-archive-share-{os.getpid()}"
+    try:
+        descriptor = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return False
+    try:
+        with FileSource(source) as origin:
+            block = block_size(descriptor)
+            return origin.size >= block and clone_range(origin.fileno(), 0, descriptor, 0, block)
+    finally:
+        os.close(descriptor)
+        remove(probe)
+
+
+def transfer(source: ByteSource, target: int, offset: int, *, on_bytes: OnBytes | None = None) -> int:
+    """Put a source's bytes into an open file without digesting them: shared, else by the system, else through memory.
+
+    Returns how many bytes are shared with the source's file.
+    """
+    shared = _share(source, target, offset)
+    done = shared
+    if on_bytes is not None and shared:
+        on_bytes(shared)
+    extent = source.extent()
+    if extent is not None and hasattr(os, "copy_file_range"):
+        with FileSource(extent.path) as origin:
+            while done < source.size:
+                try:
+                    count = os.copy_file_range(
+                        origin.fileno(), target, min(_TRANSFER, source.size - done), extent.offset + done, offset + done
+                    )
+                except OSError as error:
+                    if error.errno in _NOT_HERE:
+                        break
+                    raise
+                if count == 0:
+                    break
+                done += count
+                if on_bytes is not None:
+                    on_bytes(count)
+    while done < source.size:
+        data = source.read_at(done, BLOCK)
+        view = memoryview(data)
+        while len(view):
+            view = view[os.pwrite(target, view, offset + done + len(data) - len(view)) :]
+        done += len(data)
+        if on_bytes is not None:
+            on_bytes(len(data))
+    source.check_unchanged()
+    return shared
+
+
+_TRANSFER = 64 << 20

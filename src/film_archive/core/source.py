@@ -103,7 +103,7 @@ class FileSource(ByteSource):
             raise from_os_error(error, f"open {self.name}") from error
         status = os.fstat(self._descriptor)
         if not stat.S_ISREG(status.st_mode):
-            os.close(self._descriptor)
+            self.close()
             raise NotSupported(f"{self.name} is {kind_of(status.st_mode)}, not a file.")
         self.status = status
         self.size = status.st_size
@@ -143,6 +143,10 @@ class FileSource(ByteSource):
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+    def __del__(self) -> None:
+        if getattr(self, "_descriptor", -1) >= 0:
+            self.close()
 
 
 class MemorySource(ByteSource):

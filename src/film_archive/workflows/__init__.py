@@ -1,1 +1,1 @@
-"""."""
+"""Where capabilities meet: everything that the command line can do, as functions."""

@@ -1,0 +1,147 @@
+"""Paths: what a member may be called, where our own data lies, and what is junk."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from urllib.parse import quote_from_bytes
+
+from film_archive.core.errors import Refused, UsageError
+from film_archive.core.source import printable
+
+OWN = ".film-archive"
+FORMAT = f"{OWN}/format"
+MANIFEST = f"{OWN}/manifest.jsonl"
+WORK = f"{OWN}/work"
+
+FORMAT_TEXT = (
+    b"film-archive 1\n"
+    b"This is an archive of film media: a ZIP that any unzip program opens, or a folder.\n"
+    b"Media are stored as they were. .film-archive/manifest.jsonl lists them with digests and facts,\n"
+    b".film-archive/proxies holds small versions of them, .film-archive/frames where each frame lies.\n"
+)
+
+MAXIMUM_NAME = 65_535 - 64
+"""A zip's name field has 16 bits, and some room is left for what comes in front when it is unpacked."""
+
+JUNK_NAMES = frozenset(
+    {
+        ".DS_Store",
+        "Thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        ".Spotlight-V100",
+        ".Trashes",
+        ".fseventsd",
+        ".TemporaryItems",
+        ".DocumentRevisions-V100",
+        "$RECYCLE.BIN",
+        "System Volume Information",
+        ".VolumeIcon.icns",
+        ".apdisk",
+    }
+)
+"""What operating systems leave behind: skipped wherever files are gathered, and counted."""
+
+
+def is_junk(name: str) -> bool:
+    """Whether a file or folder of this name is an operating system's leftover (AppleDouble `._*` too)."""
+    return name in JUNK_NAMES or (name.startswith("._") and len(name) > 2)
+
+
+def is_own_temporary(name: str) -> bool:
+    """Whether this is an unfinished file of ours, which is never archived."""
+    return name.startswith(".") and ".film-archive-" in name
+
+
+def proxy_path(original: str, size: str, extension: str = "mp4") -> str:
+    return f"{OWN}/proxies/{original}/{size}.{extension}"
+
+
+def index_path(original: str) -> str:
+    return f"{OWN}/frames/{original}.idx"
+
+
+def sums_path(original: str) -> str:
+    return f"{OWN}/frames/{original}.sum"
+
+
+def is_own(path: str) -> bool:
+    return path == OWN or path.startswith(OWN + "/")
+
+
+def member_name(relative: str | os.PathLike[str]) -> tuple[str, bytes | None]:
+    """The member path of a file's relative path, and its raw bytes where they are not UTF-8.
+
+    Bytes that are not UTF-8 are percent-encoded ("%ff"), a percent sign of such a name too.
+    """
+    raw = os.fsencode(relative)
+    if os.sep != "/":
+        raw = raw.replace(os.sep.encode(), b"/")
+    try:
+        return raw.decode("utf-8"), None
+    except UnicodeDecodeError:
+        text = quote_from_bytes(raw, safe=bytes(i for i in range(0x20, 0x7F) if i != 0x25))
+        return text, raw
+
+
+def name_problem(path: str, *, folder: bool = False) -> str | None:
+    """Why a member must not be called this, or None."""
+    if folder:
+        path = path.removesuffix("/")
+    if not path:
+        return "it is empty"
+    if "\0" in path:
+        return "it has a NUL in it"
+    if "\\" in path:
+        return "it has a backslash in it"
+    if path.startswith("/") or (len(path) > 1 and path[1] == ":" and path[0].isascii() and path[0].isalpha()):
+        return "it is an absolute path"
+    parts = path.split("/")
+    if ".." in parts:
+        return "it goes up with '..'"
+    if "" in parts or "." in parts:
+        return "it has an empty or '.' part"
+    if len(path.encode("utf-8", "surrogateescape")) > MAXIMUM_NAME:
+        return "it is too long"
+    return None
+
+
+def check_member_name(path: str) -> None:
+    """Raise Refused where a file of ours must not be called this."""
+    problem = name_problem(path)
+    if problem is not None:
+        raise Refused(f"{printable(path)} can't be archived under this name: {problem}.")
+
+
+def fold(path: str) -> str:
+    """The form in which two paths clash on a file system that ignores case or Unicode form."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def clashes(paths: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of paths that are the same but for case or Unicode form, or of which one is a folder on the other's way."""
+    seen: dict[str, str] = {}
+    found = []
+    for path in paths:
+        folded = fold(path.removesuffix("/"))
+        if folded in seen:
+            found.append((seen[folded], path))
+        else:
+            seen[folded] = path
+    return found
+
+
+def below(folder: str, path: str) -> bool:
+    """Whether a member lies in a folder of the archive."""
+    return PurePosixPath(folder) in PurePosixPath(path).parents
+
+
+def require_member_path(path: str) -> str:
+    """A member path as a user gives it, checked."""
+    problem = name_problem(path)
+    if problem is not None:
+        raise UsageError(f"{printable(path)} is not the path of a member: {problem}.")
+    return path

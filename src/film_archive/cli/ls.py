@@ -1,0 +1,71 @@
+"""`ls ARCHIVE`: what an archive holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from film_archive.cli.output import print_json_list, say, size_text, table
+
+
+def register(app: typer.Typer) -> None:
+    app.command("ls")(ls)
+
+
+def ls(
+    archive: Path = typer.Argument(..., help="An archive: a zip, or a folder made with --in-place."),
+    all_members: bool = typer.Option(False, "--all", "-a", help="Also our own data: proxies, frame indexes."),
+    json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+) -> None:
+    """List an archive's members."""
+    from film_archive.archive.layout import is_own
+    from film_archive.archive.reader import open_archive
+
+    with open_archive(archive) as opened:
+        if json:
+            head = opened.header
+            print_json_list(
+                "members",
+                (_record(member) for member in opened.members()),
+                archive=opened.name,
+                generation=None if head is None else head.generation,
+                foreign=opened.is_foreign,
+            )
+            return
+        rows, count, total = [], 0, 0
+        for member in opened.members():
+            if is_own(member.path) and not all_members:
+                continue
+            count += 1
+            total += member.size
+            rows.append((member.role, size_text(member.size), _facts(member), member.path))
+        table(rows, right=(1,))
+        say(f"{count} members, {size_text(total)}")
+
+
+def _record(member: Any) -> dict[str, Any]:
+    record = member.to_json()
+    record.setdefault("offset", None)
+    record.setdefault("digests", {})
+    if member.is_original:
+        record.setdefault("media", None)
+        record.setdefault("proxies", [])
+    return dict(record)
+
+
+def _facts(member: Any) -> str:
+    media = member.get("media")
+    if not media:
+        return ""
+    words = [media.get("profile") or media.get("codec") or media.get("container")]
+    if media.get("width"):
+        words.append(f"{media['width']}×{media['height']}")
+    if media.get("frames") is not None:
+        words.append(f"{media['frames']} frames")
+    if media.get("start_timecode"):
+        words.append(media["start_timecode"])
+    if member.proxies:
+        words.append("proxies: " + ",".join(proxy.size for proxy in member.proxies))
+    return " ".join(str(word) for word in words if word)

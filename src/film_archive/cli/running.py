@@ -1,0 +1,55 @@
+"""Running a typer app: errors become one sentence and an exit status."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Any
+
+import typer
+
+from film_archive.cli.output import print_error
+from film_archive.core.errors import FilmArchiveError, from_os_error
+
+
+_ClickException = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+"""What typer's parser raises; newer typers carry their own click, so its class is found through a public one."""
+
+
+def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -> int:
+    """Run an app; returns the exit status."""
+    wants_json = "--json" in arguments
+    command = typer.main.get_command(app)
+    try:
+        status = command.main(args=arguments, prog_name=name, standalone_mode=False)
+    except _ClickException as error:
+        shown: Any = error
+        if wants_json:
+            return print_error(name, shown.format_message(), 2, wants_json=True)
+        shown.show()
+        return 2
+    except typer.Exit as error:
+        return error.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return print_error(name, "Stopped; what was finished is kept, and the same command continues.", 130, wants_json)
+    except FilmArchiveError as error:
+        if debug:
+            traceback.print_exc()
+        return print_error(name, str(error), error.exit_status, wants_json)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone
+        return 0
+    except OSError as error:
+        if debug:
+            traceback.print_exc()
+        explained = from_os_error(error, f"work on {error.filename}" if error.filename else "go on")
+        return print_error(name, str(explained), explained.exit_status, wants_json)
+    except Exception as error:  # noqa: BLE001  the last resort: a fault of ours is said, not shown as a traceback
+        if debug:
+            traceback.print_exc()
+        sentence = (
+            f"A fault of {name}: {type(error).__name__}: {error}. Please report it with what "
+            "FILM_ARCHIVE_DEBUG=1 in front of the same command prints."
+        )
+        return print_error(name, sentence, 1, wants_json)
+    return status if isinstance(status, int) else 0

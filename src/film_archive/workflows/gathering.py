@@ -1,0 +1,185 @@
+"""Which files a command means: sources as given, folders with all below them, in a fixed order, without junk."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from film_archive.archive import layout
+from film_archive.core.errors import NotFound, NotSupported, Refused, UsageError, from_os_error
+from film_archive.core.source import kind_of, printable
+
+
+class Kind(StrEnum):
+    FILE = "file"
+    FOLDER = "folder"
+    SYMLINK = "symlink"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One thing to archive: where it is, and the member path that it gets."""
+
+    path: Path
+    member: str
+    raw_name: bytes | None
+    kind: Kind
+    size: int
+    mtime_ns: int
+    mode: int
+    identity: str
+    """Changes when the file does: device, inode, size, modification and change time."""
+    empty: bool = False
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What was found, in the order in which it is archived."""
+
+    entries: tuple[Found, ...]
+    junk: int
+    """Operating systems' leftovers that were skipped."""
+    left_out: tuple[tuple[str, str], ...]
+    """(path, why) of what can't be archived: pipes, sockets, devices."""
+
+    @property
+    def bytes(self) -> int:
+        return sum(entry.size for entry in self.entries)
+
+    @property
+    def files(self) -> int:
+        return sum(entry.kind == Kind.FILE for entry in self.entries)
+
+
+def gather(sources: Iterable[Path], *, root: str = "", leave_out: Iterable[Path] = ()) -> Gathered:
+    """Walk sources: a file is stored under its name, a folder with its name and everything below it.
+
+    Raises UsageError where two sources have one name, NotFound, Refused where something can't be read or clashes.
+    """
+    walk = _Walk({os.path.realpath(path) for path in leave_out})
+    entries: list[Found] = []
+    names: dict[str, Path] = {}
+    for source in sources:
+        name = _name_of(source)
+        folded = layout.fold(os.fsencode(name).decode("utf-8", "surrogateescape"))
+        if folded in names:
+            raise UsageError(
+                f"{printable(names[folded])} and {printable(source)} would both be called {printable(name)}; "
+                "rename one, or archive the folder above them."
+            )
+        names[folded] = source
+        entries.extend(walk.source(source, os.path.join(root, name) if root else name))
+    return walk.result(entries)
+
+
+def gather_folder(folder: Path) -> Gathered:
+    """Everything below a folder, with paths from that folder on: for an archive made in place."""
+    walk = _Walk(set())
+    if not folder.is_dir():
+        raise NotFound(f"There is no folder {printable(folder)}.")
+    return walk.result([entry for entry in walk.folder(folder, "") if entry.member])
+
+
+class _Walk:
+    def __init__(self, leave_out: set[str]) -> None:
+        self._leave_out = leave_out
+        self._junk = 0
+        self._left_out: list[tuple[str, str]] = []
+
+    def source(self, path: Path, name: str) -> Iterator[Found]:
+        """A source as the user named it: a link at this level is followed."""
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise from_os_error(error, f"read {printable(path)}") from error
+        if stat.S_ISDIR(status.st_mode):
+            yield from self.folder(path, name)
+        elif stat.S_ISREG(status.st_mode):
+            yield self._file(path, name, status)
+        else:
+            raise NotSupported(f"{printable(path)} is {kind_of(status.st_mode)}, which can't be archived.")
+
+    def folder(self, path: Path, name: str) -> Iterator[Found]:
+        try:
+            with os.scandir(path) as scan:
+                items = sorted(scan, key=lambda item: os.fsencode(item.name))
+            status = path.stat()
+        except OSError as error:
+            raise from_os_error(error, f"read the folder {printable(path)}") from error
+        kept = [item for item in items if not self._is_skipped(item)]
+        yield _found(path, name, Kind.FOLDER, status, size=0, empty=not kept)
+        for item in kept:
+            below = f"{name}/{item.name}" if name else item.name
+            yield from self._item(item, below)
+
+    def _item(self, item: os.DirEntry[str], name: str) -> Iterator[Found]:
+        path = Path(item.path)
+        try:
+            status = item.stat(follow_symlinks=False)
+            if stat.S_ISLNK(status.st_mode):
+                yield _found(path, name, Kind.SYMLINK, status, size=0, target=os.readlink(path))
+                return
+        except OSError as error:
+            raise from_os_error(error, f"read {printable(path)}") from error
+        if stat.S_ISDIR(status.st_mode):
+            yield from self.folder(path, name)
+        elif stat.S_ISREG(status.st_mode):
+            yield self._file(path, name, status)
+        else:
+            self._left_out.append((printable(path), f"is {kind_of(status.st_mode)}"))
+
+    def _file(self, path: Path, name: str, status: os.stat_result) -> Found:
+        if not os.access(path, os.R_OK):
+            raise Refused(f"{printable(path)} may not be read by this user; nothing was written.")
+        return _found(path, name, Kind.FILE, status, size=status.st_size)
+
+    def _is_skipped(self, item: os.DirEntry[str]) -> bool:
+        if layout.is_junk(item.name):
+            self._junk += 1
+            return True
+        if item.name == layout.OWN or layout.is_own_temporary(item.name):
+            return True
+        return os.path.realpath(item.path) in self._leave_out
+
+    def result(self, entries: list[Found]) -> Gathered:
+        for entry in entries:
+            layout.check_member_name(entry.member)
+        clashing = layout.clashes(entry.member for entry in entries)
+        if clashing:
+            first, second = clashing[0]
+            raise Refused(
+                f"{printable(first)} and {printable(second)} are one file where case or Unicode form is ignored; "
+                "rename one of them. Nothing was written."
+            )
+        return Gathered(tuple(entries), self._junk, tuple(self._left_out))
+
+
+def _found(path: Path, name: str, kind: Kind, status: os.stat_result, **more: object) -> Found:
+    member, raw = layout.member_name(name)
+    target = more.pop("target", None)
+    return Found(
+        path=path,
+        member=member,
+        raw_name=raw,
+        kind=kind,
+        size=int(str(more["size"])),
+        mtime_ns=status.st_mtime_ns,
+        mode=stat.S_IMODE(status.st_mode),
+        identity=f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}",
+        empty=bool(more.get("empty", False)),
+        target=None if target is None else printable(str(target)),
+    )
+
+
+def _name_of(source: Path) -> str:
+    name = source.name
+    if name in ("", ".", ".."):
+        name = Path(os.path.realpath(source)).name
+    if not name:
+        raise UsageError(f"{printable(source)} has no name to be archived under; name the folders in it.")
+    return name
