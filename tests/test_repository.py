@@ -132,7 +132,7 @@ ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.putenv"}
 
 
 def uses(path: Path) -> Iterator[tuple[int, str]]:
-    """(line, dotted name) of what a module imports or takes from another; `.method()` for methods, but not of `files`."""
+    """(line, dotted name) of what a module imports or takes from another; `.method()` for methods but those of `files`."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -140,7 +140,9 @@ def uses(path: Path) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             yield node.lineno, f"{node.value.id}.{node.attr}"
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and ast.unparse(node.func.value) != "files":
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if ast.unparse(node.func.value) == "files":
+                continue
             one_argument = len(node.args) == 1 and not node.keywords
             if node.func.attr in METHODS_OF_PATH or (node.func.attr == "replace" and one_argument):
                 yield node.lineno, f".{node.func.attr}()"
@@ -209,7 +211,7 @@ def always_there() -> frozenset[str]:
     brought = distribution_modules()
     base = [canonicalize_name(Requirement(text).name) for text in PROJECT["project"]["dependencies"]]
     ours = {"film_archive", "ded_io", "tests", "benchmarks", "tools"}
-    with_others = {"pydantic_core", "starlette", "pytest", "_pytest", "packaging"}  # pydantic, fastapi, pytest need them
+    with_others = {"pydantic_core", "starlette", "pytest", "_pytest", "packaging"}  # what pydantic, fastapi, pytest need
     return frozenset(sys.stdlib_module_names | ours | with_others | {m for name in base for m in brought.get(name, ())})
 
 
