@@ -132,7 +132,7 @@ ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.putenv"}
 
 
 def uses(path: Path) -> Iterator[tuple[int, str]]:
-    """(line, dotted name) of what a module imports or takes from another; `.method()` for methods but those of `files`."""
+    """(line, dotted name) of what a module imports or takes from another; `.method()` for methods, not for `files`'."""
     for node in ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
@@ -211,7 +211,7 @@ def always_there() -> frozenset[str]:
     brought = distribution_modules()
     base = [canonicalize_name(Requirement(text).name) for text in PROJECT["project"]["dependencies"]]
     ours = {"film_archive", "ded_io", "tests", "benchmarks", "tools"}
-    with_others = {"pydantic_core", "starlette", "pytest", "_pytest", "packaging"}  # what pydantic, fastapi, pytest need
+    with_others = {"pydantic_core", "starlette", "pytest", "_pytest", "packaging"}  # brought by those
     return frozenset(sys.stdlib_module_names | ours | with_others | {m for name in base for m in brought.get(name, ())})
 
 
