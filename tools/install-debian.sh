@@ -16,6 +16,8 @@ readonly WANTED=(
     "xxhash|xxhsum|the reference value of XXH3-128"
     "ffmpeg|ffmpeg ffprobe|a second opinion on media that we write"
     "zbar-tools|zbarimg|reads the barcode in the test footage's frames"
+    "xfsprogs|/usr/sbin/mkfs.xfs|a file system that shares blocks, in a file that root mounts"
+    "btrfs-progs|/usr/sbin/mkfs.btrfs|another one"
 )
 
 missing_programs() { # of one row, its programs that are not there
@@ -29,7 +31,7 @@ missing_programs() { # of one row, its programs that are not there
 if [[ "${1:-}" == --list ]]; then
     for row in "${WANTED[@]}"; do
         IFS='|' read -r package programs purpose <<<"$row"
-        printf '%-18s %-16s %s\n' "$package" "$programs" "$purpose"
+        printf '%-18s %-22s %s\n' "$package" "$programs" "$purpose"
     done
     exit 0
 fi
