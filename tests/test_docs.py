@@ -18,13 +18,21 @@ import struct
 import subprocess
 import sys
 import wave
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from film_archive.core.facts import AudioFacts, MediaFacts
+from film_archive.core.frame_index import AudioIndex, FrameIndex, Packets
+from film_archive.core.timecode import FrameRange, FrameRate, Timecode
+from film_archive.media.cutting.ranges import Selection
+from film_archive.workflows.extraction import Extracted
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -147,6 +155,32 @@ def run_shell(block: Block, where: str, work: Path, environment: dict[str, str])
     assert done.returncode == 0, f"{where} ended with {done.returncode}:\n{done.stdout}"
 
 
+# docs/archive-format.md
+
+
+def test_frame_index_can_be_read_as_the_page_says() -> None:
+    """Picture and two sound tracks, interleaved, one of them running backwards in the file."""
+    offsets, sizes, times = np.array([100, 900, 500, 1300]), np.array([300, 350, 310, 5]), np.array([0, 3000, 1001, 2000])
+    video = Packets(offsets, sizes, times, 4000, Fraction(24000))
+    sound = Packets(np.array([400, 810]), np.array([96, 90]), np.array([-5, 2002]), 2002, Fraction(48000, 1))
+    other = Packets(np.array([5000, 2000]), np.array([7, 9]), np.array([0, 1]), 2, Fraction(30000, 1001))
+    tracks = (AudioIndex(sound, 48000, 2, 6, "pcm_s24le"), AudioIndex(other, 44100, 1, 0, "aac"))
+    keys = np.array([True, False, False, True])
+    index = FrameIndex(video, keys, FrameRate(24000, 1001), tracks, ("odd",))
+    page = (ROOT / "docs" / "archive-format.md").read_text("utf-8")
+    (source,) = [block.code for block in blocks(page) if "def read_frame_index" in block.code]
+    names: dict[str, Any] = {"json": json, "zlib": zlib}
+    exec(source, names)
+    head, found, found_keys = names["read_frame_index"](index.to_bytes())
+    assert head["rate"] == "24000/1001"
+    assert [track["timescale"] for track in head["tracks"]] == ["24000/1", "48000/1", "30000/1001"]
+    assert head["audio"][1] == {"sample_rate": 44100, "channels": 1, "frame_bytes": 0, "codec": "aac"}
+    assert found_keys == keys.tolist()
+    for track, packets in zip(found, (video, sound, other), strict=True):
+        columns = (packets.offsets.tolist(), packets.sizes.tolist(), packets.times.tolist())
+        assert track == list(zip(*columns, strict=True))
+
+
 # docs/json.md
 
 
@@ -198,6 +232,13 @@ def test_media_facts_have_the_documented_keys() -> None:
     assert set(facts["audio"][0]) == keys["Audio tracks"]
 
 
+def test_extraction_has_the_documented_keys() -> None:
+    selection = Selection(FrameRange(10, 20), FrameRange(8, 22))
+    start = Timecode.from_string("01:00:00:08", FrameRate(24))
+    document = Extracted(Path("cut.mov"), selection, None, start, 0.0).to_json()
+    assert set(document) == documented_keys()["extract"]
+
+
 # docs/guarantees.md
 
 
@@ -225,7 +266,7 @@ def test_readme_marks_the_verbs_that_exist() -> None:
     from film_archive.cli.main import _app
 
     text = (ROOT / "README.md").read_text("utf-8")
-    rows = re.findall(r"^\| `(film-archive|ded-io) ([a-z-]+)[^|]*\|[^|]*\| (yes|planned) \|", text, re.MULTILINE)
+    rows = re.findall(r"^\| `(film-archive|ded-io) ([a-z-]+).*\| (yes|planned) \|$", text, re.MULTILINE)
     marked = {verb for program, verb, state in rows if program == "film-archive" and state == "yes"}
     application = _app()
     assert isinstance(application, typer.Typer)
