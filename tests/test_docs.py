@@ -160,8 +160,8 @@ def run_shell(block: Block, where: str, work: Path, environment: dict[str, str])
 
 def test_frame_index_can_be_read_as_the_page_says() -> None:
     """Picture and two sound tracks, interleaved, one of them running backwards in the file."""
-    offsets, sizes, times = np.array([100, 900, 500, 1300]), np.array([300, 350, 310, 5]), np.array([0, 3000, 1001, 2000])
-    video = Packets(offsets, sizes, times, 4000, Fraction(24000))
+    offsets, sizes = np.array([100, 900, 500, 1300]), np.array([300, 350, 310, 5])
+    video = Packets(offsets, sizes, np.array([0, 3000, 1001, 2000]), 4000, Fraction(24000))
     sound = Packets(np.array([400, 810]), np.array([96, 90]), np.array([-5, 2002]), 2002, Fraction(48000, 1))
     other = Packets(np.array([5000, 2000]), np.array([7, 9]), np.array([0, 1]), 2, Fraction(30000, 1001))
     tracks = (AudioIndex(sound, 48000, 2, 6, "pcm_s24le"), AudioIndex(other, 44100, 1, 0, "aac"))
