@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -23,7 +24,7 @@ def long_prores(path: Path, frames: int, width: int, height: int, rate: int = 24
         for number in range(frames):
             packet = av.Packet(packets[number % len(packets)])
             packet.stream = stream
-            packet.time_base = 1 / rate if stream.time_base is None else stream.time_base
+            packet.time_base = Fraction(1, rate) if stream.time_base is None else stream.time_base
             ticks = round(1 / (rate * packet.time_base))
             packet.pts = packet.dts = number * ticks
             packet.duration = ticks
