@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-from film_archive.core.errors import FilmArchiveError, NotFound, NotMedia
+from film_archive.core.errors import FilmArchiveError, NotMedia
 from film_archive.core.facts import MediaFacts
+from film_archive.core.source import printable
+from film_archive.core.timecode import RateLike
 from film_archive.workflows.locating import SEPARATOR, locate
 
 
@@ -32,30 +33,37 @@ class Inspection:
         return 12 if self.clips else self.failed[0][1].exit_status
 
 
-def probe_all(named: Iterable[str]) -> Inspection:
-    """Probe each; a folder means the clips in it (what is no media there is passed over)."""
+def probe_all(named: Iterable[str], *, rate: RateLike | None = None) -> Inspection:
+    """Probe each; a folder means the clips in it (what is no media there is passed over).
+
+    `rate` counts timecode that a file keeps without one (sound, image headers).
+    """
     clips: list[Probed] = []
     failed: list[tuple[str, FilmArchiveError]] = []
     for what in named:
         try:
-            clips.extend(_probe(what))
+            for path, facts in _probe(what, rate):
+                if isinstance(facts, MediaFacts):
+                    clips.append(Probed(path, facts))
+                else:
+                    failed.append((path, facts))
         except FilmArchiveError as error:
-            failed.append((what, error))
+            failed.append((printable(what), error))
     return Inspection(tuple(clips), tuple(failed))
 
 
-def _probe(what: str) -> Iterator[Probed]:
+def _probe(what: str, rate: RateLike | None) -> Iterator[tuple[str, MediaFacts | FilmArchiveError]]:
     from film_archive.media.probe import probe, probe_path
 
     if SEPARATOR in what:
         with locate(what) as located:
-            yield Probed(what, located.facts if located.facts is not None else probe(located.source))
+            yield what, located.facts if located.facts is not None else probe(located.source, rate=rate)
         return
-    path = Path(what)
-    if not path.exists():
-        raise NotFound(f"There is no {what}.")
-    found = list(probe_path(path))
-    if not found and path.is_dir():
-        raise NotMedia(f"There is no media in {what}.")
+    found = probe_path(what, rate=rate)
+    if not found:
+        raise NotMedia(f"There is no media in {printable(what)}.")
     for clip in found:
-        yield Probed(str(clip.path), clip.facts)
+        if clip.facts is not None:
+            yield printable(clip.clip.name), clip.facts
+        elif clip.problem is not None:
+            yield printable(clip.clip.name), clip.problem
