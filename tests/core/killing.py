@@ -1,8 +1,8 @@
 """Killing a writer at each line that it runs, to see what is there afterwards.
 
-Run as a program: `python -m tests.core.killing SCENARIO FOLDER FIRST STEP`. A fork does the scenario and ends at its n-th
-line in the modules under test, n = FIRST, FIRST + STEP …, without any clean-up, as SIGKILL would; after each the scenario's
-promise is checked, and the scenario is run again to its end.
+Run as a program: `python -m tests.core.killing SCENARIO FOLDER FIRST STEP`. A fork does the scenario and ends at its
+n-th line in the modules under test, n = FIRST, FIRST + STEP …, without any clean-up, as SIGKILL would; after each the
+scenario's promise is checked, and the scenario is run again to its end.
 """
 
 from __future__ import annotations

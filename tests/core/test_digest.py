@@ -12,6 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("hypothesis")
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,8 +53,8 @@ def test_crc32(parts: list[bytes]) -> None:
     assert hasher.digests() == {"crc32": f"{zlib.crc32(b''.join(parts)):08x}"}
 
 
-# Published vectors: XXH3 and XXH64 from the xxHash project (values of the empty input and of "xxhash" with seed 0), BLAKE3
-# from its test_vectors.json (input bytes 0, 1, 2 … 250, 0, …), C4 from those published with SMPTE ST 2114:2017.
+# Published vectors: XXH3 and XXH64 from the xxHash project (of nothing and of "xxhash", seed 0), BLAKE3 from its
+# test_vectors.json (input bytes 0, 1, 2 … 250, 0, …), C4 from those published with SMPTE ST 2114:2017.
 @pytest.mark.parametrize(
     ("algorithm", "data", "value"),
     [

@@ -1,4 +1,4 @@
-"""What files.py promises: whole or not at all, nothing overwritten, nothing removed that was not proved to be elsewhere."""
+"""What files.py promises: whole or not at all, nothing overwritten, nothing removed but what is proved elsewhere."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ import resource
 import stat
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+pytest.importorskip("hypothesis")
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -226,7 +229,7 @@ def test_write_atomically(tmp_path: Path) -> None:
 def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
     files.write_atomically(tmp_path / "a", b"old")
     for replace, target in ((False, tmp_path / "b"), (True, tmp_path / "a")):
-        with pytest.raises(RuntimeError, match="mine"), files.AtomicFile(target, replace) as new:
+        with pytest.raises(RuntimeError, match="mine"), files.AtomicFile(target, replace) as new:  # noqa: PT012  as used
             new.file.write(b"half")
             raise RuntimeError("mine")
         with files.AtomicFile(target, replace) as new:
@@ -381,30 +384,26 @@ def test_where_files_cannot_be_locked(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_killed_at_some_lines(scenario: str, tmp_path: Path) -> None:
-    kill(scenario, tmp_path, random.Random(scenario).randrange(9), 9)
+def test_killed_at_some_lines(scenario: str, memory: Path) -> None:
+    kill(scenario, memory, random.Random(scenario).randrange(9), 9)
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_killed_at_each_line(scenario: str, tmp_path: Path) -> None:
-    assert kill(scenario, tmp_path, 0, 1) > 20
+def test_killed_at_each_line(scenario: str, memory: Path) -> None:
+    assert kill(scenario, memory, 0, 1) > 20
 
 
 def kill(scenario: str, folder: Path, first: int, step: int) -> int:
-    """In memory where there is some: what was visible counts here, and a thousand fsyncs take their time."""
     if not hasattr(os, "fork"):
         pytest.skip("no fork")
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else folder
-    paths = os.pathsep.join(path for path in sys.path if path)
-    with tempfile.TemporaryDirectory(dir=memory) as place:
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.core.killing", scenario, place, str(first), str(step)],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env={**os.environ, "PYTHONPATH": paths},
-        )
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.core.killing", scenario, folder, str(first), str(step)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+    )
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
 
@@ -683,9 +682,15 @@ def test_a_full_disk(tmp_path: Path) -> None:
 
 
 def test_a_disk_with_no_room_for_names(tmp_path: Path) -> None:
-    with tmpfs(tmp_path / "small", "size=4m,nr_inodes=5") as small, pytest.raises(NoSpace):
-        for number in range(10):
-            files.write_atomically(small / f"{number}", b"x")
+    with tmpfs(tmp_path / "small", "size=4m,nr_inodes=5") as small:
+        files.write_atomically(small / "1", b"x")
+        with suppress(OSError):
+            for number in range(10):
+                (small / f"folder {number}").mkdir()
+        before = names(small)
+        with pytest.raises(NoSpace):
+            files.write_atomically(small / "2", b"x")
+        assert names(small) == before
 
 
 def test_why_a_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

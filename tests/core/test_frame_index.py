@@ -9,15 +9,17 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
+
+pytest.importorskip("hypothesis")
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-np = pytest.importorskip("numpy")
-
-from film_archive.core.errors import Damaged, OutOfRange  # noqa: E402  numpy first
-from film_archive.core.frame_index import AudioIndex, FrameIndex, Packets  # noqa: E402
-from film_archive.core.timecode import FrameRange, FrameRate  # noqa: E402
+from film_archive.core.errors import Damaged, OutOfRange
+from film_archive.core.frame_index import AudioIndex, FrameIndex, Packets
+from film_archive.core.timecode import FrameRange, FrameRate
 
 
 def packets(offsets: Any, sizes: Any, times: Any, end: int, timescale: Fraction | int = 24) -> Packets:
@@ -112,7 +114,7 @@ def test_outside() -> None:
     with pytest.raises(OutOfRange, match="frames 0 to 2"):
         index.positions(FrameRange(1, 4))
     for time in (Fraction(-1, 1000), Fraction(3, 24)):
-        with pytest.raises(OutOfRange, match="lasts 0.125 s"):
+        with pytest.raises(OutOfRange, match=r"lasts 0\.125 s"):
             index.number_at(time)
     empty = FrameIndex(None, np.zeros(0, np.bool_), None)
     for act in (
@@ -169,7 +171,7 @@ def test_tables_of_any_width_are_the_same() -> None:
 
 @st.composite
 def tracks(draw: st.DrawFn) -> Packets:
-    """Any order of offsets, sizes and times: B frames, gaps, overlaps, packets that lie before the one decoded earlier."""
+    """Any order of offsets, sizes and times: B frames, gaps, overlaps, packets before the one that is decoded first."""
     count = draw(st.integers(0, 30))
     wild = draw(st.booleans())
     if wild:

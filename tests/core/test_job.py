@@ -24,7 +24,7 @@ def test_a_plan_is_plain_data() -> None:
     data = json.loads(json.dumps(PLAN.to_json()))
     assert data["total"] == {"steps": 4, "size": 100}
     assert data["steps"][0] == {
-        **{"action": "move", "subject": "1.mov", "target": "sorted/1.mov", "size": 10, "details": {"why": "same"}},
+        "action": "move", "subject": "1.mov", "target": "sorted/1.mov", "size": 10, "details": {"why": "same"},
     }
     assert Plan.from_json(data) == PLAN
     assert Plan.from_json(data).key == PLAN.key
@@ -52,11 +52,11 @@ def test_a_step_that_fails_does_not_stop_the_others() -> None:
     assert (report.exit_status, report.size, report.skipped) == (12, 80, ())
     data = json.loads(json.dumps(report.to_json()))
     assert data["done"][0] == {
-        **{"action": "move", "subject": "1.mov", "target": "sorted/1.mov", "status": "done", "reason": None},
+        "action": "move", "subject": "1.mov", "target": "sorted/1.mov", "status": "done", "reason": None,
         "to": "sorted/1.mov",
     }
     assert (data["verb"], data["exit_status"], len(data["failed"]), data["size"]) == ("sort", 12, 1, 80)
-    with pytest.raises(PartlyDone, match="1 of 4 steps failed.*move 2.mov: The disk is full"):
+    with pytest.raises(PartlyDone, match=r"1 of 4 steps failed.*move 2.mov: The disk is full"):
         report.require_whole()
 
 

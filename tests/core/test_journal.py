@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+
+pytest.importorskip("hypothesis")
+
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from film_archive.core import files
@@ -32,8 +34,8 @@ def write(path: Path, *found: Any, batch: int = 64) -> None:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "journal"
+def path(memory: Path) -> Path:
+    return memory / "journal"
 
 
 def test_what_was_written_is_found_again(path: Path) -> None:
@@ -49,9 +51,9 @@ def test_what_was_written_is_found_again(path: Path) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=40)
-def test_any_entries_over_any_runs(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
-    path = tmp_path_factory.mktemp("journals") / "journal"
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_entries_over_any_runs(data: st.DataObject, path: Path) -> None:
+    path.unlink(missing_ok=True)
     value = st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.text(max_size=20)
     runs = data.draw(
         st.lists(st.lists(st.dictionaries(st.text(max_size=5), value, max_size=3), max_size=6), max_size=4)
@@ -180,7 +182,7 @@ def test_where_files_cannot_be_locked(path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def synced(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes: list[int] = []
     real = files.sync
 
@@ -189,7 +191,7 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
         real(descriptor)
 
     monkeypatch.setattr(files, "sync", sync)
-    yield sizes
+    return sizes
 
 
 def test_entries_become_durable_in_batches(path: Path, synced: list[int]) -> None:

@@ -109,7 +109,7 @@ def test_the_seeds_stream_request() -> None:
         (ArchiveMetadata, {"archive_path": "a", "members": -1}, "members"),
         (
             ArchiveBranch,
-            {"branch_id": "1", "branch_name": "a", "archive_path": "b", "created_at": datetime(2024, 1, 1)},  # noqa: DTZ001
+            {"branch_id": "1", "branch_name": "a", "archive_path": "b", "created_at": datetime(2024, 1, 1)},
             "needs its zone",
         ),
         (ProxyFile, {"file_path": "a", "resolution": "preview", "width": 0, "height": 1, "bit_rate": 1}, "width"),
@@ -180,7 +180,7 @@ def test_codecs_by_name() -> None:
 
 
 def names_in_media() -> Iterator[tuple[str, str]]:
-    """(name, place) of each codec that code under media/ writes out: `Codec("…")`, rows of tables of stills and raws."""
+    """(name, place) of each codec that code under media/ writes out: `Codec("…")`, rows of stills and raw cameras."""
     media = Path(film_archive.__file__).parent / "media"
     positions = {"Codec": 0, "StillFormat": 0, "RawFormat": 1}
     for path in sorted(media.rglob("*.py")):

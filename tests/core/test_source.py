@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytest.importorskip("hypothesis")
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -320,7 +323,7 @@ def test_a_disk_that_fails_says_where(file: Path, monkeypatch: pytest.MonkeyPatc
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(os, "preadv", preadv)
-    with FileSource(file) as source, pytest.raises(StorageError, match="clip.mov at byte 40: Input/output error"):
+    with FileSource(file) as source, pytest.raises(StorageError, match=r"clip\.mov at byte 40: Input/output error"):
         source.read_at(40, 10)
 
 

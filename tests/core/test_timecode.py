@@ -1,4 +1,4 @@
-"""Timecode against slow oracles: every label of a day, tables made by enumeration, two other libraries where they are right."""
+"""Timecode against slow oracles: every label of a day, tables made by enumeration, two libraries where right."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import copy
 import json
 import pickle
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytest.importorskip("hypothesis")
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
@@ -157,7 +161,7 @@ def test_frame_pairs_end_at_60() -> None:
 
 # Other libraries, where they are right (what they get wrong is in the project's notes on timecode)
 
-# OTIO 0.18.1 wraps non-drop 29.97, 59.94 and 47.952 before 24 hours of labels are over: only frames before that compare.
+# OTIO 0.18.1 wraps non-drop 29.97, 59.94 and 47.952 before 24 hours of labels are over: frames before that compare.
 OTIO_RIGHT_BELOW = {NTSC_30: 2_589_408, NTSC_60: 5_178_816, FrameRate(48000, 1001): 4_143_048}
 OTIO_RATES = [
     (rate, drop) for rate, drop in COUNTINGS if rate.nominal in (24, 25, 30, 48, 50, 60) and rate != 30 * drop
@@ -414,18 +418,12 @@ def test_what_reading_says() -> None:
 
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused(text: str) -> None:
-    try:
+    with suppress(InvalidTimecode):
         assert isinstance(Timecode.from_string(text, 25), Timecode)
-    except InvalidTimecode:
-        pass
-    try:
+    with suppress(UsageError):
         assert FrameRate.of(text) > 0
-    except UsageError:
-        pass
-    try:
+    with suppress(UsageError):
         assert parse_rate(text)[0] > 0
-    except UsageError:
-        pass
 
 
 # Rates

@@ -141,7 +141,7 @@ class Journal:
 
     def _resume(self, head: Entry) -> None:
         first = _line(_HEAD, dict(head))
-        end = durable = count = 0
+        end = count = 0
         for kind, value, end_of_line in self._lines(None):
             if (end == 0) != (kind == _HEAD):
                 break
@@ -150,13 +150,15 @@ class Journal:
                     f"The journal {printable(self.path)} belongs to another job; finish or abandon that one first."
                 )
             end = end_of_line
-            if kind == _MARK:
-                durable = value
+            if kind == _MARK and value != count:
+                raise Damaged(
+                    f"The journal {printable(self.path)} has lost entries: {count} are there where {value} had been."
+                )
             count += kind == _ENTRY
         if end == 0:
             self._begin(first)
             return
-        self._require_nothing_lost(end, count, durable)
+        self._require_nothing_lost(end, count)
         os.ftruncate(self._descriptor, end)
         self._end, self._count = end, count
         # What an earlier run wrote may not be durable yet; from here on it counts as written.
@@ -172,7 +174,7 @@ class Journal:
         files.sync(self._descriptor)
         files.sync_folder(self.path.parent)
 
-    def _require_nothing_lost(self, end: int, count: int, durable: int) -> None:
+    def _require_nothing_lost(self, end: int, count: int) -> None:
         """What follows the readable lines is a crash's litter, unless a mark in it vouches for more than was read."""
         behind = (value for kind, value, _ in self._lines(None, start=end, skipping=True) if kind == _MARK)
         vouched = max(behind, default=0)
@@ -181,8 +183,6 @@ class Journal:
                 f"The journal {printable(self.path)} is damaged behind entry {count}; {vouched} had been written "
                 "safely. Keep the file, and check by hand what the job had done."
             )
-        if durable > count:
-            raise Damaged(f"The journal {printable(self.path)} has lost entries ({count} of {durable} are there).")
 
     def _write(self, data: bytes) -> None:
         descriptor, done = self._require_open(), 0

@@ -134,7 +134,7 @@ Size = tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
 
 
 class MediaFile(_Model):
-    """A clip as its user describes it. What was set is a claim; where the bytes say otherwise they win, with a warning."""
+    """A clip as its user describes it. What was set is a claim; where the bytes differ they win, with a warning."""
 
     file_path: Path
     size: Count

@@ -14,6 +14,9 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("hypothesis")
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -152,7 +155,7 @@ def test_a_worker_that_dies_is_told() -> None:
 
 
 def test_errors_that_cannot_be_sent_are_still_errors() -> None:
-    with ProcessExecutor(1) as processes, pytest.raises(Exception, match="pickle|local"):
+    with ProcessExecutor(1) as processes, pytest.raises(Exception, match=r"pickle|local"):
         processes.submit(work.fail_oddly).result(30)
 
 

@@ -80,8 +80,8 @@ class _Call(Future[_Result]):
 
 def _died() -> ProgramFailed:
     return ProgramFailed(
-        "A worker process died (was it killed, or out of memory?), and what it was doing is not done; run it again, with "
-        "fewer workers. (A script of your own has to keep what it runs under `if __name__ == '__main__':`.)"
+        "A worker process died (was it killed, or out of memory?), and what it was doing is not done; run it again, "
+        "with fewer workers. (A script of your own has to keep what it runs under `if __name__ == '__main__':`.)"
     )
 
 
