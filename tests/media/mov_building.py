@@ -164,7 +164,7 @@ def movie(
 
 def video(frames: int = 6, per_chunk: int = 2, delta: int = 1, **changes: object) -> TrackPlan:
     """A picture track of small frames of different sizes."""
-    samples = [bytes([n + 1]) * (10 + 3 * (n % 5)) for n in range(frames)]
+    samples = [bytes([n % 255 + 1]) * (10 + 3 * (n % 5)) for n in range(frames)]
     chunks = [samples[n : n + per_chunk] for n in range(0, frames, per_chunk)]
     plan = TrackPlan(b"vide", [picture_entry()], chunks, [(frames, delta)])
     for name, value in changes.items():
