@@ -223,7 +223,8 @@ def samples() -> dict[str, bytes]:
         )
     return {
         "long gop": movie(
-            long_gop, pcm(300, 70, edits=elst((50, 9))), timecode([86400, 9], timecode_entry(reel=b"A001"), edits=elst((9, 1))),
+            long_gop, pcm(300, 70, edits=elst((50, 9))),
+            timecode([86400, 9], timecode_entry(reel=b"A001"), edits=elst((9, 1))),
             in_moov=(atom(b"meta", meta), atom(b"udta", atom(b"\xa9day", b"\0\4\0\x002024"), bytes(4))), timescale=24,
         ),
         "faststart": movie(video(8, 3, wide_offsets=True, header_version=1), pcm(entry=sound_entry(b"in24", version=1)),
