@@ -76,8 +76,8 @@ def test_compact_sizes(sizes, bits):
         padded = [*sizes, 0]
         packed = bytes(padded[n] << 4 | padded[n + 1] for n in range(0, len(sizes), 2))
     else:
-        packed = struct.pack(f">{len(sizes)}{'B' if bits == 8 else 'H'}", *(size * (15 if bits == 8 else 1000) for size in sizes))
         sizes = [size * (15 if bits == 8 else 1000) for size in sizes]
+        packed = struct.pack(f">{len(sizes)}{'B' if bits == 8 else 'H'}", *sizes)
     tables = parsed(
         table(b"stts", (len(sizes), 1)), table(b"stsc", (1, len(sizes), 1)), table(b"stco", 100),
         full(b"stz2", struct.pack(">II", bits, len(sizes)), packed),
@@ -105,7 +105,7 @@ def test_offsets_of_64_bits_and_one_size_for_all():
     ],
 )
 def test_sync_samples(extra, keys):
-    tables = parsed(table(b"stts", (4, 1)), table(b"stsc", (1, 4, 1)), stsz(0, 4, [1, 1, 1, 1]), table(b"stco", 100), *extra)
+    tables = parsed(table(b"stts", (4, 1)), table(b"stsc", (1, 4, 1)), stsz(0, 4, [1] * 4), table(b"stco", 100), *extra)
     assert expand(tables, "clip.mov").keys.tolist() == [bool(key) for key in keys]
 
 
@@ -119,7 +119,8 @@ def test_a_delta_may_step_back_and_a_short_composition_table_ends_in_zeros():
 
 def test_pcm_is_never_expanded_to_samples():
     count = 4_000_000_000
-    tables = parsed(table(b"stts", (count, 1)), table(b"stsc", (1, count // 2, 1)), stsz(1, count), table(b"stco", 100, 9))
+    half = count // 2
+    tables = parsed(table(b"stts", (count, 1)), table(b"stsc", (1, half, 1)), stsz(1, count), table(b"stco", 100, 9))
     chunks = expand_pcm(tables)
     assert chunks.frames.tolist() == [count // 2, count // 2]
     assert chunks.ticks.tolist() == [0, count // 2]
@@ -148,7 +149,11 @@ def test_a_table_that_counts_too_few_samples_is_carried_on_and_noted():
 
 @pytest.mark.parametrize(
     ("chunk_rows", "there", "note"),
-    [(((1, 3, 1),), 4, "promise more samples"), (((1, 1, 1),), 2, "only 2 of 4"), (((1, 2, 1), (9, 5, 1)), 4, "chunk 9")],
+    [
+        (((1, 3, 1),), 4, "promise more samples"),
+        (((1, 1, 1),), 2, "only 2 of 4"),
+        (((1, 2, 1), (9, 5, 1)), 4, "chunk 9"),
+    ],
 )
 def test_chunks_that_don_t_fit_the_count(chunk_rows, there, note):
     notes = Notes()
@@ -198,7 +203,8 @@ def test_tables_that_lie_are_damage(lie):
 
 
 def test_more_samples_than_any_film_are_refused_before_they_are_allocated():
-    tables = parsed(table(b"stts", (1 << 31, 1)), table(b"stsc", (1, 1 << 31, 1)), stsz(1, 1 << 31), table(b"stco", 100))
+    count = 1 << 31
+    tables = parsed(table(b"stts", (count, 1)), table(b"stsc", (1, count, 1)), stsz(1, count), table(b"stco", 100))
     with pytest.raises(NotSupported, match="2147483648 samples"):
         expand(tables, "clip.mov")
 

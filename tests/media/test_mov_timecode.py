@@ -52,9 +52,14 @@ def test_how_fast_labels_count(timescale, duration, nominal, flags, rate):
 
 @pytest.mark.parametrize(
     ("timescale", "duration", "nominal", "rate"),
-    [(60000, 1001, 30, FrameRate(30000, 1001)), (50, 1, 25, FrameRate(25, 1)), (90000, 1001, 24, FrameRate(24000, 1001)),
-     (100, 1, 25, FrameRate(25, 1)), (77, 1, 24, FrameRate(24, 1))],
-)  # fmt: skip
+    [
+        (60000, 1001, 30, FrameRate(30000, 1001)),
+        (50, 1, 25, FrameRate(25, 1)),
+        (90000, 1001, 24, FrameRate(24000, 1001)),
+        (100, 1, 25, FrameRate(25, 1)),
+        (77, 1, 24, FrameRate(24, 1)),
+    ],
+)
 def test_labels_are_believed_over_ticks(timescale, duration, nominal, rate):
     facts = clip(timecode([86400], timecode_entry(timescale, duration, nominal))).facts()
     assert facts.start_timecode is not None
