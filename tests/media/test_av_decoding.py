@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from demuxed_index import demuxed_index, ending_at
+from tests.media.demuxed_index import demuxed_index, ending_at
 
 from film_archive.core.errors import Damaged, NotSupported, OutOfRange, StorageError
 from film_archive.core.source import ByteSource, FileSource, MemorySource

@@ -5,7 +5,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mov_building import atom, full, movie, opened, pcm, timecode, video
+from tests.media.mov_building import atom, full, movie, opened, pcm, timecode, video
 
 from film_archive.core.errors import Damaged, NotMedia, NotSupported
 from film_archive.core.source import MemorySource

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mov_building import IDENTITY, atom, full, movie, opened, pcm, picture_entry, sound_entry, sound_entry_v2, video
+from tests.media.mov_building import IDENTITY, atom, full, movie, opened, pcm, picture_entry, sound_entry, sound_entry_v2, video
 
 from film_archive.core.errors import Damaged
 from film_archive.media.mov.atoms import Atom, Notes

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mov_building import elst, full, movie, opened, pcm, picture_entry, table, video
+from tests.media.mov_building import elst, full, movie, opened, pcm, picture_entry, table, video
 
 from film_archive.core.errors import Damaged, NotSupported
 

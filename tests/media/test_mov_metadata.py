@@ -5,7 +5,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mov_building import atom, full, movie, opened, timecode, timecode_entry, video
+from tests.media.mov_building import atom, full, movie, opened, timecode, timecode_entry, video
 
 from film_archive.media.mov.atoms import Notes
 from film_archive.media.mov.metadata import Tag, created_of, iso_date, looks_like_umid, printable_text

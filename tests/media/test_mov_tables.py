@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mov_building import atom, co64, full, movie, opened, pcm, picture_entry, stsz, table, video
+from tests.media.mov_building import atom, co64, full, movie, opened, pcm, picture_entry, stsz, table, video
 
 from film_archive.core.errors import Damaged, NotSupported
 from film_archive.media.mov.atoms import Atom, Notes

@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mov_building import atom, elst, full, movie, opened, pcm, table, timecode, timecode_entry, video
+from tests.media.mov_building import atom, elst, full, movie, opened, pcm, table, timecode, timecode_entry, video
 
 from film_archive.core.timecode import FrameRate, Timecode
 
