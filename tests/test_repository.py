@@ -441,7 +441,7 @@ def test_install_script_installs_what_is_missing_only(machine: Path) -> None:
 
 def test_help_loads_no_heavy_library() -> None:
     """What keeps `--help` quick: nothing that decodes, computes on arrays or serves is loaded for it."""
-    heavy = "('numpy', 'av', 'OpenImageIO', 'PyOpenColorIO', 'opentimelineio', 'fastapi', 'sqlalchemy', 'rich', 'pydantic')"
+    heavy = ["numpy", "av", "OpenImageIO", "PyOpenColorIO", "opentimelineio", "fastapi", "sqlalchemy", "pydantic"]
     code = (
         "import sys\n"
         "from film_archive.cli.main import run\n"
