@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.media.demuxed_index import demuxed_index, ending_at
 
 from film_archive.core.errors import Damaged, NotSupported, OutOfRange, StorageError
 from film_archive.core.source import ByteSource, FileSource, MemorySource
@@ -19,6 +18,7 @@ from film_archive.testing.media import ClipSpec, cached_clip, read_frame_code
 from film_archive.testing.oddities import ODDITIES
 from film_archive.testing.picture import Painter
 from film_archive.testing.wave import WaveSpec, wave_bytes
+from tests.media.demuxed_index import demuxed_index, ending_at
 
 KEYFRAMED = ("long_gop", "open_gop", "fragmented", "mpeg2_long_gop_mxf", "h264_long_gop_mxf", "hevc_10", "matroska",
              "transport_stream", "vfr", "drop_frame_59")
