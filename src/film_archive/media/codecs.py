@@ -74,7 +74,7 @@ VIDEO_FOURCC: dict[bytes, Codec] = {
     b"xd5e": Codec("mpeg2", "XDCAM HD422", 8),
     b"vp09": Codec("vp9"),
     b"av01": Codec("av1"),
-    **{tag: Codec("braw", decodable=False) for tag in (b"BRAW", b"braw", b"brxq", b"brst", b"brvn", b"brs2", b"brxh")},
+    b"BRAW": Codec("braw", decodable=False),
     b"CRAW": Codec("crm", decodable=False),
 }
 
