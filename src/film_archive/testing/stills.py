@@ -115,6 +115,10 @@ def _write(spec: SequenceSpec, number: int, picture: NDArray[np.uint8], target: 
             raise StorageError(f"Could not write {target}: {output.geterror()}.")
     finally:
         output.close()
+    if spec.format == "dpx":
+        with open(target, "r+b") as made:  # OpenImageIO stores the whole path, which differs from machine to machine
+            made.seek(36)
+            made.write(target.name.encode()[:99].ljust(100, b"\0"))
 
 
 def _pixels(kind: str, picture: NDArray[np.uint8]) -> tuple[NDArray[Any], str]:

@@ -117,11 +117,12 @@ class ContainerWriter:
     """One media file that is being written: add its tracks, write into them, close it.
 
     `target` is a path (an existing file is overwritten: names are the caller's business) or an open binary file, which
-    stays open. `container` is FFmpeg's muxer ("mov", "mp4", "mxf", "wav", …), `options` are the muxer's.
+    stays open and is called `name` in errors. `container` is FFmpeg's muxer ("mov", "mp4", "mxf", "wav", …), `options`
+    are the muxer's.
 
     `timecode` is that of the first frame. MOV gets a tmcd track, with the reel as its name; MP4 a tmcd track and the
-    reel as metadata key (`com.apple.proapps.reel`); MXF a material package timecode and the reel as a tape package. FFmpeg's
-    MXF has no place for a pixel aspect beside DNxHD and DNxHR.
+    reel as metadata key (`com.apple.proapps.reel`); MXF a material package timecode and the reel as a tape package.
+    FFmpeg's MXF has no place for a pixel aspect beside DNxHD and DNxHR.
     """
 
     def __init__(
@@ -133,6 +134,7 @@ class ContainerWriter:
         metadata: Mapping[str, str] | None = None,
         timecode: Timecode | None = None,
         reel: str | None = None,
+        name: str | None = None,
     ) -> None:
         self.container = container
         self.tracks: list[VideoTrack | AudioTrack] = []
@@ -146,9 +148,9 @@ class ContainerWriter:
                 self._owned = file = open(target, "wb")  # noqa: SIM115  closed by close() and abort()
             except OSError as error:
                 raise from_os_error(error, f"write {printable(target)}") from error
-            self._sink = _Sink(file, printable(target))
+            self._sink = _Sink(file, name or printable(target))
         else:
-            self._sink = _Sink(target, printable(str(getattr(target, "name", "the file"))))
+            self._sink = _Sink(target, name or printable(str(getattr(target, "name", "the file"))))
         self._output: av.container.OutputContainer | None = None
         with self._explaining():
             self._output = av.open(
