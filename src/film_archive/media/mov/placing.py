@@ -107,6 +107,9 @@ def place_picture(samples: Samples, shown: tuple[Segment, ...], slack: Fraction,
         times = samples.times + (segment.at - segment.start - origin)
         first = cuts[0].frames[0]
         times[first] = max(int(times[first]), segment.at - origin)
+        if len(cuts[0].frames) < len(samples):
+            hidden_frames = len(samples) - len(cuts[0].frames)
+            ground.notes.add(f"the edit list hides {hidden_frames} of {len(samples)} frames")
     else:
         positions, times = _joined(samples, cuts, origin, ground)
         ground.notes.add(f"the edit list shows {len(cuts)} parts; their frames are counted one part after the other")
@@ -128,7 +131,7 @@ def _cut(order: Longs, starts: Longs, ends: Longs, segment: Segment, slack: Frac
     if not len(visible):
         return _Cut(segment, order[:0], segment.start)
     last_end = int(ends[visible[-1]])
-    return _Cut(segment, order[visible], last_end if last_end <= segment.end + slack else segment.end)
+    return _Cut(segment, order[visible], last_end if last_end < segment.end + slack else segment.end)
 
 
 def _joined(samples: Samples, cuts: list[_Cut], origin: int, ground: Ground) -> tuple[Longs, Longs]:
