@@ -12,7 +12,7 @@ import pytest
 
 @pytest.fixture
 def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder in memory where there is such: for tests that look at what is visible only, and fsync a thousand times."""
+    """A folder in memory where there is such: for tests that look at names only and fsync a thousand times."""
     if not os.access("/dev/shm", os.W_OK):
         yield tmp_path
         return

@@ -18,12 +18,12 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from film_archive.core import digest, files, journal, source
+from film_archive.core import copying, digest, files, journal, source
 from film_archive.core.errors import Refused
 from film_archive.core.journal import Journal
 from film_archive.core.source import FileSource, MemorySource
 
-TRACED = {module.__file__ for module in (files, digest, source, journal)}
+TRACED = {module.__file__ for module in (copying, files, digest, source, journal)}
 OLD, NEW = b"old" * 1000, b"new" * 2000
 
 
@@ -62,12 +62,12 @@ def replace(folder: Path) -> None:
 def copy(folder: Path) -> None:
     if not (folder / "a").exists():
         with FileSource(folder / "source") as origin:
-            files.verified_copy(origin, folder / "a", like=origin.status)
+            copying.verified_copy(origin, folder / "a", like=origin.status)
 
 
 def move(folder: Path) -> None:
     if (folder / "source").exists():
-        files.move(folder / "source", folder / "a")
+        copying.move(folder / "source", folder / "a")
 
 
 RENAME = files._exclusive_rename_call()
@@ -82,7 +82,7 @@ def move_across(folder: Path) -> None:
     files._exclusive_rename_call = lambda: _rename_within  # type: ignore[assignment]
     try:
         if (folder / "source").exists():
-            files.move(folder / "source", folder / "a")
+            copying.move(folder / "source", folder / "a")
     except Refused:
         # Killed between the copy's name and the source's removal: both are whole, and the user is told.
         assert (folder / "a").read_bytes() == (folder / "source").read_bytes() == NEW

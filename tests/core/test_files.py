@@ -9,10 +9,9 @@ import os
 import random
 import re
 import resource
-import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,20 +24,18 @@ pytest.importorskip("hypothesis")
 from hypothesis import given
 from hypothesis import strategies as st
 
-from film_archive.core import files
-from film_archive.core.digest import BLOCK, KEY, digest_source
+from film_archive.core import copying, files
+from film_archive.core.digest import BLOCK
 from film_archive.core.errors import (
     Damaged,
     FilmArchiveError,
     NoSpace,
     NotFound,
-    NotSupported,
     Refused,
-    SourceChanged,
     StorageError,
     UsageError,
 )
-from film_archive.core.source import FileSource, MemorySource
+from film_archive.core.source import MemorySource
 from tests.core.killing import SCENARIOS
 from tests.core.mounts import tmpfs
 
@@ -168,7 +165,7 @@ def test_names_that_no_file_can_have(name: str, tmp_path: Path) -> None:
     for act in (
         lambda: files.rename(tmp_path / "old", target),
         lambda: files.write_atomically(target, b"x"),
-        lambda: files.move(tmp_path / "old", target),
+        lambda: copying.move(tmp_path / "old", target),
     ):
         with pytest.raises((UsageError, Refused)):
             act()
@@ -432,230 +429,6 @@ def test_temporary_names_of_long_names_differ() -> None:
     assert one != other
 
 
-# Copies
-
-
-@pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, len(DATA)])
-@pytest.mark.parametrize("kind", ["file", "memory"])
-def test_verified_copy(kind: str, size: int, tmp_path: Path) -> None:
-    origin = tmp_path / "origin"
-    origin.write_bytes(DATA[:size])
-    copied: list[int] = []
-    verified: list[int] = []
-    with FileSource(origin) if kind == "file" else MemorySource(DATA[:size]) as source:
-        poured = files.verified_copy(
-            source,
-            tmp_path / "copy",
-            algorithms=["md5"],
-            share=False,
-            on_bytes=copied.append,
-            on_verified=verified.append,
-        )
-    assert (tmp_path / "copy").read_bytes() == DATA[:size]
-    assert poured.digests == digest_source(MemorySource(DATA[:size]), ["md5", KEY])
-    assert (poured.size, poured.shared, sum(copied), sum(verified)) == (size, 0, size, size)
-
-
-def test_a_copy_takes_nobodys_place(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"old")
-    with pytest.raises(Refused):
-        files.verified_copy(MemorySource(b"new"), tmp_path / "a")
-    files.verified_copy(MemorySource(b"new"), tmp_path / "a", replace=True)
-    assert (tmp_path / "a").read_bytes() == b"new"
-
-
-@pytest.mark.parametrize("algorithms", [[KEY], ["crc32"], []])
-def test_a_copy_that_came_out_wrong_is_found_and_removed(
-    algorithms: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As a bad cable or disk would do it: a bit turns between the writing and the medium."""
-
-    def flip(descriptor: int) -> None:
-        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_RDWR:
-            byte = os.pread(descriptor, 1, BLOCK + 99)
-            os.pwrite(descriptor, bytes([byte[0] ^ 4]), BLOCK + 99)
-
-    monkeypatch.setattr(files, "drop_cache", flip)
-    with pytest.raises(Damaged, match="does not read back the same; it was removed"):
-        files.verified_copy(MemorySource(DATA), tmp_path / "a", algorithms=algorithms)
-    assert names(tmp_path) == []
-
-
-def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = os.pwrite
-    monkeypatch.setattr(os, "pwrite", lambda descriptor, data, offset: real(descriptor, data[:1_000_003], offset))
-    files.verified_copy(MemorySource(DATA), tmp_path / "a")
-    assert (tmp_path / "a").read_bytes() == DATA
-
-
-def test_a_source_that_changes_while_it_is_copied(tmp_path: Path) -> None:
-    origin = tmp_path / "origin"
-    origin.write_bytes(DATA)
-
-    def grow(count: int) -> None:
-        with origin.open("ab") as file:
-            file.write(b"more")
-
-    with FileSource(origin) as source, pytest.raises(SourceChanged):
-        files.verified_copy(source, tmp_path / "copy", on_bytes=grow)
-    assert names(tmp_path) == ["origin"]
-
-
-def test_interrupted_copying_leaves_nothing(tmp_path: Path) -> None:
-    def interrupt(count: int) -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        files.verified_copy(MemorySource(DATA), tmp_path / "a", on_bytes=interrupt)
-    assert names(tmp_path) == []
-
-
-def test_pour_into_the_middle(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(b"x" * 10)
-    descriptor = os.open(path, os.O_RDWR)
-    try:
-        poured = files.pour(MemorySource(b"abc"), descriptor, 4, algorithms=["crc32"])
-    finally:
-        os.close(descriptor)
-    assert path.read_bytes() == b"xxxxabcxxx"
-    assert poured == files.Poured(3, {"crc32": "352441c2"})
-
-
-def test_times_and_permissions(tmp_path: Path) -> None:
-    origin, copy = tmp_path / "origin", tmp_path / "copy"
-    origin.write_bytes(b"x")
-    origin.chmod(0o4640)
-    os.utime(origin, ns=(1_500_000_000_123_456_789, 1_600_000_000_123_456_789))
-    with FileSource(origin) as source:
-        files.verified_copy(source, copy, like=source.status)
-    status = copy.stat()
-    assert stat.S_IMODE(status.st_mode) == 0o640  # set-user-ID is nothing that a card gives away
-    assert status.st_mtime_ns == origin.stat().st_mtime_ns
-
-
-def test_where_there_are_no_permissions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a").write_bytes(b"x")
-    monkeypatch.setattr(os, "chmod", failing(errno.EPERM))  # as FAT answers
-    files.copy_times_and_mode(tmp_path.stat(), tmp_path / "a")
-    assert (tmp_path / "a").stat().st_mtime_ns == tmp_path.stat().st_mtime_ns
-    monkeypatch.setattr(os, "utime", failing(errno.EIO))
-    with pytest.raises(StorageError, match="set permissions and times"):
-        files.copy_times_and_mode(tmp_path.stat(), tmp_path / "a")
-
-
-# Moving
-
-
-@pytest.fixture
-def elsewhere(tmp_path: Path) -> Iterator[Path]:
-    """A folder on another device than `tmp_path`."""
-    memory = Path("/dev/shm")
-    if not memory.is_dir() or not os.access(memory, os.W_OK):
-        pytest.skip("there is no /dev/shm to move to")
-    if memory.stat().st_dev == tmp_path.stat().st_dev:
-        pytest.skip("only one device")
-    folder = memory / f"film-archive-test-{os.getpid()}"
-    folder.mkdir()
-    yield folder
-    files.remove_tree(folder)
-
-
-def test_move_within_a_device(way: str, tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"x")
-    inode = (tmp_path / "a").stat().st_ino
-    files.move(tmp_path / "a", tmp_path / "b")
-    assert names(tmp_path) == ["b"]
-    if way != "placeholder":
-        assert (tmp_path / "b").stat().st_ino == inode
-    (tmp_path / "taken").write_bytes(b"y")
-    with pytest.raises(Refused, match="stays where it is"):
-        files.move(tmp_path / "b", tmp_path / "taken")
-    with pytest.raises(NotFound):
-        files.move(tmp_path / "nothing", tmp_path / "c")
-    assert names(tmp_path) == ["b", "taken"]
-
-
-def test_move_to_another_device(tmp_path: Path, elsewhere: Path) -> None:
-    origin = tmp_path / "a"
-    origin.write_bytes(DATA)
-    origin.chmod(0o600)
-    os.utime(origin, ns=(1, 1_600_000_000_123_456_789))
-    files.move(origin, elsewhere / "b")
-    assert (elsewhere / "b").read_bytes() == DATA
-    status = (elsewhere / "b").stat()
-    assert (stat.S_IMODE(status.st_mode), status.st_mtime_ns) == (0o600, 1_600_000_000_123_456_789)
-    assert names(tmp_path) == []
-    assert names(elsewhere) == ["b"]
-    (tmp_path / "c").write_bytes(b"other")
-    with pytest.raises(Refused, match="stays where it is"):
-        files.move(tmp_path / "c", elsewhere / "b")
-    assert (elsewhere / "b").read_bytes() == DATA
-
-
-def test_links_and_folders_to_another_device(tmp_path: Path, elsewhere: Path) -> None:
-    (tmp_path / "clip").write_bytes(b"x")
-    (tmp_path / "link").symlink_to("clip")
-    files.move(tmp_path / "link", elsewhere / "link")
-    assert (elsewhere / "link").readlink() == Path("clip")
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(NotSupported, match="is a folder"):
-        files.move(tmp_path / "folder", elsewhere / "folder")
-    os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(NotSupported, match="FIFO"):
-        files.move(tmp_path / "pipe", elsewhere / "pipe")
-    assert names(tmp_path) == ["clip", "folder", "pipe"]
-
-
-@pytest.fixture
-def two_mounts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As with two mounts of one device: the same device number, but no renaming across."""
-    real = files._exclusive_rename_call()
-    assert real is not None
-    monkeypatch.setattr(
-        files,
-        "_exclusive_rename_call",
-        lambda: lambda source, target: errno.EXDEV if source.endswith(b"/a") else real(source, target),
-    )
-
-
-@pytest.mark.usefixtures("two_mounts")
-def test_move_between_two_mounts_of_one_device(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(DATA)
-    files.move(tmp_path / "a", tmp_path / "b")
-    assert (tmp_path / "b").read_bytes() == DATA
-    assert names(tmp_path) == ["b"]
-
-
-@pytest.mark.usefixtures("two_mounts")
-def test_what_changed_after_it_was_copied_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = files.verified_copy
-
-    def copy_and_change(source: FileSource, target: Path, **options: Any) -> files.Poured:
-        poured = real(source, target, **options)
-        source.path.write_bytes(b"newer, and nowhere else")
-        return poured
-
-    (tmp_path / "a").write_bytes(DATA)
-    monkeypatch.setattr(files, "verified_copy", copy_and_change)
-    with pytest.raises(SourceChanged, match="it stays"):
-        files.move(tmp_path / "a", tmp_path / "b")
-    assert (tmp_path / "a").read_bytes() == b"newer, and nowhere else"
-
-
-@pytest.mark.usefixtures("two_mounts")
-def test_what_came_out_wrong_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def flip(descriptor: int) -> None:
-        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_RDWR:
-            os.pwrite(descriptor, b"\0" * 64, 0)
-
-    (tmp_path / "a").write_bytes(DATA)
-    monkeypatch.setattr(files, "drop_cache", flip)
-    with pytest.raises(Damaged):
-        files.move(tmp_path / "a", tmp_path / "b")
-    assert names(tmp_path) == ["a"]
-
-
 # Full disks
 
 
@@ -670,7 +443,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
         (small / "there").write_bytes(b"x" * 4096)
         free = files.free_space(small)
         with pytest.raises(NoSpace, match="the disk is full") as error:
-            files.verified_copy(MemorySource(DATA), small / "copy")
+            copying.verified_copy(MemorySource(DATA), small / "copy")
         assert abs(missing(error) - (len(DATA) - free)) < 20_000
         assert "nothing was left there" in str(error.value)
         with pytest.raises(NoSpace) as error:
@@ -716,7 +489,7 @@ def test_files_that_may_not_be_that_large(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
     try:
         with pytest.raises(NoSpace, match="files this large"):
-            files.verified_copy(MemorySource(DATA), tmp_path / "a")
+            copying.verified_copy(MemorySource(DATA), tmp_path / "a")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert names(tmp_path) == []

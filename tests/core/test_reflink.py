@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from film_archive.core import files, reflink
+from film_archive.core import copying, files, reflink
 from film_archive.core.digest import BLOCK, digest_source
 from film_archive.core.source import ConcatSource, Extent, FileSource, MemorySource
 from tests.core.mounts import image, tmpfs
@@ -35,7 +35,7 @@ def disk(sharing: Path, request: pytest.FixtureRequest) -> Path:
 
 def test_a_copy_shares_whole_blocks_and_copies_the_rest(disk: Path) -> None:
     with FileSource(disk / "origin") as source:
-        poured = files.verified_copy(source, disk / "copy", algorithms=["sha256"])
+        poured = copying.verified_copy(source, disk / "copy", algorithms=["sha256"])
         assert poured.digests == digest_source(MemorySource(DATA), ["xxh128", "sha256"])
     assert poured.shared == len(DATA) // 4096 * 4096
     assert (disk / "copy").read_bytes() == DATA
@@ -51,7 +51,7 @@ def test_sharing_takes_no_space(disk: Path) -> None:
     before = files.free_space(disk)
     for number in range(3):
         with FileSource(disk / "large") as source:
-            assert files.verified_copy(source, disk / f"copy {number}").shared > 40 << 20
+            assert copying.verified_copy(source, disk / f"copy {number}").shared > 40 << 20
     os.sync()
     assert before - files.free_space(disk) < 8 << 20
 
@@ -63,7 +63,7 @@ def test_sharing_takes_no_space(disk: Path) -> None:
 def test_only_what_lies_on_blocks_is_shared(disk: Path, start: int, offset: int, shared: bool) -> None:
     with FileSource(disk / "origin") as origin, (disk / "target").open("w+b") as target:
         part = origin.slice(start, 100_000)
-        poured = files.pour(part, target.fileno(), offset)
+        poured = copying.pour(part, target.fileno(), offset)
         assert poured.shared == (100_000 // 4096 * 4096 if shared else 0)
         assert os.pread(target.fileno(), 200_000, offset) == DATA[start : start + 100_000]
         assert poured.digests == digest_source(part)
@@ -72,13 +72,13 @@ def test_only_what_lies_on_blocks_is_shared(disk: Path, start: int, offset: int,
 def test_neighbouring_parts_are_shared_as_one_run(disk: Path) -> None:
     with FileSource(disk / "origin") as origin:
         whole = ConcatSource([origin.slice(0, 5000), origin.slice(5000, 4000)])
-        assert files.verified_copy(whole, disk / "copy").shared == 8192
+        assert copying.verified_copy(whole, disk / "copy").shared == 8192
         assert (disk / "copy").read_bytes() == DATA[:9000]
 
 
 def test_on_request_nothing_is_shared(disk: Path) -> None:
     with FileSource(disk / "origin") as source:
-        assert files.verified_copy(source, disk / "copy", share=False).shared == 0
+        assert copying.verified_copy(source, disk / "copy", share=False).shared == 0
 
 
 def test_another_file_under_the_name_is_never_shared(disk: Path) -> None:
@@ -86,11 +86,11 @@ def test_another_file_under_the_name_is_never_shared(disk: Path) -> None:
     with FileSource(disk / "origin") as source:
         (disk / "new").write_bytes(bytes(len(DATA)))
         (disk / "new").replace(disk / "origin")
-        poured = files.verified_copy(source, disk / "copy")
+        poured = copying.verified_copy(source, disk / "copy")
         assert (disk / "copy").read_bytes() == DATA
         assert poured.shared == 0
         (disk / "origin").unlink()
-        files.verified_copy(source, disk / "second copy")
+        copying.verified_copy(source, disk / "second copy")
         assert (disk / "second copy").read_bytes() == DATA
 
 
@@ -99,7 +99,7 @@ def test_an_extent_without_identity_is_never_shared(disk: Path) -> None:
         def extent(self) -> Extent:
             return Extent(disk / "origin", 0, self.size)
 
-    assert files.verified_copy(Careless(bytes(len(DATA))), disk / "copy").shared == 0
+    assert copying.verified_copy(Careless(bytes(len(DATA))), disk / "copy").shared == 0
     assert (disk / "copy").read_bytes() == bytes(len(DATA))
 
 
@@ -110,28 +110,28 @@ def test_whole_files(disk: Path) -> None:
     (disk / "empty").touch()
     with (disk / "empty copy").open("w+b") as target:
         assert reflink.clone_file(disk / "empty", target.fileno())
-    assert files.can_share(disk / "origin", disk)
-    assert not files.can_share(disk / "empty", disk)
+    assert copying.can_share(disk / "origin", disk)
+    assert not copying.can_share(disk / "empty", disk)
 
 
 def test_between_file_systems_nothing_is_shared(disk: Path, tmp_path: Path) -> None:
     with FileSource(disk / "origin") as source:
-        assert files.verified_copy(source, tmp_path / "copy").shared == 0
+        assert copying.verified_copy(source, tmp_path / "copy").shared == 0
     assert (tmp_path / "copy").read_bytes() == DATA
-    assert not files.can_share(disk / "origin", tmp_path)
+    assert not copying.can_share(disk / "origin", tmp_path)
 
 
 def test_where_nothing_can_be_shared(tmp_path: Path) -> None:
     with tmpfs(tmp_path / "memory", "size=20m") as memory:
         (memory / "origin").write_bytes(DATA)
         with FileSource(memory / "origin") as source:
-            assert files.verified_copy(source, memory / "copy").shared == 0
+            assert copying.verified_copy(source, memory / "copy").shared == 0
         with (memory / "target").open("w+b") as target, (memory / "origin").open("rb") as origin:
             assert not reflink.clone_whole(origin.fileno(), target.fileno())
             assert not reflink.clone_range(origin.fileno(), 0, target.fileno(), 0, 4096)
             assert not reflink.clone_range(origin.fileno(), 0, target.fileno(), 0, 0)
             assert reflink.block_size(target.fileno()) >= 4096
-        assert not files.can_share(memory / "origin", memory)
+        assert not copying.can_share(memory / "origin", memory)
         assert sorted(path.name for path in memory.iterdir()) == ["copy", "origin", "target"]
 
 

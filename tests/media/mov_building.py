@@ -43,7 +43,8 @@ def elst(*edits: tuple[int, int], version: int = 0, rate: int = 1 << 16) -> byte
 
 
 def picture_entry(fourcc: bytes = b"jpeg", width: int = 64, height: int = 48, *extensions: bytes) -> bytes:
-    fixed = bytes(6) + struct.pack(">H", 1) + bytes(16) + struct.pack(">HHIIIH", width, height, 72 << 16, 72 << 16, 0, 1)
+    size = struct.pack(">HHIIIH", width, height, 72 << 16, 72 << 16, 0, 1)
+    fixed = bytes(6) + struct.pack(">H", 1) + bytes(16) + size
     return atom(fourcc, fixed + bytes(32) + struct.pack(">Hh", 24, -1), *extensions)
 
 
@@ -164,7 +165,7 @@ def movie(
 
 def video(frames: int = 6, per_chunk: int = 2, delta: int = 1, **changes: object) -> TrackPlan:
     """A picture track of small frames of different sizes."""
-    samples = [bytes([n + 1]) * (10 + 3 * (n % 5)) for n in range(frames)]
+    samples = [bytes([n % 255 + 1]) * (10 + 3 * (n % 5)) for n in range(frames)]
     chunks = [samples[n : n + per_chunk] for n in range(0, frames, per_chunk)]
     plan = TrackPlan(b"vide", [picture_entry()], chunks, [(frames, delta)])
     for name, value in changes.items():
@@ -173,13 +174,16 @@ def video(frames: int = 6, per_chunk: int = 2, delta: int = 1, **changes: object
     return plan
 
 
-def pcm(frames: int = 200, per_chunk: int = 60, entry: bytes | None = None, size: int = 4, **changes: object) -> TrackPlan:
+def pcm(
+    frames: int = 200, per_chunk: int = 60, entry: bytes | None = None, size: int = 4, **changes: object
+) -> TrackPlan:
     """A PCM track whose table counts single samples of `size` bytes."""
     data = [struct.pack(">I", n)[-size:].rjust(size, b"\0") for n in range(frames)]
     chunks = [data[n : n + per_chunk] for n in range(0, frames, per_chunk)]
     plan = TrackPlan(
-        b"soun", [entry or sound_entry()], chunks, [(frames, 1)], timescale=48000, id=2, display=(0, 0), sample_size=size
-    )
+        b"soun", [entry or sound_entry()], chunks, [(frames, 1)], timescale=48000, id=2, display=(0, 0),
+        sample_size=size,
+    )  # fmt: skip
     for name, value in changes.items():
         assert hasattr(plan, name)
         setattr(plan, name, value)

@@ -4,11 +4,13 @@ import math
 from fractions import Fraction
 
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mov_building import elst, full, movie, opened, pcm, picture_entry, table, video
 
 from film_archive.core.errors import Damaged, NotSupported
+from tests.media.mov_building import elst, full, movie, opened, pcm, picture_entry, table, video
 
 
 def edited(*edits, frames=12, timescale=24, movie_timescale=24, version=0, **changes):

@@ -3,12 +3,14 @@
 import struct
 
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import given
 from hypothesis import strategies as st
-from mov_building import atom, full, movie, opened, timecode, timecode_entry, video
 
 from film_archive.media.mov.atoms import Notes
 from film_archive.media.mov.metadata import Tag, created_of, iso_date, looks_like_umid, printable_text
+from tests.media.mov_building import atom, full, movie, opened, timecode, timecode_entry, video
 
 
 def user_text(kind: bytes, text: bytes, language: int = 0x55C4) -> bytes:

@@ -4,14 +4,16 @@ import struct
 
 import numpy as np
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mov_building import atom, co64, full, movie, opened, pcm, picture_entry, stsz, table, video
 
 from film_archive.core.errors import Damaged, NotSupported
 from film_archive.media.mov.atoms import Atom, Notes
 from film_archive.media.mov.samples import expand, expand_pcm
 from film_archive.media.mov.tables import TimeRuns, parse_tables
+from tests.media.mov_building import atom, co64, full, movie, opened, pcm, picture_entry, stsz, table, video
 
 
 def parsed(*parts: bytes, notes: Notes | None = None):

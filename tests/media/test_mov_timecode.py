@@ -4,11 +4,13 @@ import struct
 from fractions import Fraction
 
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import given
 from hypothesis import strategies as st
-from mov_building import atom, elst, full, movie, opened, pcm, table, timecode, timecode_entry, video
 
 from film_archive.core.timecode import FrameRate, Timecode
+from tests.media.mov_building import atom, elst, full, movie, opened, pcm, table, timecode, timecode_entry, video
 
 
 def clip(track, picture=None, **changes):

@@ -1,9 +1,8 @@
 """The only place that renames, links, unlinks and fsyncs.
 
 What it promises: a name that is visible holds a whole, durable file (temporary name in the same folder, fsync, rename,
-fsync of the folder); nothing is overwritten unless the caller says `replace=True`; a source is removed only after its
-copy was read back equal. A failed fsync is never tried again: the file is given up, since the system may have dropped
-its pages.
+fsync of the folder); nothing is overwritten unless the caller says `replace=True`. A failed fsync is never tried again:
+the file is given up, since the system may have dropped its pages.
 """
 
 from __future__ import annotations
@@ -17,30 +16,18 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from film_archive.core.digest import KEY, MultiHasher, digest_source, read_ahead, with_key
-from film_archive.core.errors import (
-    Damaged,
-    FilmArchiveError,
-    NoSpace,
-    NotSupported,
-    Refused,
-    SourceChanged,
-    UsageError,
-    from_os_error,
-)
-from film_archive.core.reflink import block_size, clone_range
-from film_archive.core.source import ByteSource, FileIdentity, FileSource, kind_of, printable
+from film_archive.core.digest import KEY, MultiHasher
+from film_archive.core.errors import FilmArchiveError, NoSpace, Refused, UsageError, from_os_error
+from film_archive.core.source import printable
 
 OnBytes = Callable[[int], None]
 
-_TRANSFER = 64 << 20
-"""Bytes that the system is asked to copy at once: between two of them Ctrl-C and progress have their turn."""
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1  # linux/fs.h
 _RENAME_EXCL = 4  # macOS, sys/stdio.h
@@ -96,12 +83,40 @@ def drop_cache(descriptor: int) -> None:
 
 def rename(source: Path, target: Path, *, replace: bool = False) -> None:
     """Give a file or folder its final name, durably; refuses an existing target unless told to replace it."""
-    try:
+    with _naming(source, target):
         _rename(source, target, replace=replace)
+    _sync_names(source, target)
+
+
+def rename_within(source: Path, target: Path) -> bool:
+    """As `rename`, but False, with nothing changed, where the two lie on different file systems.
+
+    Tried, not told from the device numbers: two mounts of one device can't be renamed across either.
+    """
+    with _naming(source, target):
+        try:
+            _rename(source, target, replace=False)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
+    _sync_names(source, target)
+    return True
+
+
+@contextlib.contextmanager
+def _naming(source: Path, target: Path) -> Iterator[None]:
+    try:
+        yield
     except FileExistsError as error:
         raise Refused(f"{printable(target)} exists already; nothing was changed.") from error
     except OSError as error:
+        if isinstance(error, FilmArchiveError):
+            raise
         raise from_os_error(error, f"rename {printable(source)} to {printable(target)}") from error
+
+
+def _sync_names(source: Path, target: Path) -> None:
     sync_folder(target.parent)
     if source.parent != target.parent:
         sync_folder(source.parent)
@@ -411,231 +426,10 @@ def write_atomically(target: Path, data: bytes, *, replace: bool = False) -> Non
         new.commit()
 
 
-# Copying
-
-
-@dataclass(frozen=True, slots=True)
-class Poured:
-    """What `pour` did: digests of the bytes, and how many of them are shared with the source instead of copied."""
-
-    size: int
-    digests: dict[str, str]
-    shared: int = 0
-
-
-def pour(
-    source: ByteSource,
-    target: int,
-    offset: int,
-    *,
-    algorithms: Iterable[str] = (KEY,),
-    share: bool = True,
-    on_bytes: OnBytes | None = None,
-) -> Poured:
-    """Put all bytes of a source into an open file at `offset`, digesting them in the same read.
-
-    Where source and target can share blocks, whole blocks are shared and only a last partial block is copied; the bytes
-    are then read once, for the digests. Elsewhere one thread reads and digests while this one writes. Raises OSError
-    where the target can't be written (see `explaining`), SourceChanged where the source was written to meanwhile.
-    """
-    shared = _share(source, target, offset) if share else 0
-    hasher = MultiHasher(algorithms)
-    position = 0
-    for block in read_ahead(source, while_reading=hasher.update):
-        start = max(position, shared)
-        view = block[start - position :]
-        while len(view):
-            count = os.pwrite(target, view, offset + start)
-            view, start = view[count:], start + count
-        position += len(block)
-        if on_bytes is not None:
-            on_bytes(len(block))
-    source.check_unchanged()
-    return Poured(source.size, hasher.digests(), shared)
-
-
-def transfer(source: ByteSource, target: int, offset: int, *, on_bytes: OnBytes | None = None) -> int:
-    """Put a source's bytes into an open file without digesting them: shared, else by the system, else through memory.
-
-    Returns how many bytes are shared with the source's file. Raises as `pour` does.
-    """
-    done = shared = _share(source, target, offset)
-    if on_bytes is not None and shared:
-        on_bytes(shared)
-    done += _copy_by_system(source, target, offset, done, on_bytes)
-    for block in read_ahead(source, done):
-        view = block
-        while len(view):
-            count = os.pwrite(target, view, offset + done)
-            view, done = view[count:], done + count
-        if on_bytes is not None:
-            on_bytes(len(block))
-    source.check_unchanged()
-    return shared
-
-
-def _copy_by_system(source: ByteSource, target: int, offset: int, start: int, on_bytes: OnBytes | None) -> int:
-    """How many bytes behind `start` the system copied from file to file; fewer than there are where it can't."""
-    done = 0
-    origin = _reopened(source) if hasattr(os, "copy_file_range") else None
-    if origin is None:
-        return 0
-    file, begin = origin
-    with file:
-        while (left := source.size - start - done) > 0:
-            try:
-                count = os.copy_file_range(
-                    file.fileno(), target, min(_TRANSFER, left), begin + start + done, offset + start + done
-                )
-            except OSError as error:
-                if error.errno in _NOT_HERE | {errno.EXDEV}:
-                    break
-                raise
-            if count == 0:
-                break  # the file ends here by now: reading it will say so
-            done += count
-            if on_bytes is not None:
-                on_bytes(count)
-    return done
-
-
-def _share(source: ByteSource, target: int, offset: int) -> int:
-    """How many bytes of the source the target shares now: whole blocks from the start, or 0."""
-    block = block_size(target)
-    length = source.size // block * block
-    origin = None if length == 0 or offset % block else _reopened(source)
-    if origin is None:
-        return 0
-    file, begin = origin
-    with file:
-        if begin % block:
-            return 0
-        return length if clone_range(file.fileno(), begin, target, offset, length) else 0
-
-
-def _reopened(source: ByteSource) -> tuple[FileSource, int] | None:
-    """The file that a source's bytes lie in and where they begin; None where they are not one run of one file.
-
-    Another file may have its name by now, or none: then None too, and the bytes are read through the source.
-    """
-    extent = source.extent()
-    if extent is None or extent.identity is None:
-        return None
-    try:
-        file = FileSource(extent.path)
-    except FilmArchiveError:
-        return None
-    if file.identity != extent.identity:
-        file.close()
-        return None
-    return file, extent.offset
-
-
-def can_share(source: Path, folder: Path) -> bool:
-    """Whether files of a folder can share blocks with a file: tried on one block of it."""
-    probe = folder / f".film-archive-share-{os.getpid()}"
-    try:
-        descriptor = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return False
-    try:
-        with FileSource(source) as origin:
-            block = block_size(descriptor)
-            return origin.size >= block and clone_range(origin.fileno(), 0, descriptor, 0, block)
-    finally:
-        os.close(descriptor)
-        remove(probe)
-
-
-def verified_copy(
-    source: ByteSource,
-    target: Path,
-    *,
-    algorithms: Iterable[str] = (KEY,),
-    replace: bool = False,
-    share: bool = True,
-    like: os.stat_result | None = None,
-    on_bytes: OnBytes | None = None,
-    on_verified: OnBytes | None = None,
-) -> Poured:
-    """Copy a source to a new file and prove it: what was copied, not shared, is read back and compared.
-
-    `like` gives the copy the times and permissions of another file. `on_bytes` hears of what is copied, `on_verified`
-    of what is read back. Raises Damaged where the copy differs; nothing is then left under the target's name.
-    """
-    with AtomicFile(target, replace, purpose="copy") as new:
-        descriptor = new.file.fileno()
-        with explaining(
-            f"copy {source.name} to {printable(target)}",
-            needed=lambda: unwritten(descriptor, source.size),
-            folder=target.parent,
-            state="nothing was left there",
-        ):
-            poured = pour(
-                source, descriptor, 0, algorithms=with_key(algorithms), share=share, on_bytes=on_bytes
-            )
-            sync(descriptor)
-            drop_cache(descriptor)
-        if poured.shared < source.size:
-            with FileSource(new.temporary, printable(target)) as written:
-                drop_cache(written.fileno())
-                found = digest_source(written, poured.digests, on_bytes=on_verified)
-            if found != poured.digests:
-                raise Damaged(
-                    f"The copy of {source.name} to {printable(target)} does not read back the same; it was removed. "
-                    "Do not trust this disk or its cable."
-                )
-        if like is not None:
-            copy_times_and_mode(like, descriptor)
-        new.commit()
-    return poured
-
-
-def copy_times_and_mode(status: os.stat_result, target: Path | int) -> None:
-    """Give a file the modification time and permissions (without set-user-ID and the like) of another."""
-    with explaining(f"set permissions and times of {printable(target) if isinstance(target, Path) else 'a copy'}"):
-        try:
-            os.chmod(target, status.st_mode & 0o777)
-        except OSError as error:
-            if error.errno not in _NOT_HERE:  # FAT and some shares have no permissions to set
-                raise
-        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
-def move(source: Path, target: Path) -> None:
-    """Move a file without ever overwriting; across devices it is copied, read back, and only then removed."""
-    if os.path.lexists(target):
-        raise Refused(f"{printable(target)} exists already; {printable(source)} stays where it is.")
-    try:
-        # Tried, not told from the device numbers: two mounts of one device can't be renamed across either.
-        _rename(source, target, replace=False)
-    except FileExistsError as error:
-        raise Refused(f"{printable(target)} exists already; {printable(source)} stays where it is.") from error
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise from_os_error(error, f"move {printable(source)} to {printable(target)}") from error
-        _copy_across(source, target)
-        remove(source, missing_ok=False)
-    sync_folder(target.parent)
-    sync_folder(source.parent)
-
-
-def _copy_across(source: Path, target: Path) -> None:
-    """Put the same file or link on another device; the source may be removed when this returns."""
-    with explaining(f"move {printable(source)} to {printable(target)}"):
-        status = source.lstat()
-        if stat.S_ISLNK(status.st_mode):
-            target.symlink_to(source.readlink())
-            return
-    if not stat.S_ISREG(status.st_mode):
-        raise NotSupported(
-            f"{printable(source)} is {kind_of(status.st_mode)}; only files and links are moved to another device."
-        )
-    with FileSource(source) as origin:
-        verified_copy(origin, target, like=origin.status)
-        with explaining(f"look at {printable(source)} again"):
-            now = source.lstat()
-        if FileIdentity.of(now) != origin.identity:
-            raise SourceChanged(
-                f"{printable(source)} changed while it was moved; it stays, and {printable(target)} holds what it was."
-            )
+def write_at(target: int, data: bytes | bytearray | memoryview, offset: int) -> int:
+    """Write all of `data` at a place of an open file (a system's write may take only a part); returns where it ends."""
+    view = memoryview(data)
+    while len(view):
+        count = os.pwrite(target, view, offset)
+        view, offset = view[count:], offset + count
+    return offset

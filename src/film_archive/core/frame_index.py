@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import from_json, to_json
 
-from film_archive.core.columns import ColumnReader, Longs, pack
+from film_archive.core.columns import ColumnReader, pack
+from film_archive.core.columns import Longs as Longs  # who makes a frame index needs it
 from film_archive.core.errors import Damaged, OutOfRange
 from film_archive.core.timecode import FrameRange, FrameRate
 

@@ -185,10 +185,7 @@ class Journal:
             )
 
     def _write(self, data: bytes) -> None:
-        descriptor, done = self._require_open(), 0
-        while done < len(data):
-            done += os.pwrite(descriptor, data[done:], self._end + done)
-        self._end += len(data)
+        self._end = files.write_at(self._require_open(), data, self._end)
 
     def _lines(self, end: int | None, *, start: int = 0, skipping: bool = False) -> Iterator[tuple[str, Any, int]]:
         """(kind, value, position behind the line) of each line that holds.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from film_archive.core import files
+from film_archive.core import copying, files
 from film_archive.core.columns import Longs
 from film_archive.core.errors import NotSupported, OutOfRange
 from film_archive.core.frame_index import AudioIndex, FrameIndex
@@ -78,7 +78,7 @@ def cut_movie(clip: CutSource, frames: FrameRange, target: Path, *, on_bytes: fi
             new.file.flush()
             for run in layout.runs:
                 part = clip.source.slice(run.source_offset, run.length)
-                shared += files.transfer(part, descriptor, run.target_offset, on_bytes=on_bytes)
+                shared += copying.transfer(part, descriptor, run.target_offset, on_bytes=on_bytes)
             new.file.seek(layout.moov_offset)
             new.file.write(layout.moov)
         new.commit()

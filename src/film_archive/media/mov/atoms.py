@@ -17,7 +17,8 @@ MAX_MOOV = 256 << 20
 """Larger indexes are refused: 24 hours at 60 frames a second with eight sound tracks need less than half of it."""
 MAX_CHILDREN = 100_000
 """Atoms in one container, and atoms in the file apart from fragments."""
-MAX_FRAGMENTS = 1 << 20
+MAX_FRAGMENT_ATOMS = 1 << 20
+"""Top-level atoms of fragments: two and more each, so half a million fragments, one a frame for two hours at 60."""
 
 # Brands of still images and image sequences without a movie; ISO/IEC 23008-12 and the makers' own.
 _STILL_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif", b"jpeg", b"jp2 ", b"jpx ", b"jpm "))
@@ -190,7 +191,7 @@ def walk(source: ByteSource) -> Layout:
             fragments += 1
         else:
             others += 1
-        if others > MAX_CHILDREN or fragments > 4 * MAX_FRAGMENTS:
+        if others > MAX_CHILDREN or fragments > MAX_FRAGMENT_ATOMS:
             raise Damaged(f"{source.name} is damaged: it is cut into more than {others + fragments - 1} pieces.")
     return layout
 

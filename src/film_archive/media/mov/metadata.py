@@ -63,9 +63,9 @@ def read_tags(containers: Iterable[Atom], notes: Notes) -> tuple[Tag, ...]:
                 tags += _meta(atom)
             elif atom.kind == b"udta":
                 tags += _user_data(atom)
-        if len(tags) > MAX_TAGS:
-            notes.add(f"there are more than {MAX_TAGS} metadata texts; the first are read")
-            return tuple(tags[:MAX_TAGS])
+            if len(tags) > MAX_TAGS:
+                notes.add(f"there are more than {MAX_TAGS} metadata texts; the first are read")
+                return tuple(tags[:MAX_TAGS])
     return tuple(tags)
 
 

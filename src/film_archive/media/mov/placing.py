@@ -107,6 +107,9 @@ def place_picture(samples: Samples, shown: tuple[Segment, ...], slack: Fraction,
         times = samples.times + (segment.at - segment.start - origin)
         first = cuts[0].frames[0]
         times[first] = max(int(times[first]), segment.at - origin)
+        if len(cuts[0].frames) < len(samples):
+            hidden_frames = len(samples) - len(cuts[0].frames)
+            ground.notes.add(f"the edit list hides {hidden_frames} of {len(samples)} frames")
     else:
         positions, times = _joined(samples, cuts, origin, ground)
         ground.notes.add(f"the edit list shows {len(cuts)} parts; their frames are counted one part after the other")

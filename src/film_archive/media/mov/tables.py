@@ -134,6 +134,8 @@ def _checked(tables: SampleTables, stbl: Atom, notes: Notes) -> SampleTables:
             notes.add(f"only {int(promised)} of {tables.sample_count} samples lie in a chunk; the others are not there")
     elif tables.sample_count:
         raise stbl.damaged(f"counts {tables.sample_count} samples but has no chunks")
+    else:
+        stsc = stsc[:0]  # says nothing of chunks that hold nothing, and may say it wrongly
     if tables.sample_count and not len(tables.stts):
         raise stbl.damaged("has no times (stts)")
     counts = tables.stts[:, 0].astype(np.float64)
