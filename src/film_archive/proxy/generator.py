@@ -1,0 +1,165 @@
+"""`ProxyGenerator`: proxies for those who have a file and want smaller ones, and which of several to play."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import mkdtemp
+
+from film_archive.archive import layout
+from film_archive.archive.reader import open_archive
+from film_archive.core import copying, places
+from film_archive.core.digest import KEY, MultiHasher
+from film_archive.core.errors import NotFound, NotSupported
+from film_archive.core.facts import MediaFacts
+from film_archive.core.ladder import LADDER, Rung, parse_sizes
+from film_archive.core.models import MediaFile, ProxyFile, ProxyResolution
+from film_archive.core.source import FileSource
+from film_archive.proxy import embedding, making
+
+Resolution = ProxyResolution | str
+
+
+class ProxyGenerator:
+    """Makes proxies of media files, puts them into archives and takes them out again.
+
+    `temp_dir` is where proxies are made (default: a folder of this object's own below the system's temporary one). Each
+    original has a folder of its own in it, so that two of one name never meet. Nothing in it is ever removed for the
+    caller.
+    """
+
+    def __init__(self, temp_dir: Path | None = None, max_workers: int | None = None) -> None:
+        self._folder = temp_dir
+        self.max_workers = max_workers
+
+    @property
+    def temp_dir(self) -> Path:
+        """Where proxies are made."""
+        if self._folder is None:
+            self._folder = Path(mkdtemp(prefix="film-archive-proxies-", dir=places.temporary()))
+        return self._folder
+
+    async def generate_proxy(self, media_file: MediaFile, resolution: Resolution) -> ProxyFile:
+        """The proxy of one size; see `generate_proxies`."""
+        return (await self.generate_proxies(media_file, [resolution]))[0]
+
+    async def generate_proxies(self, media_file: MediaFile, resolutions: Sequence[Resolution]) -> list[ProxyFile]:
+        """Proxies in the order asked, from one decode.
+
+        Raises NotFound, NotSupported (nothing to decode), Damaged, NoSpace.
+        """
+        return await asyncio.to_thread(self._generate, media_file, [_rung(each) for each in resolutions])
+
+    def embed_proxy_in_archive(self, archive_path: Path, proxy_file: ProxyFile, member: str) -> None:
+        """Put a proxy into an archive, beside the original `member`; one of its size that is there is replaced."""
+        embedding.embed(Path(archive_path), member, [proxy_file])
+
+    def extract_proxy_from_archive(
+        self, archive_path: Path, member: str, resolution: Resolution, output_path: Path | None = None
+    ) -> Path:
+        """Copy an embedded proxy out of an archive, verified; into `temp_dir` where no output is named."""
+        size = str(resolution)
+        with open_archive(archive_path) as archive:
+            original = archive.member(member)
+            found = next((proxy for proxy in original.proxies if proxy.size == size), None)
+            if found is None:
+                there = ", ".join(proxy.size for proxy in original.proxies) or "none"
+                raise NotFound(f"{archive.name}::{member} has no {size} proxy in the archive; it has: {there}.")
+            target = output_path or self._own_folder(f"{archive_path}::{member}") / Path(found.path).name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.source(found.path) as source:
+                copying.verified_copy(source, target, replace=output_path is None)
+        return target
+
+    @staticmethod
+    def select_optimal_proxy(
+        available_proxies: Sequence[ProxyFile], target_bandwidth: float, display_resolution: tuple[int, int]
+    ) -> ProxyFile | None:
+        """Of those that fit the bandwidth (bit/s) the smallest that covers the display, else the largest that fits.
+
+        None fits: the one of the lowest bit rate. None available: None.
+        """
+        if not available_proxies:
+            return None
+        fitting = [proxy for proxy in available_proxies if proxy.bit_rate <= target_bandwidth]
+        if not fitting:
+            return min(available_proxies, key=lambda proxy: proxy.bit_rate)
+        width, height = display_resolution
+        covering = [proxy for proxy in fitting if proxy.width >= width and proxy.height >= height]
+        if covering:
+            return min(covering, key=_area)
+        return max(fitting, key=_area)
+
+    def _generate(self, media_file: MediaFile, rungs: Sequence[Rung]) -> list[ProxyFile]:
+        from film_archive.media.probe import index, probe
+
+        path = Path(media_file.file_path)
+        with FileSource(path) as source:
+            facts = with_claims(probe(source), media_file)
+            made = making.make(source, facts, index(source), rungs, self._own_folder(str(path.resolve())))
+        return [proxy_file(proxy, facts, path) for proxy in made]
+
+    def _own_folder(self, name: str) -> Path:
+        """A folder for one original: its name, and a digest of its whole path."""
+        hasher = MultiHasher()
+        hasher.update(name.encode("utf-8", "surrogateescape"))
+        folder = self.temp_dir / f"{layout.fitting_name(Path(name).name)}-{hasher.digests()[KEY][:16]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def close(self) -> None:
+        """Remove the folder that this object made for itself; one that the caller named stays."""
+        if self._folder is not None and self._folder.name.startswith("film-archive-proxies-"):
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+
+def proxy_file(proxy: making.Proxy, facts: MediaFacts, original: Path) -> ProxyFile:
+    """A made proxy as the seeds' model."""
+    return ProxyFile(
+        file_path=proxy.path,
+        resolution=ProxyResolution(proxy.rung.name) if proxy.rung.name in LADDER else proxy.rung.name,
+        width=proxy.width,
+        height=proxy.height,
+        bit_rate=proxy.bit_rate,
+        size=proxy.size,
+        frame_rate=float(facts.frame_rate or 24),
+        frames=proxy.frames,
+        start_timecode=proxy.start,
+        source_path=original,
+        verified=True,
+    )
+
+
+def with_claims(facts: MediaFacts, media_file: MediaFile) -> MediaFacts:
+    """Facts completed by what the caller knows and the file does not say; where they disagree the file wins."""
+    import warnings
+
+    if media_file.start_timecode is not None:
+        if facts.start_timecode is None:
+            facts = facts.with_start(media_file.start_timecode, "caller")
+        elif facts.start_timecode != media_file.start_timecode:
+            warnings.warn(
+                f"{media_file.file_path} starts at {facts.start_timecode}, not at {media_file.start_timecode} as claimed.",
+                stacklevel=2,
+            )
+    claimed = media_file.claims
+    if "frame_rate" in claimed and facts.frame_rate is not None and facts.frame_rate != media_file.rate:
+        warnings.warn(
+            f"{media_file.file_path} has {facts.frame_rate.text} frames a second, not {media_file.frame_rate:g} as claimed.",
+            stacklevel=2,
+        )
+    return facts
+
+
+def _rung(resolution: Resolution) -> Rung:
+    rungs = parse_sizes(str(resolution))
+    if len(rungs) != 1:
+        raise NotSupported(f"{resolution} is not one proxy size.")
+    return rungs[0]
+
+
+def _area(proxy: ProxyFile) -> int:
+    return proxy.width * proxy.height
