@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -306,3 +307,26 @@ def test_the_own_readers_index_numbers_frames_alike(name: str, footage: Path) ->
             assert [frame.number for frame in frames] == list(range(min(start, spec.frames - 1), spec.frames))
             for frame in frames:
                 check(frame, spec)
+
+
+@pytest.mark.parametrize("name", ["long_gop", "dnxhr_mxf", "hevc_10", "transport_stream"])
+@pytest.mark.parametrize("seed", range(12))
+def test_broken_files_end_in_our_errors_or_in_numbered_frames(name: str, seed: int, footage: Path) -> None:
+    spec = ODDITIES[name]
+    path = cached_clip(spec, footage)
+    chance = random.Random(seed)
+    data = bytearray(path.read_bytes())
+    with FileSource(path) as source:
+        index = demuxed_index(source)
+    for _ in range(chance.choice([1, 5, 30])):
+        place = chance.choice([chance.randrange(len(data)), chance.randrange(2000), -chance.randrange(1, 2000)])
+        data[place] = chance.randrange(256)
+    if seed % 4 == 3:
+        del data[chance.randrange(len(data)) :]
+    for known in (index, None):
+        try:
+            frames = list(decode_frames(MemorySource(data), index=known))
+        except (Damaged, NotSupported, OutOfRange):
+            continue
+        assert [frame.number for frame in frames] == list(range(len(frames)))
+        assert known is None or len(frames) == spec.frames

@@ -85,6 +85,8 @@ def _decoded(
             decoder = PictureDecoder(opened, source.name, threads)
             unsorted = decoder.may_be_unsorted() and _is_unsorted(source, container)
             first = decoder.first_time()
+            if index is not None and first is None and decoder.peek()[0] is None:
+                raise Damaged(f"{source.name}: none of its {index.frames} pictures can be read from the container.")
             if index is None or entry is None or count is None or first is None:
                 decoder.unsorted = unsorted
                 return (yield from _by_counting(decoder, start, count, source.size))
