@@ -5,7 +5,7 @@ import struct
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mov_building import TrackPlan, atom, elst, full, movie, opened, picture_entry, sound_entry, timecode_entry
+from tests.media.mov_building import TrackPlan, atom, elst, full, movie, opened, picture_entry, sound_entry, timecode_entry
 
 from film_archive.core.errors import Damaged, NotSupported
 

@@ -6,7 +6,7 @@ import tracemalloc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mov_building import (
+from tests.media.mov_building import (
     atom,
     co64,
     elst,
@@ -22,7 +22,7 @@ from mov_building import (
     timecode_entry,
     video,
 )
-from test_mov_fragments import beginning, empty, fragment, tfdt, tfhd, trex, trun
+from tests.media.test_mov_fragments import beginning, empty, fragment, tfdt, tfhd, trex, trun
 
 from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported
 from film_archive.core.source import ByteSource, FileSource, MemorySource

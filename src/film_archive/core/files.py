@@ -478,3 +478,12 @@ def transfer(source: ByteSource, target: int, offset: int, *, on_bytes: OnBytes 
 
 
 _TRANSFER = 64 << 20
+
+
+def write_at(target: int, data: bytes | bytearray | memoryview, offset: int) -> int:
+    """Write all of `data` at a place of an open file (a system's write may take only a part); returns where it ends."""
+    view = memoryview(data)
+    while len(view):
+        count = os.pwrite(target, view, offset)
+        view, offset = view[count:], offset + count
+    return offset

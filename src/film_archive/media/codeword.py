@@ -22,6 +22,8 @@ class CodeWord:
     drop_frame: bool = False
     second_of_pair: bool = False
     """Above 30 fps, whether this is the later half of the frames that share the label (the field mark)."""
+    in_full: bool = False
+    """Whether every frame has its own label at any rate, as where 59 is written out at 60 fps."""
 
     @property
     def text(self) -> str:
@@ -35,7 +37,7 @@ class CodeWord:
         mark tells the halves apart.
         """
         frames = self.frames
-        if rate.nominal > 30:
+        if rate.nominal > 30 and not self.in_full:
             base = next((base for base in _WORD_BASES if rate.nominal % base == 0), None)
             if base is None or frames >= base:
                 return None
@@ -70,7 +72,7 @@ def read_plain_digits(word: int) -> CodeWord | None:
     hours, minutes, seconds, frames = (int(text[place : place + 2]) for place in (0, 2, 4, 6))
     if hours > 23 or minutes > 59 or seconds > 59:
         return None
-    return CodeWord(hours, minutes, seconds, frames)
+    return CodeWord(hours, minutes, seconds, frames, in_full=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,6 @@ def header_start(word: CodeWord | None, stated: FrameRate | None, given: FrameRa
     if timecode is None:
         said = f"its header's timecode {word.text} does not exist at {rate.text} and was left out"
         return HeaderStart(rate, None, word.text, (said,))
-    if rate.nominal > 30:
+    if rate.nominal > 30 and not word.in_full:
         return HeaderStart(rate, timecode, word.text, ("its header's timecode is read as ST 12-1 frame pairs",))
     return HeaderStart(rate, timecode)

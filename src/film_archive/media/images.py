@@ -37,15 +37,26 @@ def open_image(source: ByteSource, extension: str) -> Iterator[ImageInput]:
         raise NotSupported(
             f"{source.name} has {source.size} bytes, too many for a temporary file; unpack it and open the file."
         )
-    with tempfile.NamedTemporaryFile(prefix="film-archive-", suffix=f".{extension}") as copy:
-        try:
-            for block in read_ahead(source):
-                copy.write(block)
-            copy.flush()
-        except OSError as error:
-            raise from_os_error(error, f"copy {source.name} into a temporary file") from error
-        with _opened(copy.name, source.name) as image:
-            yield image
+    with _copied(source, extension) as copy, _opened(copy, source.name) as image:
+        yield image
+
+
+@contextmanager
+def _copied(source: ByteSource, extension: str) -> Iterator[str]:
+    """The path of a temporary file with a source's bytes."""
+    try:
+        copy = tempfile.NamedTemporaryFile(prefix="film-archive-", suffix=f".{extension}", buffering=0)  # noqa: SIM115
+    except OSError as error:
+        raise from_os_error(error, f"make a temporary file for {source.name}") from error
+    with copy:  # unbuffered, so that closing it has nothing left to write
+        for block in read_ahead(source):
+            left = block
+            while left:
+                try:
+                    left = left[copy.write(left) :]
+                except OSError as error:
+                    raise from_os_error(error, f"copy {source.name} into a temporary file") from error
+        yield copy.name
 
 
 @contextmanager

@@ -81,7 +81,7 @@ def _own(
         own = _package(package)
         try:
             if own is None:
-                return _libav().probe_with_libav(source, demuxer)  # type: ignore[no-any-return]
+                return _libav().probe_with_libav(source, demuxer, container=_box_name(source, demuxer))  # type: ignore[no-any-return]
             found: MediaFacts = getattr(own, file).open(source).facts()
         except (Damaged, NotSupported) as error:
             return _raw_or_raise(source, given, error)
@@ -95,6 +95,12 @@ def _own(
         return found
 
     return facts, index
+
+
+def _box_name(source: ByteSource, demuxer: str) -> str:
+    """ "mp4" for what calls itself of another brand than QuickTime."""
+    head = source.read_at(0, 12)
+    return "mp4" if head[4:8] == b"ftyp" and head[8:] != b"qt  " else demuxer
 
 
 def _raw_or_raise(source: ByteSource, given: Given, error: FilmArchiveError) -> MediaFacts:

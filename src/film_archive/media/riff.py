@@ -60,8 +60,7 @@ class Chunks:
         """Where the next chunk begins: chunks of odd size have a byte of padding, which some writers forget."""
         if size % 2 == 0 or end >= self._source.size:
             return end
-        behind = self._source.read_at(end, 5)
-        if len(behind) == 5 and behind[0] != 0 and _is_kind(behind[:4]) and not _is_kind(behind[1:5]):
+        if self._is_chunk_at(end) and not self._is_chunk_at(end + 1):
             self.said.append("a chunk of odd size has no byte of padding behind it")
             return end
         return end + 1

@@ -150,7 +150,10 @@ class ImageSequence:
 
     @property
     def printf(self) -> str:
-        """The path with C's placeholder, as FFmpeg and Nuke read it: "plates/a.%04d.exr"."""
+        """The path with C's placeholder, as FFmpeg and Nuke read it: "plates/a.%04d.exr".
+
+        It writes -5 as -005; frames below 0 that are called -0005 are not reached by it.
+        """
         return self._pattern(f"%0{self.padding}d" if self.padding > 1 else "%d", escape=True)
 
     @property

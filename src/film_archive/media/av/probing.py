@@ -58,11 +58,13 @@ def probe_with_libav(source: ByteSource, demuxer: str, *, container: str | None 
         picture = streams.picture
         rate = index.rate
         said = list(index.diagnostics)
+        if len(streams.sound) < len(opened.streams.audio):
+            said.append("it has sound in a codec that is not known here")
         start, start_source = _start(opened, picture, rate, said)
         created = iso_date(_tag(opened, "creation_time", "date"))
         reel = _tag(opened, "reel_name", "reel")
         context: Any = None if picture is None else picture.codec_context
-        codec, profile = _codec(picture) if picture is not None else (None, None)
+        codec, profile = (None, None) if picture is None or context is None else _codec(picture)
         audio = tuple(_audio(stream) for stream in streams.sound)
         return MediaFacts(
             container=container or demuxer,
@@ -84,7 +86,7 @@ def probe_with_libav(source: ByteSource, demuxer: str, *, container: str | None 
             audio=audio,
             created=created,
             created_source=None if created is None else "container",
-            decodable=context is None or _decodable(context),
+            decodable=picture is None or context is not None,
             diagnostics=tuple(said),
         )
 
@@ -120,7 +122,13 @@ class _Rows:
 
 def _streams(opened: InputContainer) -> _Streams:
     pictures = [stream for stream in opened.streams.video if not _is_cover(stream)]
-    return _Streams(pictures[0] if pictures else None, tuple(opened.streams.audio))
+    sounds = tuple(stream for stream in opened.streams.audio if _is_known(stream))
+    return _Streams(pictures[0] if pictures else None, sounds)
+
+
+def _is_known(stream: Stream) -> bool:
+    """Whether FFmpeg has a decoder for a track; without one it does not even say its sample rate."""
+    return stream.codec_context is not None
 
 
 def _is_cover(stream: Stream) -> bool:
@@ -261,7 +269,8 @@ def _tag(opened: InputContainer, *names: str) -> str | None:
 
 def _name(stream: VideoStream | AudioStream) -> str:
     """FFmpeg's name of the codec, not of the decoder that happens to be built in ("av1", not "libdav1d")."""
-    return stream.codec_context.codec.canonical_name
+    name: str = stream.codec_context.codec.canonical_name
+    return name
 
 
 def _codec(stream: VideoStream) -> tuple[str | None, str | None]:
@@ -313,11 +322,3 @@ def _color(context: Any) -> ColorFacts:
     return color_facts(
         int(context.color_primaries or 0), int(context.color_trc or 0), int(context.colorspace or 2), full
     )
-
-
-def _decodable(context: Any) -> bool:
-    try:
-        av.codec.Codec(context.name, "r")
-    except ValueError:  # UnknownCodecError
-        return False
-    return True
