@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import random
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from film_archive.media.av.decoding import DecodedFrame, decode_frames
 from film_archive.media.av.encoders import encoder_for
 from film_archive.media.av.encoding import ContainerWriter, VideoSettings
 from film_archive.media.av.frames import luma_of, rgb_of
+from film_archive.media.av.opening import open_source
 from film_archive.media.mov import MovFile
+from film_archive.media.mxf import MxfFile
 from film_archive.testing.media import ClipSpec, cached_clip, read_frame_code
 from film_archive.testing.oddities import ODDITIES
 from film_archive.testing.picture import Painter
@@ -268,14 +272,61 @@ def test_times_are_exact(footage: Path) -> None:
     assert frames[23].time == Fraction(23 * 1001, 30_000)
 
 
-@pytest.mark.parametrize("name", [name for name, clip in ODDITIES.items() if clip.container in ("mov", "mp4")])
+def test_an_index_that_knows_the_order_better_than_the_container(footage: Path) -> None:
+    spec = ODDITIES["h264_long_gop_mxf"]
+    with FileSource(cached_clip(spec, footage)) as source:
+        index = demuxed_index(source)
+        assert index.video is not None
+        with open_source(source) as opened:
+            told = [frame.pts for frame in opened.decode(video=0)]
+        assert told != sorted(told), "FFmpeg's MXF writer gives long-GOP H.264 the times of decoding"
+        times = np.zeros(spec.frames, np.int64)
+        times[told] = np.arange(spec.frames)
+        better = replace(index, video=replace(index.video, times=times))
+        for start in range(0, spec.frames, 3):
+            frames = list(decode_frames(source, index=better, start=start))
+            assert [frame.number for frame in frames] == list(range(start, spec.frames))
+            for frame in frames:
+                check(frame, spec)
+
+
+# For long-GOP H.264 in MXF without temporal offsets the reader has no index to give.
+INDEXED = sorted(
+    {name for name, clip in ODDITIES.items() if clip.container in ("mov", "mp4", "mxf")} - {"h264_long_gop_mxf"}
+)
+
+
+@pytest.mark.parametrize("name", INDEXED)
 def test_the_own_readers_index_numbers_frames_alike(name: str, footage: Path) -> None:
     spec = ODDITIES[name]
     with FileSource(cached_clip(spec, footage)) as source:
-        index = MovFile.open(source).index()
-        start = spec.frames // 3
-        frames = list(decode_frames(source, index=index, start=start))
+        index = (MxfFile if spec.container == "mxf" else MovFile).open(source).index()
         assert index.frames == spec.frames
-    assert [frame.number for frame in frames] == list(range(start, spec.frames))
-    for frame in frames:
-        check(frame, spec)
+        for start in (0, spec.frames // 3, spec.frames // 2 + 3, spec.frames - 1):
+            frames = list(decode_frames(source, index=index, start=min(start, spec.frames - 1)))
+            assert [frame.number for frame in frames] == list(range(min(start, spec.frames - 1), spec.frames))
+            for frame in frames:
+                check(frame, spec)
+
+
+@pytest.mark.parametrize("name", ["long_gop", "dnxhr_mxf", "hevc_10", "transport_stream"])
+@pytest.mark.parametrize("seed", range(12))
+def test_broken_files_end_in_our_errors_or_in_numbered_frames(name: str, seed: int, footage: Path) -> None:
+    spec = ODDITIES[name]
+    path = cached_clip(spec, footage)
+    chance = random.Random(seed)
+    data = bytearray(path.read_bytes())
+    with FileSource(path) as source:
+        index = demuxed_index(source)
+    for _ in range(chance.choice([1, 5, 30])):
+        place = chance.choice([chance.randrange(len(data)), chance.randrange(2000), -chance.randrange(1, 2000)])
+        data[place] = chance.randrange(256)
+    if seed % 4 == 3:
+        del data[chance.randrange(len(data)) :]
+    for known in (index, None):
+        try:
+            frames = list(decode_frames(MemorySource(data), index=known))
+        except (Damaged, NotSupported, OutOfRange):
+            continue
+        assert [frame.number for frame in frames] == list(range(len(frames)))
+        assert known is None or len(frames) == spec.frames

@@ -83,12 +83,18 @@ def _decoded(
     while True:
         with open_source(source, container=container, options=None if index is None else _RAW_TIMES) as opened:
             decoder = PictureDecoder(opened, source.name, threads)
-            if decoder.may_be_unsorted() and _is_unsorted(source, container):
-                decoder.unsorted, seek = True, False
+            unsorted = decoder.may_be_unsorted() and _is_unsorted(source, container)
             first = decoder.first_time()
+            if index is not None and first is None and decoder.peek()[0] is None:
+                raise Damaged(f"{source.name}: none of its {index.frames} pictures can be read from the container.")
             if index is None or entry is None or count is None or first is None:
+                decoder.unsorted = unsorted
                 return (yield from _by_counting(decoder, start, count, source.size))
-            clock = _Clock(index, first)
+            clock = _Clock(index, first, unsorted)
+            if unsorted and clock.knows_order:
+                decoder.retime = clock.shown_at
+            elif unsorted:
+                decoder.unsorted, seek = True, False
             if seek and not _landed(decoder, clock, entry):
                 seek = False  # the container's own index led astray: decode from the start instead
                 continue
@@ -183,15 +189,21 @@ def _time(index: FrameIndex, number: int) -> Fraction:
 
 
 class _Clock:
-    """FFmpeg's times ⇄ an index's: both know the first packet in decode order, and that fixes one against the other."""
+    """FFmpeg's times ⇄ an index's: both know the first packet in decode order, and that fixes one against the other.
 
-    def __init__(self, index: FrameIndex, first: Fraction) -> None:
+    `first` is FFmpeg's time of that packet; `unsorted` tells that FFmpeg has the times of decoding, not of showing.
+    """
+
+    def __init__(self, index: FrameIndex, first: Fraction, unsorted: bool) -> None:
         assert index.video is not None
         self.index = index
         self.scale = index.video.timescale
-        self._zero = first - int(index.video.times[0]) / self.scale
-        self._shown = index.video.times[index.shown]
-        self._all = index.video.times
+        self._times = index.video.times
+        self._told = np.sort(self._times) if unsorted else self._times
+        self._zero = first - int(self._told[0]) / self.scale
+        self._shown = self._times[index.shown]
+        self.knows_order = bool((np.diff(self._times) < 0).any())
+        """Whether the index itself tells decoding and showing apart."""
 
     def number(self, time: Fraction | None) -> int | None:
         """The number of the picture with this time, None where it is not shown."""
@@ -206,9 +218,14 @@ class _Clock:
 
     def position(self, time: Fraction) -> int | None:
         """Where the packet with this time stands in decode order."""
-        places = np.flatnonzero(np.abs(self._all - round((time - self._zero) * self.scale)) < 1)
+        places = np.flatnonzero(np.abs(self._told - round((time - self._zero) * self.scale)) < 1)
         return int(places[0]) if len(places) else None
 
     def seconds(self, frame: Frame) -> Fraction:
-        """FFmpeg's time of a frame of the index."""
-        return frame.time / self.scale + self._zero
+        """FFmpeg's time of the packet of a frame of the index."""
+        return int(self._told[frame.position]) / self.scale + self._zero
+
+    def shown_at(self, time: Fraction) -> Fraction:
+        """When the picture is shown whose packet FFmpeg gives this time."""
+        position = self.position(time)
+        return time if position is None else int(self._times[position]) / self.scale + self._zero

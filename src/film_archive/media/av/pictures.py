@@ -5,7 +5,7 @@ Damage is followed: until the next keyframe a picture is corrupt if it was damag
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from heapq import heappop, heappush
@@ -58,6 +58,8 @@ class PictureDecoder:
         """Why the container could not be read to its end."""
         self.unsorted = False
         """The container's times are those of decoding: pictures get them in the order in which they come out."""
+        self.retime: Callable[[Fraction], Fraction] | None = None
+        """Packet's time → time at which it is shown, where that is known better than the container knows it."""
         self._opened = opened
         tracks = [stream for stream in opened.streams.video if not stream.disposition & Disposition.attached_pic]
         if not tracks:
@@ -146,6 +148,8 @@ class PictureDecoder:
         """The pictures that a packet (None: the end) brings out, and whether something failed."""
         if packet is not None:
             self._sent += 1
+            if self.retime is not None and packet.pts is not None:
+                packet.pts = round(self.retime(packet.pts * self._tick) / self._tick)
             if packet.pts is not None and not packet.is_discard:
                 heappush(self._waiting, packet.pts)
                 self._order[packet.pts] = self._sent
