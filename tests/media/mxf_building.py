@@ -1,4 +1,4 @@
-"""Builds small MXF files piece by piece, for structures that no writer at hand makes: cameras', Avid's, and wrong ones."""
+"""Builds small MXF files piece by piece, for structures that no writer at hand makes: cameras', Avid's, wrong ones."""
 
 from __future__ import annotations
 
@@ -72,6 +72,7 @@ class Timecode:
     start: int
     base: int = 25
     drop: bool = False
+    pieces: int = 1
 
 
 @dataclass
@@ -146,36 +147,24 @@ class Packages:
 
     def header(self) -> bytes:
         sets = Sets()
-        packages = []
+        packages, data = [], []
+        sids = sorted({track.body_sid for track in self.tracks})
         if self.material:
             tracks = [self._timecode(sets, self.material_timecode)]
             for number, track in enumerate(self.tracks):
-                clip = self._clip(sets, track, track.start, self.source_umid, number + 1)
+                source = self.source_umid if track.body_sid == 1 else umid(20 + track.body_sid)
+                clip = self._clip(sets, track, track.start, source, number + 1)
                 tracks.append(self._track(sets, track, number + 1, 0, clip, 0))
             items = {0x4401: umid(1), 0x4405: self.created, 0x4403: array([uid for uid in tracks if uid])}
             packages.append(sets.add(0x36, items))
-        physical = self.physical_timecode is not None or self.reel is not None
-        tracks = [self._timecode(sets, self.file_timecode)]
-        for number, track in enumerate(self.tracks):
-            target = umid(3) if physical else bytes(32)
-            clip = self._clip(sets, track, self.physical_start, target, 9 if physical else 0)
-            tracks.append(self._track(sets, track, number + 1, track.number, clip, track.origin))
-        parts = []
-        for number, track in enumerate(self.tracks):
-            items = {0x3006: struct.pack(">I", number + 1), **track.descriptor, **self.extra_items}
-            parts.append(sets.add(track.descriptor_kind, items))
-        whole = parts[0]
-        if len(parts) > 1:
-            container = bytes.fromhex(UL + "040101030d010301027f0100")
-            whole = sets.add(0x44, {0x3001: struct.pack(">ii", 25, 1), 0x3004: container, 0x3F01: array(parts)})
-        items = {0x4401: umid(2), 0x4403: array([uid for uid in tracks if uid]), 0x4701: whole}
-        packages.append(sets.add(0x37, items))
-        if physical:
+        for sid in sids:
+            own = umid(2) if sid == 1 else umid(20 + sid)
+            packages.append(self._file_package(sets, own, sid))
+            if self.container_data:
+                numbers = {0x3F06: struct.pack(">I", self.index_sid * sid), 0x3F07: struct.pack(">I", sid)}
+                data.append(sets.add(0x23, {0x2701: own, **numbers}))
+        if self._has_physical:
             packages.append(self._physical(sets))
-        data = []
-        if self.container_data:
-            items = {0x2701: umid(2), 0x3F06: struct.pack(">I", self.index_sid), 0x3F07: struct.pack(">I", 1)}
-            data.append(sets.add(0x23, items))
         storage = sets.add(0x18, {0x1901: array(packages), 0x1902: array(data)})
         sets.add(0x2F, {0x3B03: storage, 0x3B0A: array([PRORES_CONTAINER])})
         name = "Tester".encode("utf-16-be")
@@ -183,6 +172,27 @@ class Packages:
         rows = [struct.pack(">H", tag) + label for tag, label in self.primer.items()]
         primer = struct.pack(">II", len(rows), 18) + b"".join(rows)
         return klv(bytes.fromhex(UL + "020501010d01020101050100"), primer) + b"".join(sets.made)
+
+    @property
+    def _has_physical(self) -> bool:
+        return self.physical_timecode is not None or self.reel is not None
+
+    def _file_package(self, sets: Sets, own: bytes, sid: int) -> bytes:
+        tracks = [self._timecode(sets, self.file_timecode)]
+        parts = []
+        for number, track in enumerate(self.tracks):
+            if track.body_sid != sid:
+                continue
+            target = umid(3) if self._has_physical else bytes(32)
+            clip = self._clip(sets, track, self.physical_start, target, 9 if self._has_physical else 0)
+            tracks.append(self._track(sets, track, number + 1, track.number, clip, track.origin))
+            items = {0x3006: struct.pack(">I", number + 1), **track.descriptor, **self.extra_items}
+            parts.append(sets.add(track.descriptor_kind, items))
+        whole = parts[0]
+        if len(parts) > 1:
+            container = bytes.fromhex(UL + "040101030d010301027f0100")
+            whole = sets.add(0x44, {0x3001: struct.pack(">ii", 25, 1), 0x3004: container, 0x3F01: array(parts)})
+        return sets.add(0x37, {0x4401: own, 0x4403: array([uid for uid in tracks if uid]), 0x4701: whole})
 
     def _physical(self, sets: Sets) -> bytes:
         clip = sets.add(0x11, {0x0201: _DEFINITIONS["picture"], 0x1101: bytes(32)})
@@ -206,7 +216,7 @@ class Packages:
                 0x1503: bytes((timecode.drop,)),
             },
         )
-        sequence = sets.add(0x0F, {0x0201: _DEFINITIONS["timecode"], 0x1001: array([component])})
+        sequence = sets.add(0x0F, {0x0201: _DEFINITIONS["timecode"], 0x1001: array([component] * timecode.pieces)})
         rate = struct.pack(">ii", *self.tracks[0].edit_rate)
         return sets.add(0x3B, {0x4801: struct.pack(">I", 77), 0x4B01: rate, 0x4803: sequence})
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
-
-pytest.importorskip("av", reason="real MXF files are made with PyAV")
 
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.source import FileSource, MemorySource
@@ -245,6 +246,48 @@ def test_is_mxf() -> None:
     assert is_mxf(bytes(65_535) + header)
     assert not is_mxf(bytes(65_537) + header)
     assert not is_mxf(bytes.fromhex("060e2b34020501010d01020101050100"))
+
+
+@pytest.mark.parametrize("transfer", ["smpte2084", "arib-std-b67", "bt2020-10", "linear"])
+def test_colour_tags_are_those_that_the_demuxer_reads(tmp_path: Path, transfer: str) -> None:
+    tags = {"color_primaries": "bt2020", "color_trc": transfer, "colorspace": "bt2020nc", "color_range": "tv"}
+    intra = {"x264-params": "keyint=1:log=-1", "profile": "high422"}
+    recipe = Recipe("tagged", "libx264", "yuv422p10le", options={**intra, **tags}, frames=1, sound=())
+    path = encode(recipe, tmp_path / "tagged.mxf")
+    color = MxfFile.open(FileSource(path)).facts().color
+    assert (color.primaries, color.transfer, color.matrix, color.range) == ("bt2020", transfer, "bt2020nc", "limited")
+    with av.open(str(path)) as container:
+        context = container.streams.video[0].codec_context
+        numbers = {"smpte2084": 16, "arib-std-b67": 18, "bt2020-10": 14, "linear": 8}
+        assert (context.color_primaries, context.color_trc, context.colorspace) == (9, numbers[transfer], 9)
+
+
+def test_d10_pictures(tmp_path: Path) -> None:
+    """IMX: PyAV's FFmpeg can't be told the rate control that D-10 asks for, so the program makes it."""
+    program = shutil.which("ffmpeg")
+    if program is None:
+        pytest.skip("needs the ffmpeg program to write D-10")
+    path = tmp_path / "d10.mxf"
+    source = ["-f", "lavfi", "-i", "testsrc=size=720x608:rate=25", "-f", "lavfi", "-i", "sine=r=48000", "-t", "0.2"]
+    sound = ["-c:a", "pcm_s16le", "-ac", "2"]
+    rates = ["-minrate", "50000k", "-maxrate", "50000k", "-b:v", "50000k", "-bufsize", "2000000", "-c:v", "mpeg2video"]
+    coding = ["-flags", "+ildct+low_delay", "-dc", "10", "-non_linear_quant", "1", "-intra_vlc", "1", "-ps", "1"]
+    quality = ["-qmin", "1", "-qmax", "3", "-top", "1", "-rc_init_occupancy", "2000000", "-g", "0", "-bf", "0"]
+    quality += ["-rc_buf_aggressivity", "0.25", "-vf", "setfield=tff", "-pix_fmt", "yuv422p"]
+    made = subprocess.run(
+        [program, "-v", "error", *source, *rates, *coding, *quality, *sound, "-f", "mxf_d10", str(path)],
+        capture_output=True,
+        check=False,
+    )
+    if made.returncode:
+        pytest.skip(f"this ffmpeg does not write D-10: {made.stderr.decode()[-200:]}")
+    file = MxfFile.open(FileSource(path))
+    index, facts = file.index(), file.facts()
+    assert payloads(path, index) == demux(path).pictures
+    assert (facts.codec, facts.profile, facts.frames, facts.scan) == ("mpeg2", "4:2:2@Main", 5, "tff")
+    assert index.intra
+    # sound is AES3 words, not plain PCM
+    assert (index.audio[0].frame_bytes, facts.audio[0].samples, len(index.audio[0].packets)) == (0, None, 5)
 
 
 def test_an_index_survives_storing(media: dict[str, Path]) -> None:

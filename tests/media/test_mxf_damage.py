@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -12,15 +13,13 @@ pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-pytest.importorskip("av", reason="real MXF files are made with PyAV")
-
 from film_archive.core.errors import Damaged, FilmArchiveError
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.source import FileSource, MemorySource
 from film_archive.media.mxf import MxfFile
 from film_archive.media.mxf.index_tables import parse_segment
-from film_archive.media.mxf.klv import KlvReader
-from film_archive.media.mxf.partitions import find_partitions, is_index
+from film_archive.media.mxf.klv import KlvReader, is_index
+from film_archive.media.mxf.partitions import find_partitions
 from tests.media.mxf_building import (
     FILLER_KEY,
     PICTURE_KEY,
@@ -190,8 +189,7 @@ def short(data: bytes) -> None:
         facts = file.facts()
         facts.to_json()
         index = file.index()
-    except FilmArchiveError as error:
-        assert str(error)
+    except FilmArchiveError:
         return
     for packets in [index.video, *(track.packets for track in index.audio)]:
         if packets is not None:
@@ -206,9 +204,13 @@ def short(data: bytes) -> None:
 def test_flipped_bytes_give_a_result_or_our_error(media: dict[str, Path], data: st.DataObject) -> None:
     whole = media[data.draw(st.sampled_from(["small", "atom", "gop"]))].read_bytes()
     broken = bytearray(whole)
-    places = st.one_of(st.integers(0, 8192), st.integers(max(0, len(whole) - 4096), len(whole) - 1), st.integers(0, len(whole) - 1))
+    places = st.one_of(
+        st.integers(0, 8192), st.integers(max(0, len(whole) - 4096), len(whole) - 1), st.integers(0, len(whole) - 1)
+    )
     for place in data.draw(st.lists(places, min_size=1, max_size=6)):
-        broken[min(place, len(whole) - 1)] = data.draw(st.one_of(st.sampled_from([0, 1, 0x7F, 0x80, 0x88, 0xFF]), st.integers(0, 255)))
+        broken[min(place, len(whole) - 1)] = data.draw(
+            st.one_of(st.sampled_from([0, 1, 0x7F, 0x80, 0x88, 0xFF]), st.integers(0, 255))
+        )
     short(bytes(broken[: data.draw(st.one_of(st.just(len(whole)), st.integers(0, len(whole))))]))
 
 
@@ -233,10 +235,9 @@ def plain_file() -> bytes:
 @settings(max_examples=150, deadline=None)
 def test_segments_of_noise(noise: bytes) -> None:
     for start in (b"", struct.pack(">HHI", 0x3F05, 4, 7), bytes.fromhex("3f0a0008"), bytes.fromhex("3f09000e")):
-        try:
-            parse_segment(start + noise)
-        except Damaged as error:
-            assert str(error)
+        with contextlib.suppress(Damaged):
+            segment = parse_segment(start + noise)
+            assert segment.entries is None or len(segment.entries) <= len(noise)
 
 
 @pytest.mark.parametrize(
@@ -302,7 +303,17 @@ def test_sets_that_refer_to_themselves() -> None:
     sets = Sets()
     uid = (0xA000).to_bytes(16, "big")
     # a package whose tracks, sequence, components and descriptor are all itself
-    sets.add(0x36, {0x4401: bytes(32), 0x4403: array([uid] * 4000), 0x4803: uid, 0x1001: array([uid] * 4000), 0x4701: uid, 0x3F01: array([uid])})
+    sets.add(
+        0x36,
+        {
+            0x4401: bytes(32),
+            0x4403: array([uid] * 4000),
+            0x4803: uid,
+            0x1001: array([uid] * 4000),
+            0x4701: uid,
+            0x3F01: array([uid]),
+        },
+    )
     for number in range(1, 200):
         sets.add(0x36, {0x4401: bytes(32), 0x4403: array([(0xA000 + number % 7).to_bytes(16, "big")] * 4000)})
     header = klv(bytes.fromhex(UL + "020501010d01020101050100"), struct.pack(">II", 0, 18)) + b"".join(sets.made)
@@ -310,11 +321,15 @@ def test_sets_that_refer_to_themselves() -> None:
 
 
 def test_a_package_that_comes_from_itself() -> None:
-    packages = Packages([picture_track()], source_umid=bytes.fromhex("060a2b340101010501010d0013000000") + (1).to_bytes(16, "big"))
+    packages = Packages(
+        [picture_track()], source_umid=bytes.fromhex("060a2b340101010501010d0013000000") + (1).to_bytes(16, "big")
+    )
     short(assemble([Part(2, packages.header()), Part(4)]))
 
 
-@pytest.mark.parametrize("data", [b"", b"\0", b"not an MXF file" * 100, bytes(70_000), plain_file()[:20], plain_file()[:140]])
+@pytest.mark.parametrize(
+    "data", [b"", b"\0", b"not an MXF file" * 100, bytes(70_000), plain_file()[:20], plain_file()[:140]]
+)
 def test_what_is_no_mxf_is_damaged(data: bytes) -> None:
     with pytest.raises(Damaged):
         MxfFile.open(MemorySource(data, "clip.mxf"))

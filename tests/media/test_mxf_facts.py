@@ -1,4 +1,4 @@
-"""What labels, descriptors and first frames say: codecs, raw formats that can't be decoded, sizes, fields, colour, sound."""
+"""What labels, descriptors and first frames say: codecs, formats without decoder, sizes, fields, colour, sound."""
 
 from __future__ import annotations
 
@@ -142,9 +142,13 @@ def test_avc_intra_without_parameter_sets_is_still_known() -> None:
     assert (facts.codec, facts.profile, facts.bit_depth, facts.frames) == ("h264", "AVC-Intra 100", 10, 2)
 
 
-def size_items(stored: tuple[int, int], sampled: tuple[int, int] | None, display: tuple[int, int] | None) -> dict[int, bytes]:
+def size_items(
+    stored: tuple[int, int], sampled: tuple[int, int] | None, display: tuple[int, int] | None
+) -> dict[int, bytes]:
     items = {}
-    for (across, down), size in zip(((0x3203, 0x3202), (0x3205, 0x3204), (0x3209, 0x3208)), (stored, sampled, display), strict=True):
+    for (across, down), size in zip(
+        ((0x3203, 0x3202), (0x3205, 0x3204), (0x3209, 0x3208)), (stored, sampled, display), strict=True
+    ):
         if size is not None:
             items[across], items[down] = struct.pack(">I", size[0]), struct.pack(">I", size[1])
     return items
@@ -276,13 +280,24 @@ def test_code_range(bits: int | None, black: int | None, white: int | None, name
 
 
 def test_depth_of_rgba_is_in_its_layout() -> None:
-    items = {0x3004: bytes.fromhex(UL + "0401010a0d010301020c0100"), 0x3201: NOTHING, 0x3301: b"", 0x3401: b"R\x0cG\x0cB\x0c\0\0"}
+    items = {
+        0x3004: bytes.fromhex(UL + "0401010a0d010301020c0100"),
+        0x3201: NOTHING,
+        0x3301: b"",
+        0x3401: b"R\x0cG\x0cB\x0c\0\0",
+    }
     assert facts_of(picture_track(items=items)).bit_depth == 12
 
 
 @pytest.mark.parametrize(
     ("channels", "bits", "codec", "frame_bytes"),
-    [(1, 16, "pcm_s16le", 2), (2, 24, "pcm_s24le", 6), (8, 24, "pcm_s24le", 24), (1, 32, "pcm_s32le", 4), (1, 20, "pcm_s24le", 3)],
+    [
+        (1, 16, "pcm_s16le", 2),
+        (2, 24, "pcm_s24le", 6),
+        (8, 24, "pcm_s24le", 24),
+        (1, 32, "pcm_s32le", 4),
+        (1, 20, "pcm_s24le", 3),
+    ],
 )
 def test_sound(channels: int, bits: int, codec: str, frame_bytes: int) -> None:
     track = sound_track(channels, bits)
@@ -345,8 +360,13 @@ def test_kinds_of_tracks() -> None:
 def test_headers_that_are_cut_off_say_nothing() -> None:
     whole = {
         "prores": prores_frame(0),
-        "jpeg2000": bytes.fromhex("ff4fff51002f0000") + struct.pack(">IIII", 64, 48, 0, 0) + bytes(16) + bytes((0, 3, 9, 1, 1)) * 3,
-        "mpeg2": bytes.fromhex("000001b3100090ffffe0") + bytes(4) + bytes.fromhex("000001b51482000100000001b58ffff79d80"),
+        "jpeg2000": bytes.fromhex("ff4fff51002f0000")
+        + struct.pack(">IIII", 64, 48, 0, 0)
+        + bytes(16)
+        + bytes((0, 3, 9, 1, 1)) * 3,
+        "mpeg2": bytes.fromhex("000001b3100090ffffe0")
+        + bytes(4)
+        + bytes.fromhex("000001b51482000100000001b58ffff79d80"),
         "avc": bytes.fromhex("00000001677a1029b6d4073811e4f01e08d14000000003"),
     }
     for name, frame in whole.items():
@@ -369,7 +389,11 @@ def test_parameter_sets_and_slices() -> None:
     parameters = sequence_parameters(unit)
     assert parameters is not None
     assert (parameters.width, parameters.height, parameters.frames_only) == (1920, 1080, True)
-    assert (parameters.codec.profile, parameters.codec.bit_depth, parameters.codec.intra) == ("High 4:2:2 Intra", 10, True)
+    assert (parameters.codec.profile, parameters.codec.bit_depth, parameters.codec.intra) == (
+        "High 4:2:2 Intra",
+        10,
+        True,
+    )
     assert all(sequence_parameters(unit[:length]) is None for length in range(len(unit) - 1))
     assert sequence_parameters(bytes(40)) is None
     assert stands_alone(bytes.fromhex("0000000165b80400")) is True

@@ -83,26 +83,26 @@ def test_values_are_bounded() -> None:
         reader.value(found, 1000)
 
 
+class Endless(MemorySource):
+    """16 MiB of the same empty triplet, made as it is read."""
+
+    def __init__(self) -> None:
+        super().__init__(b"", "endless.mxf")
+        self.size = 1 << 24
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        pattern = (PICTURE_KEY + b"\0") * (len(buffer) // 17 + 2)
+        start = offset % 17
+        buffer[:] = pattern[start : start + len(buffer)]
+        return len(buffer)
+
+
 def test_millions_of_empty_triplets_are_not_followed_for_ever() -> None:
-    class Endless(MemorySource):
-        """The same empty triplet over and over."""
-
-        size = 1 << 40
-
-        def read_into(self, offset: int, buffer: memoryview) -> int:
-            pattern = (PICTURE_KEY + b"\0") * (len(buffer) // 17 + 2)
-            start = offset % 17
-            buffer[:] = pattern[start : start + len(buffer)]
-            return len(buffer)
-
-    source = Endless(b"")
-    source.size = 1 << 24
+    source = Endless()
+    reader = KlvReader(source)
+    reader._visits_left = 10_000  # as for a small file; the real limit takes seconds to reach
     with pytest.raises(Damaged, match="more structure than content"):
-        for _ in range(6):
-            reader = KlvReader(source)
-            reader._visits_left = 1000
-            for _ in reader.walk(0, source.size):
-                pass
+        list(reader.walk(0, source.size))
 
 
 def test_kinds_of_keys() -> None:

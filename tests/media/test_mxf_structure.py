@@ -1,4 +1,4 @@
-"""MXF structures of cameras, Avid and others that FFmpeg does not write, built by hand; the builder knows every position."""
+"""MXF structures of cameras, Avid and others that FFmpeg does not write; their builder knows every position."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ from tests.media.mxf_building import (
 MONO_16 = 1920 * 2
 
 
-def simple_units(count: int, *, sound: bool = True, sizes: Sequence[int] = (200, 260, 230)) -> list[list[tuple[bytes, bytes]]]:
+def simple_units(
+    count: int, *, sound: bool = True, sizes: Sequence[int] = (200, 260, 230)
+) -> list[list[tuple[bytes, bytes]]]:
     return [
         [
             (SYSTEM_KEY, bytes(57)),
@@ -111,9 +113,7 @@ def test_entries_and_slices_lead_to_elements(pad: int) -> None:
     units = frame_wrap(made, pad)
     system = units.payloads[PICTURE_KEY][0][0] - 20 - units.starts[0]
     sounds = [place - 20 for place, _ in units.payloads[SOUND_KEY]]
-    rows = [
-        Entry(start, slices=(sound - start,)) for start, sound in zip(units.starts, sounds, strict=True)
-    ]
+    rows = [Entry(start, slices=(sound - start,)) for start, sound in zip(units.starts, sounds, strict=True)]
     segment = index_segment(duration=9, entries=rows, deltas=[(0, 0), (0, system), (1, 0)])
     data = simple_file(units, index=segment)
     file = opened(data)
@@ -126,7 +126,9 @@ def test_entries_and_slices_lead_to_elements(pad: int) -> None:
 
 
 @given(
-    st.lists(st.tuples(st.integers(64, 700), st.lists(st.integers(0, 90), min_size=0, max_size=3)), min_size=1, max_size=12),
+    st.lists(
+        st.tuples(st.integers(64, 700), st.lists(st.integers(0, 90), min_size=0, max_size=3)), min_size=1, max_size=12
+    ),
     st.sampled_from([1, 32, 512]),
     st.booleans(),
     st.sampled_from(["entries", "none", "some", "shifted"]),
@@ -143,7 +145,10 @@ def test_any_content_packages_are_found_by_any_index(
     for number, (size, lengths) in enumerate(shape):
         unit = [(SYSTEM_KEY, bytes(57))] if system else []
         unit.append((PICTURE_KEY, prores_frame(number, size)))
-        unit += [(key, bytes((number,)) * 2 * (lengths[place] if place < len(lengths) else 5)) for place, key in enumerate(keys)]
+        unit += [
+            (key, bytes((number,)) * 2 * (lengths[place] if place < len(lengths) else 5))
+            for place, key in enumerate(keys)
+        ]
         made.append(unit)
     tracks: list[TrackMade] = [picture_track()]
     tracks += [sound_track(number=0x16010300 + place) for place in range(sounds)]
@@ -342,7 +347,10 @@ def test_fields_apart_are_refused_as_frames_but_counted() -> None:
 def test_pre_charge_lies_before_frame_0(start: int, origin: int) -> None:
     made = simple_units(12)
     units = frame_wrap(made)
-    tracks = [picture_track(start=start, origin=origin, duration=7), sound_track(start=start, origin=origin, duration=7)]
+    tracks = [
+        picture_track(start=start, origin=origin, duration=7),
+        sound_track(start=start, origin=origin, duration=7),
+    ]
     packages = Packages(tracks, file_timecode=Timecode(100))
     data = simple_file(units, index=index_segment(duration=12, entries=entries_of(units)), packages=packages)
     file = opened(data)
@@ -399,7 +407,11 @@ def timecode_facts(**packages: object) -> tuple[str, str | None, str | None, tup
 
 def test_avid_writes_a_tape_from_0_and_puts_the_start_into_the_clip() -> None:
     label, source, reel, notes = timecode_facts(
-        material_timecode=Timecode(0), file_timecode=Timecode(0), physical_timecode=Timecode(0), physical_start=90_013, reel="A002"
+        material_timecode=Timecode(0),
+        file_timecode=Timecode(0),
+        physical_timecode=Timecode(0),
+        physical_start=90_013,
+        reel="A002",
     )
     assert (label, source, reel) == ("01:00:00:13", "source package", "A002")
     assert any("01:00:00:13 in the source package, 00:00:00:00 in the material package" in note for note in notes)
@@ -445,6 +457,31 @@ def test_labels_are_counted_at_their_base(
     assert facts.start_timecode.rate == Fraction(*counting)
 
 
+def test_timecode_tracks_of_several_pieces_are_left_out() -> None:
+    pieces = Timecode(90_000, pieces=2)
+    label, source, _, notes = timecode_facts(material_timecode=pieces, file_timecode=Timecode(75))
+    assert (label, source) == ("00:00:03:00", "file package")
+    assert any("several pieces" in note for note in notes)
+
+
+def test_drop_frame_where_there_is_none() -> None:
+    label, _, _, notes = timecode_facts(material_timecode=Timecode(90_000, 25, True))
+    assert label == "01:00:00:00"
+    assert any("drop-frame at 25" in note for note in notes)
+
+
+def test_sound_at_its_own_edit_rate_finds_the_same_source_timecode() -> None:
+    """The chain is followed in samples, the label counted in frames."""
+    sound = sound_track(edit_rate=(48000, 1), number=0x16010400)
+    packages = Packages([sound], physical_timecode=Timecode(0, 25), physical_start=48000 * 3600, reel="S1")
+    key = SOUND_KEY[:14] + b"\x04\0"
+    essence = Units(klv(key, bytes(96_000), 9), [], {})
+    facts = opened(simple_file(essence, index=index_segment(unit_bytes=2), packages=packages, pattern=OP_ATOM)).facts()
+    assert (str(facts.start_timecode), facts.reel) == ("01:00:00:00", "S1")
+    assert facts.start_timecode is not None
+    assert facts.start_timecode.rate == 25
+
+
 @pytest.mark.parametrize("base", [0, 65_535])
 def test_impossible_bases_are_left_out(base: int) -> None:
     label, _, _, notes = timecode_facts(material_timecode=Timecode(0, base))
@@ -455,7 +492,9 @@ def test_impossible_bases_are_left_out(base: int) -> None:
 # Avid's indexes, clip wrapping
 
 
-def clip_file(payload: bytes, index: bytes, *, pattern: bytes = OP_ATOM, length: int | None = None, **rest: object) -> bytes:
+def clip_file(
+    payload: bytes, index: bytes, *, pattern: bytes = OP_ATOM, length: int | None = None, **rest: object
+) -> bytes:
     element = klv(PICTURE_KEY, payload, 9)
     if length is not None:
         element = PICTURE_KEY + b"\x88" + length.to_bytes(8, "big") + payload
@@ -526,13 +565,9 @@ def test_a_clip_of_prores_without_index_is_read_by_its_frames() -> None:
 def test_first_frame_offset() -> None:
     frames = [prores_frame(number, 300) for number in range(5)]
     label = bytes.fromhex("a024006094eb75cbce2aca4e51ab11d3")
-    packages = Packages(
-        [picture_track()], primer={0x8123: label}, extra_items={0x8123: struct.pack(">i", 40)}
-    )
+    packages = Packages([picture_track()], primer={0x8123: label}, extra_items={0x8123: struct.pack(">i", 40)})
     element = klv(PICTURE_KEY, bytes(40) + b"".join(frames), 9)
-    data = simple_file(
-        Units(element, [], {}), index=index_segment(unit_bytes=300), packages=packages, pattern=OP_ATOM
-    )
+    data = simple_file(Units(element, [], {}), index=index_segment(unit_bytes=300), packages=packages, pattern=OP_ATOM)
     assert pictures(data, opened(data).index()) == frames
 
 
@@ -599,7 +634,9 @@ def test_mpeg2_without_index_orders_itself(frames: int) -> None:
     index = opened(simple_file(frame_wrap(made), packages=Packages([mpeg2_track()]))).index()
     # I6 can't be shown while 4 or 5 is missing: it would get their number
     whole = [0, 2, 3, 1, 5, 6, 4]
-    assert index.shown.tolist() == {1: [0], 2: [0], 3: [0, 2], 4: [0, 2, 3, 1], 5: [0, 2, 3, 1], 6: whole[:5]}.get(frames, whole)
+    assert index.shown.tolist() == {1: [0], 2: [0], 3: [0, 2], 4: [0, 2, 3, 1], 5: [0, 2, 3, 1], 6: whole[:5]}.get(
+        frames, whole
+    )
     assert index.keys.tolist() == [True, False, False, False, True, False, False][:frames]
 
 
@@ -615,7 +652,9 @@ def test_a_hole_in_display_order_ends_what_is_shown() -> None:
     offsets = [0, 1, 1, -2, 1, 1, -2]
     rows = [Entry(start, temporal, 0, 0x33) for start, temporal in zip(units.starts, offsets, strict=True)]
     parts = [
-        Part(2, Packages([mpeg2_track()]).header(), index=index_segment(duration=7, entries=rows), index_sid=2, status=1),
+        Part(
+            2, Packages([mpeg2_track()]).header(), index=index_segment(duration=7, entries=rows), index_sid=2, status=1
+        ),
         Part(3, essence=units.data[: units.starts[6]], body_sid=1),
     ]
     index = opened(assemble(parts, random_index=False)).index()
@@ -638,6 +677,79 @@ def test_long_gop_h264_without_order_is_left_to_a_decoder() -> None:
     assert opened(simple_file(frame_wrap(only_intra), packages=packages)).index().intra
 
 
+# Several streams, sound alone, private triplets
+
+
+def test_sound_in_a_stream_of_its_own() -> None:
+    """Frame-wrapped pictures in one stream, clip-wrapped sound in another, each with its own index."""
+    made = simple_units(6, sound=False)
+    units = frame_wrap(made)
+    sound = bytes(number % 251 for number in range(6 * MONO_16))
+    key = SOUND_KEY[:14] + b"\x04\0"
+    tracks = [picture_track(duration=6), sound_track(number=0x16010400, body_sid=2, duration=5)]
+    pictures_index = index_segment(duration=6, entries=entries_of(units))
+    sound_index = index_segment(unit_bytes=MONO_16, body_sid=2, index_sid=4)
+    data = assemble(
+        [
+            Part(2, Packages(tracks).header()),
+            Part(3, essence=klv(key, sound, 9), body_sid=2),
+            Part(3, essence=units.data, body_sid=1),
+            Part(4, index=pictures_index + sound_index, index_sid=2),
+        ]
+    )
+    file = opened(data)
+    index = file.index()
+    assert {sid: stream.wrapping for sid, stream in file.streams.items()} == {1: "frame", 2: "clip"}
+    assert pictures(data, index) == expected(made, PICTURE_KEY)
+    packets = index.audio[0].packets
+    assert data[int(packets.offsets[0]) :][: len(sound)] == sound
+    assert packets.end == 5 * 1920
+    assert any("Behind the 5 edit units of sound" in note for note in file.facts().diagnostics)
+
+
+def test_sound_alone_frame_wrapped() -> None:
+    made = [[(SYSTEM_KEY, bytes(57)), (SOUND_KEY, bytes((number,)) * MONO_16)] for number in range(6)]
+    units = frame_wrap(made)
+    data = simple_file(
+        units,
+        index=index_segment(duration=6, entries=entries_of(units)),
+        packages=Packages([sound_track()], material_timecode=Timecode(90_000)),
+    )
+    file = opened(data)
+    index, facts = file.index(), file.facts()
+    assert index.video is None
+    assert len(index.audio[0].packets) == 6
+    assert (facts.codec, facts.frames, facts.frame_rate, facts.decodable) == ("pcm_s16le", None, None, True)
+    assert str(facts.start_timecode) == "01:00:00:00"
+    assert facts.seconds == Fraction(6, 25)
+    units_found = file.edit_units()
+    assert units_found is not None
+    assert len(units_found.offsets) == 6
+
+
+@pytest.mark.parametrize("indexed", [True, False])
+def test_private_triplets_before_and_among_the_essence(indexed: bool) -> None:
+    dark = klv(bytes.fromhex(UL + "020501010e06000000000000"), bytes(77))
+    made = simple_units(5)
+    units = frame_wrap(made)
+    pieces, starts = [], []
+    for start, end in zip(units.starts, [*units.starts[1:], len(units.data)], strict=True):
+        starts.append(sum(map(len, pieces)))
+        pieces.append(units.data[start:end] + dark)
+    rows = [Entry(start) for start in starts]
+    data = assemble(
+        [
+            Part(2, Packages([picture_track(), sound_track()]).header()),
+            Part(3, essence=dark + b"".join(pieces), body_sid=1),
+            Part(4, index=index_segment(duration=5, entries=rows) if indexed else b"", index_sid=2),
+        ]
+    )
+    file = opened(data)
+    assert pictures(data, file.index()) == expected(made, PICTURE_KEY)
+    assert file.streams[1].content is not None
+    assert file.streams[1].content.indexed == (5 if indexed else 0)
+
+
 # Who is refused
 
 
@@ -654,6 +766,8 @@ def test_encrypted_essence_is_refused() -> None:
     units = Units(klv(triplet, bytes(100)) * 3, [], {})
     with pytest.raises(NotSupported, match="encrypted"):
         opened(simple_file(units, packages=Packages([picture_track()]))).index()
+    with pytest.raises(NotSupported, match="encrypted"):
+        opened(simple_file(units, packages=Packages([sound_track()]))).facts()
 
 
 def test_essence_in_other_files_is_refused() -> None:

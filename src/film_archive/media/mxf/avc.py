@@ -1,4 +1,4 @@
-"""H.264 as far as an index needs it: NAL units, sequence parameters, whether a picture stands alone (ITU-T H.264, 7.3)."""
+"""H.264 as far as an index needs it: NAL units, parameter sets, whether a picture stands alone (ITU-T H.264, 7.3)."""
 
 from __future__ import annotations
 

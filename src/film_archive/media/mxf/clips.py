@@ -15,13 +15,14 @@ from film_archive.core.frame_index import Longs
 from film_archive.core.source import ByteSource
 from film_archive.media.mxf.container import Chunk, Container
 from film_archive.media.mxf.index_tables import IndexTable
-from film_archive.media.mxf.klv import FILLER, KlvReader, is_essence
+from film_archive.media.mxf.klv import KlvReader, is_essence
 from film_archive.media.mxf.units import NO_ELEMENTS, Elements
 
 _SEARCHED = 64 << 20
 _BLOCK = 1 << 20
 _MOST_FRAMES = 20_000_000
 _FEWEST_SAMPLES = 8000
+_SMALLEST_VC3 = 640
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,6 @@ def open_clip(reader: KlvReader, container: Container, key: bytes, first_frame: 
                     stream += end - klv.value
                     if not whole:
                         break
-                elif klv.key != FILLER and klv.end > chunk.end:
-                    break
         except Damaged:
             # behind an element of unknown length there is no structure, only essence
             cut = True
@@ -78,8 +77,8 @@ def frames_by_headers(
 ) -> Elements:
     """The complete frames of a clip without index: each states its size, or all are as long as the first.
 
-    `size_of` gives a frame's own size from its first 64 bytes, `mark` the bytes with which every picture of the clip begins
-    and how many pictures make a frame; each gives None where the codec has no such thing.
+    `size_of` gives a frame's own size from its first 64 bytes, `mark` the bytes with which every picture of the clip
+    begins and how many pictures make a frame; each gives None where the codec has no such thing.
     """
     if not clip.stream.chunks:
         return NO_ELEMENTS
@@ -124,7 +123,8 @@ def _spacing(source: ByteSource, start: int, end: int, pattern: bytes) -> int | 
         block = source.read_at(at, _BLOCK + len(pattern))
         place = block.find(pattern)
         if place >= 0:
-            return max(64, at + place - start)
+            spacing = at + place - start
+            return spacing if spacing >= _SMALLEST_VC3 else None
         at += _BLOCK
     return None
 

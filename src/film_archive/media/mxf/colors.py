@@ -1,7 +1,7 @@
 """Colour labels of picture descriptors as H.273 names, and cameras' own curves and gamuts as names of their spaces.
 
-Sources: SMPTE ST 377-1 and the labels register (04010101…), ST 2115 (camera log in the register), and the private labels
-that Sony's cameras write (0e060401…), as their clips and Sony's own metadata beside them name them.
+Sources: SMPTE ST 377-1 and the labels register (04010101…), ST 2115 (camera log in the register), and the private
+labels that Sony's cameras write (0e060401…), as their clips and Sony's own metadata beside them name them.
 """
 
 from __future__ import annotations

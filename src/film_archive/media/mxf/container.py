@@ -1,7 +1,7 @@
 """An essence container: the pieces of the file that hold one stream of essence, and stream offset → file position.
 
-A stream (a BodySID) is cut into chunks by partitions. Its byte 0 is the key of the first triplet where it is frame-wrapped,
-and the first byte of the value where it is clip-wrapped (ST 377-1, 7.5 and 11.1; ST 379-1).
+A stream (a BodySID) is cut into chunks by partitions. Its byte 0 is the key of the first triplet where it is
+frame-wrapped, and the first byte of the value where it is clip-wrapped (ST 377-1, 7.5 and 11.1; ST 379-1).
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import numpy as np
 
 from film_archive.core.frame_index import Longs
 from film_archive.media.mxf.partitions import Section
+
+_LARGEST_OFFSET = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,31 +72,30 @@ class Container:
 
     def counted(self) -> Container:
         """The same chunks with stream offsets counted up from 0, for files whose BodyOffsets are wrong."""
-        begins = accumulate((chunk.length for chunk in self.chunks), initial=0)
-        return Container(
-            self.body_sid,
-            [Chunk(stream, chunk.start, chunk.end) for stream, chunk in zip(begins, self.chunks, strict=False)],
-        )
-
-    @property
-    def rising(self) -> bool:
-        """Whether the stated offsets rise from chunk to chunk without overlap."""
-        return all(first.stream + first.length <= second.stream for first, second in pairwise(self.chunks))
+        return Container(self.body_sid, _counted(self.chunks))
 
     @property
     def gapless(self) -> bool:
         """Whether the stated offsets are those that the lengths of the chunks add up to."""
-        return self.chunks == self.counted().chunks
+        return list(self.chunks) == _counted(self.chunks)
 
 
 def containers(sections: Sequence[Section]) -> dict[int, Container]:
-    """BodySID → its container, with the stream offsets that its partitions state, or counted where those do not rise."""
+    """BodySID → its container, with the stream offsets that partitions state, or counted where those do not rise."""
     chunks: dict[int, list[Chunk]] = {}
     for section in sections:
         start, end = section.essence
         if start < end:
             chunks.setdefault(section.partition.body_sid, []).append(Chunk(section.partition.body_offset, start, end))
-    return {
-        sid: container if container.rising else container.counted()
-        for sid, container in ((sid, Container(sid, parts)) for sid, parts in chunks.items())
-    }
+    return {sid: Container(sid, parts if _rising(parts) else _counted(parts)) for sid, parts in chunks.items()}
+
+
+def _counted(chunks: Sequence[Chunk]) -> list[Chunk]:
+    begins = accumulate((chunk.length for chunk in chunks), initial=0)
+    return [Chunk(stream, chunk.start, chunk.end) for stream, chunk in zip(begins, chunks, strict=False)]
+
+
+def _rising(chunks: Sequence[Chunk]) -> bool:
+    """Whether the stated offsets rise from chunk to chunk without overlap, and are possible at all."""
+    overlap = any(first.stream + first.length > second.stream for first, second in pairwise(chunks))
+    return not overlap and chunks[-1].stream < _LARGEST_OFFSET

@@ -1,4 +1,4 @@
-"""From descriptors, labels and the first frame to facts: codec, picture size, fields, pixel shape, depth, colour, sound."""
+"""From descriptors, labels and the first frame to facts: codec, size, fields, pixel shape, depth, colour, sound."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ class Picture:
 
 
 def describe_picture(descriptor: Descriptor | None, labels: Sequence[bytes], header: FrameHeader | None) -> Picture:
-    """A picture track from its descriptor and its first frame's header. `labels` are the file's essence container labels,
-    used where the descriptor's own says nothing (Avid's does)."""
+    """A picture track from its descriptor and its first frame's header.
+
+    `labels` are the file's essence container labels, used where the descriptor's own says nothing (as Avid's).
+    """
     if descriptor is None:
         codec = header.codec if header is not None else None
         return Picture(
@@ -111,14 +113,8 @@ def _codec(descriptor: Descriptor, labels: Sequence[bytes], header: FrameHeader 
     profile = found.profile
     if told.name == found.name and (profile is None or (told.profile or "").startswith("AVC-Intra")):
         profile = told.profile or found.profile
-    return (
-        Naming(
-            replace(
-                found, profile=profile, intra=told.intra or found.intra, bit_depth=found.bit_depth or told.bit_depth
-            )
-        ),
-        notes,
-    )
+    bits, intra = found.bit_depth or told.bit_depth, told.intra or found.intra
+    return Naming(replace(found, profile=profile, intra=intra, bit_depth=bits)), notes
 
 
 def _same_family(one: Codec, other: Codec) -> bool:
@@ -132,7 +128,7 @@ def _size(values: LocalSet, header: FrameHeader | None, notes: list[str]) -> tup
         if width and height and width <= _LARGEST_SIDE and height <= _LARGEST_SIDE:
             break
     else:
-        return (None, None) if header is None else (header.width, header.height)
+        return (None, None) if header is None else (header.width or None, header.height or None)
     if values.number(0x320C) in (_SEPARATE_FIELDS, _SEGMENTED):
         whole = header.height if header is not None else None
         if whole is not None and 2 * height > whole + 64:
@@ -145,7 +141,7 @@ def _size(values: LocalSet, header: FrameHeader | None, notes: list[str]) -> tup
 
 
 def _scan(values: LocalSet, header: FrameHeader | None, height: int | None) -> str | None:
-    """ "progressive", "tff" or "bff": the frame's own word where it has one, else layout, line map and field dominance."""
+    """ "progressive", "tff" or "bff": the frame's own word where there is one, else layout, line map and dominance."""
     if header is not None and header.scan is not None:
         return header.scan
     layout = values.number(0x320C)

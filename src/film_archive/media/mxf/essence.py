@@ -1,4 +1,4 @@
-"""What a stream of an MXF file holds: how it is wrapped, which elements are which track's, and where each of them lies."""
+"""What a stream of an MXF file holds: how it is wrapped, which elements are which track's, and where each lies."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from film_archive.media.mxf.container import Container
 from film_archive.media.mxf.frame_header import frame_mark, frame_size
 from film_archive.media.mxf.index_tables import IndexTable, Segment, join
 from film_archive.media.mxf.klv import (
-    ENCRYPTED_TRIPLET,
-    FILLER,
     Klv,
     KlvReader,
+    is_encrypted,
     is_essence,
     is_system_item,
     track_number,
@@ -32,7 +31,7 @@ _FIRST_FRAME_OFFSET = bytes.fromhex("a024006094eb7500ce2aca4e51ab11d3")
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """One stream as it was read: `elements` by TrackID of the file package; `content` is None where it is clip-wrapped."""
+    """One stream as it was read: `elements` by TrackID of the file package; `content` is None where clip-wrapped."""
 
     wrapping: str
     """"frame" or "clip"."""
@@ -53,12 +52,13 @@ def read_stream(
     pattern: bytes,
     fixed: frozenset[int],
 ) -> Stream:
-    """Read one stream. `tracks` are its picture and sound; `fixed` the TrackIDs whose elements all have the same size by their codec.
+    """Read one stream.
 
+    `tracks` are its picture and sound; `fixed` the TrackIDs whose elements all have the same size by their codec.
     Raises NotSupported where the essence is encrypted.
     """
     package, repeats = _first_package(reader, container)
-    if any(klv.key[:14] == ENCRYPTED_TRIPLET[:14] for klv in package):
+    if any(is_encrypted(klv.key) for klv in package):
         raise NotSupported(f"{reader.source.name} is encrypted; give the file as it was before encryption.")
     own = _own_segments(segments, tracks, container.body_sid)
     keys, notes = _match(tracks, package)
@@ -76,14 +76,12 @@ def _first_package(reader: KlvReader, container: Container) -> tuple[list[Klv], 
             for klv in reader.walk(chunk.start, chunk.end):
                 if found and klv.key == found[0].key:
                     return found, True
-                if is_essence(klv.key) or is_system_item(klv.key) or klv.key[:14] == ENCRYPTED_TRIPLET[:14]:
+                if is_essence(klv.key) or is_system_item(klv.key) or is_encrypted(klv.key):
                     found.append(klv)
-                elif klv.key != FILLER:
-                    break
                 if len(found) >= _MOST_ELEMENTS:
                     break
         except Damaged:
-            # an element that is still being written has no length yet, and no structure behind it: what was found counts
+            # an element that is still being written has no length yet, and no structure behind it
             return found, False
         if found:
             break

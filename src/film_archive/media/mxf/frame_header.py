@@ -1,6 +1,7 @@
-"""What a coded frame says of itself in its first bytes: VC-3, ProRes, JPEG 2000, MPEG-2, H.264.
+"""What a coded frame says of itself in its first bytes: VC-3, ProRes, JPEG 2000, JPEG, MPEG-2, H.264.
 
-Sources: ST 2019-1 (VC-3), RDD 36 (ProRes), ISO/IEC 15444-1 A.5.1 (JPEG 2000), ITU-T H.262 6.2 (MPEG-2), ITU-T H.264 7.3.
+Sources: ST 2019-1 (VC-3), RDD 36 (ProRes), ISO/IEC 15444-1 A.5.1 (JPEG 2000), ITU-T H.262 6.2 (MPEG-2), ITU-T H.264
+7.3.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def read_frame_header(frame: bytes, rate: Fraction | None = None) -> FrameHeader
     header = _vc3(frame, rate)
     if header is not None:
         return header
-    for read in (_prores, _jpeg2000, _mpeg2, _avc):
+    for read in (_prores, _jpeg2000, _jpeg, _mpeg2, _avc):
         header = read(frame)
         if header is not None:
             return header
@@ -88,7 +89,12 @@ def _jpeg2000(frame: bytes) -> FrameHeader | None:
         return None
     capabilities, right, bottom, left, top = struct.unpack_from(">HIIII", frame, 6)
     profile = "HTJ2K" if capabilities & 0x4000 else {3: "Cinema 2K", 4: "Cinema 4K"}.get(capabilities)
-    return FrameHeader(Codec("jpeg2000", profile, (frame[42] & 0x7F) + 1, True), right - left, bottom - top)
+    codec = Codec("jpeg2000", profile, (frame[42] & 0x7F) + 1, True)
+    return FrameHeader(codec, max(0, right - left) or None, max(0, bottom - top) or None)
+
+
+def _jpeg(frame: bytes) -> FrameHeader | None:
+    return FrameHeader(Codec("mjpeg", None, 8, True)) if frame[:3] == b"\xff\xd8\xff" else None
 
 
 def start_codes(frame: bytes) -> Iterator[tuple[int, int]]:
@@ -128,7 +134,7 @@ def _named(profile: str | None, level: str | None) -> str | None:
 
 
 def mpeg2_picture(frame: bytes) -> tuple[int, int, bool] | None:
-    """(temporal reference, coding type with 1 = I, whether a group of pictures begins) of an MPEG-2 picture; None if none."""
+    """(temporal reference, coding type with 1 = I, whether a group of pictures begins) of an MPEG-2 picture."""
     group = False
     for code, at in start_codes(frame):
         if code == 0xB8:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from film_archive.core.errors import Damaged
 from film_archive.core.frame_index import Longs
-from film_archive.media.mxf.klv import KlvReader
-from film_archive.media.mxf.partitions import Section, is_index
+from film_archive.media.mxf.klv import KlvReader, is_index
+from film_archive.media.mxf.partitions import Section
 
 _LARGEST_SEGMENT = 256 << 20
 _MOST_SEGMENTS = 100_000
@@ -71,9 +71,9 @@ class Segment:
 class IndexTable:
     """Where the edit units of a stream begin, from position 0 on without a gap.
 
-    `offsets` are stream offsets. `end` is the stream offset behind the last one where the table tells it. `entries` has
-    what there is beside the offsets where units have different sizes. `open_ended` tables of equal units go on to the end
-    of the stream.
+    `offsets` are stream offsets. `end` is the stream offset behind the last one where the table tells it. `entries`
+    has what there is beside the offsets where units have different sizes. `open_ended` tables of equal units go on to
+    the end of the stream.
     """
 
     offsets: Longs
@@ -270,7 +270,7 @@ def _variable(ordered: Sequence[Segment]) -> IndexTable | None:
     notes: list[str] = []
     parts: list[Entries] = []
     position, end = ordered[0].start, None
-    columns = max(segment.entries.slices.shape[1] for segment in ordered if segment.entries is not None)
+    columns = max((segment.entries.slices.shape[1] for segment in ordered if segment.entries is not None), default=0)
     for segment in ordered:
         if segment.entries is None:
             continue

@@ -1,4 +1,4 @@
-"""KLV triplets (SMPTE ST 336): a 16-byte key, a BER length, a value. Run-in, and reading heads one by one or many at once.
+"""KLV triplets (SMPTE ST 336): a 16-byte key, a BER length, a value; and the run-in before the first of them.
 
 Keys are compared without byte 7, the version of the registry: writers differ in it.
 """
@@ -39,9 +39,8 @@ PARTITION_PACK = ul("060e2b34 02050101 0d010201 01000000")[:13]
 FILLER = ul("060e2b34 01010101 03010210 01000000")
 PRIMER = ul("060e2b34 02050101 0d010201 01050100")
 RANDOM_INDEX = ul("060e2b34 02050101 0d010201 01110100")
-INDEX_SEGMENT = ul("060e2b34 02530101 0d010201 01100100")
-SYSTEM_PACK = ul("060e2b34 02050101 0d010301 04010100")
-ENCRYPTED_TRIPLET = ul("060e2b34 02040101 0d010301 027e0100")
+_INDEX_SEGMENT = ul("060e2b34 02530101 0d010201 01100100")[:14]
+_ENCRYPTED_TRIPLET = ul("060e2b34 02040101 0d010301 027e0100")[:14]
 _HEADER_PACK = bytes.fromhex("060e2b34 02050101 0d0102")
 
 
@@ -67,6 +66,15 @@ def is_system_item(key: bytes) -> bool:
     return key[4] == 2 and key[8:12] == b"\x0d\x01\x03\x01" and key[12] in (0x04, 0x14)
 
 
+def is_index(key: bytes) -> bool:
+    return key[:14] == _INDEX_SEGMENT
+
+
+def is_encrypted(key: bytes) -> bool:
+    """Whether a triplet is an encrypted one (ST 429-6)."""
+    return key[:14] == _ENCRYPTED_TRIPLET
+
+
 def is_essence(key: bytes) -> bool:
     """Whether a triplet is an essence element: ST 379's keys, and those that Avid, Sony and others registered."""
     return key[4:6] == b"\x01\x02"
@@ -85,7 +93,7 @@ def run_in(head: bytes) -> int | None:
 
 
 def is_mxf(head: bytes) -> bool:
-    """Whether a file that begins so is MXF; a run-in of up to 65,535 bytes is passed over (give as much of it as there is)."""
+    """Whether a file that begins so is MXF; a run-in of up to 65,535 bytes is passed over, if it is given."""
     return run_in(head) is not None
 
 
@@ -163,7 +171,7 @@ class KlvReader:
 
 @dataclass(frozen=True, eq=False)
 class Heads:
-    """The heads of many triplets: `keys` (n × 16 bytes, comparable), `sizes` of key and length, `lengths` of the values.
+    """The heads of many triplets: `keys` (n × 16 bytes, comparable), `sizes` of the heads, `lengths` of the values.
 
     Where no legal head was, the length is −1.
     """

@@ -1,8 +1,8 @@
 """Universal labels of MXF and what they name: operational patterns, kinds of track, codecs.
 
 Sources: the SMPTE registers (RP 224, ST 400), ST 381 (MPEG, AVC), ST 382 (sound), ST 383 (DV), ST 386 (D-10), ST 422
-(JPEG 2000), ST 2019-4 (VC-3), RDD 44 (ProRes), RDD 55 (ARRIRAW). Sony's raw formats have no public paper: their labels are
-those that VENICE, F55 and F65 clips carry.
+(JPEG 2000), ST 2019-4 (VC-3), RDD 44 (ProRes), RDD 55 (ARRIRAW). Sony's raw formats have no public paper: their
+labels are those that VENICE, F55 and F65 clips carry.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def pattern_name(label: bytes) -> str | None:
     return None
 
 
-def is_encrypted(container: bytes) -> bool:
+def is_encrypted_container(container: bytes) -> bool:
     """Whether an essence container label says that the essence is encrypted (ST 429-6)."""
     return container[:14] == _ENCRYPTED_CONTAINER
 
@@ -72,14 +72,14 @@ class Naming:
 
 
 _SONY_NOTE = (
-    "Sony's {} can be archived, copied and restored here but not decoded: develop it with Sony's RAW Viewer, Catalyst or "
-    "command-line exporter to DPX or EXR, and go on with those."
+    "Sony's {} can be archived, copied and restored here but not decoded: develop it with Sony's RAW Viewer, Catalyst "
+    "or command-line exporter to DPX or EXR, and go on with those."
 )
 _XOCN_NOTE = _SONY_NOTE.format("X-OCN")
 _RAW_NOTE = _SONY_NOTE.format("RAW")
 _ARRI_NOTE = (
-    "{} can be archived, copied and restored here but not decoded: develop it with ARRI's Reference Tool (or art-cmd), and go "
-    "on with what it writes."
+    "{} can be archived, copied and restored here but not decoded: develop it with ARRI's Reference Tool (or art-cmd), "
+    "and go on with what it writes."
 )
 _NO_DECODER = "There is no decoder for {} here; archiving, copying and restoring work, and whole frames can be cut out."
 
@@ -150,7 +150,7 @@ _DVCPRO = {
 
 
 def picture_codec(container: bytes, coding: bytes) -> Naming:
-    """What an essence container label and a picture coding label (3201) say of the codec; the coding label is preferred."""
+    """What an essence container label and a picture coding label (3201) say of the codec; the latter is preferred."""
     return _by_coding(coding) or _by_container(container) or Naming()
 
 
@@ -237,9 +237,10 @@ _MPEG_SOUND = {1: "mp2", 2: "mp2", 3: "aac", 4: "aac"}
 
 
 def sound_codec(coding: bytes, bits: int) -> str | None:
-    """The codec of a sound coding label (3D06; empty where there is none): PCM unless it names another; None if unknown.
+    """The codec of a sound coding label (3D06, 16 zero bytes where absent): PCM unless it names another.
 
-    `bits` are those in which a sample is stored, a multiple of 8. PCM in MXF is little-endian (ST 382), but for AIFF coding.
+    `bits` are those in which a sample is stored, a multiple of 8. PCM in MXF is little-endian (ST 382), but for AIFF
+    coding.
     """
     pcm = {8: "pcm_u8", 16: "pcm_s16le", 24: "pcm_s24le", 32: "pcm_s32le"}.get(bits)
     if not any(coding):

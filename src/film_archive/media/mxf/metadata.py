@@ -1,4 +1,4 @@
-"""Header metadata: the primer, local sets, and the objects of them that say what is in a file (ST 377-1, 9 and annexes).
+"""Header metadata: the primer, local sets, and the objects that say what is in a file (ST 377-1, 9 and annexes).
 
 Sets that are not known here are passed over unread; of descriptors every item is kept.
 """

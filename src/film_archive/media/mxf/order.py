@@ -1,7 +1,7 @@
 """Stored order → display order and keyframes of a picture track (ST 377-1, 11.2.2: temporal offset, key frame, flags).
 
-An index entry at display position d says where its frame is stored: at d + temporal offset. Where no index says it, MPEG-2
-pictures carry their own order; H.264 is only taken without one where all pictures are intra.
+An index entry at display position d says where its frame is stored: at d + temporal offset. Where no index says it,
+MPEG-2 pictures carry their own order; H.264 is only taken without one where all pictures are intra.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MAY_REFER = frozenset(("h265", "vc1", "mpeg4", "mpeg1"))
 
 @dataclass(frozen=True, eq=False)
 class Order:
-    """For each stored frame: which edit unit of the display it is (−1: none that can be shown), and whether it is a key.
+    """For each stored frame: which edit unit of the display it is (−1: none that can be shown); whether it is a key.
 
     `shown` is how many edit units from 0 on can be displayed without a hole.
     """
@@ -135,6 +135,6 @@ def _check_all_intra(source: ByteSource, elements: Elements) -> None:
 
 
 def _ffv1_keys(source: ByteSource, elements: Elements) -> NDArray[np.bool_]:
-    """FFV1 stores frames as they are shown; its first coded bit, at even odds, says whether one is a key (RFC 9043, 4.4)."""
+    """FFV1 is stored as it is shown; a frame's first coded bit, at even odds, says whether it is a key (RFC 9043)."""
     heads = (source.read_at(offset, 2) for offset in elements.offsets.tolist())
     return np.array([int.from_bytes(head, "big") >= 0x7F80 for head in heads], np.bool_)

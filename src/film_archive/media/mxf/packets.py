@@ -24,7 +24,10 @@ class Shown:
 
 
 def shown_units(track: EssenceTrack, available: int, *, final: bool) -> Shown:
-    """Of `available` stored edit units, those that are shown. Durations count only where the writer called them final."""
+    """Of `available` stored edit units, those that are shown.
+
+    Durations count only where the writer called them final.
+    """
     there = max(0, available - track.first)
     stated = track.shown
     if stated is None or not final or stated == there:
@@ -41,8 +44,8 @@ def shown_units(track: EssenceTrack, available: int, *, final: bool) -> Shown:
 def picture_packets(track: EssenceTrack, found: Elements, order: Order, shown: int, moved: int) -> Packets:
     """A picture track's packets, `moved` bytes behind where its elements were counted from.
 
-    Ticks are those of the rate's numerator, so that every frame lasts the denominator (as in QuickTime). Frames that can't be
-    shown get the time just behind the last one that can.
+    Ticks are those of the rate's numerator, so that every frame lasts the denominator (as in QuickTime). Frames that
+    can't be shown get the time just behind the last one that can.
     """
     rate = FrameRate(track.edit_rate.numerator, track.edit_rate.denominator)
     display = np.where(order.display < 0, order.shown, order.display)

@@ -1,6 +1,7 @@
 """Partitions of an MXF file: partition packs, the random index pack, and finding all partitions (ST 377-1, 7 and 12).
 
-All positions are counted from the header partition pack, as they are in the file: behind the run-in, where there is one.
+All positions are counted from the header partition pack, as they are in the file: behind the run-in, where there is
+one.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from film_archive.media.mxf.klv import (
     RANDOM_INDEX,
     Klv,
     KlvReader,
+    is_encrypted,
     is_essence,
+    is_index,
     is_partition_pack,
     is_system_item,
     normal,
@@ -234,32 +237,36 @@ def _sections(reader: KlvReader, partitions: list[Partition], found_by: str, end
 def _parts(reader: KlvReader, partition: Partition, limit: int) -> Section:
     """Header metadata, index segments and essence of a partition: where they begin and end.
 
-    The counts in the pack are used where they lead to a triplet; writers get them wrong, and then each one is stepped over.
+    The counts in the pack are used where they lead to a triplet; writers get them wrong, and then each one is stepped
+    over.
     """
     at = _behind_filler(reader, partition.end, limit)
     begin = at
     klv = _at(reader, at, limit)
-    if klv is not None and klv.key == PRIMER:
-        at = _jump(reader, at, partition.header_bytes, limit, _is_metadata)
+    if klv is not None and _begins_metadata(klv.key):
+        at = _jump(reader, at, partition.header_bytes, limit, _is_other)
     metadata = (begin, at)
     at = begin = _behind_filler(reader, at, limit)
     klv = _at(reader, at, limit)
     if klv is not None and is_index(klv.key):
         at = _jump(reader, at, partition.index_bytes, limit, is_index)
     index = (begin, at)
-    start = _behind_filler(reader, at, limit)
+    start = _jump(reader, at, 0, limit, _is_other)
     has_essence = partition.body_sid != 0 and partition.kind != "generic stream" and start < limit
     return Section(partition, metadata, index, (start, limit) if has_essence else (limit, limit))
 
 
-def is_index(key: bytes) -> bool:
-    return key[:14] == b"\x06\x0e\x2b\x34\x02\x53\x01\x00\x0d\x01\x02\x01\x01\x10"
+def _begins_metadata(key: bytes) -> bool:
+    return key == PRIMER or (key[4] == 2 and key[8:12] == b"\x0d\x01\x01\x01")
 
 
-def _is_metadata(key: bytes) -> bool:
-    return not (
-        is_index(key) or is_essence(key) or is_system_item(key) or is_partition_pack(key) or key == RANDOM_INDEX
-    )
+def _begins_essence(key: bytes) -> bool:
+    return is_essence(key) or is_system_item(key) or is_encrypted(key)
+
+
+def _is_other(key: bytes) -> bool:
+    """Whether a triplet is neither index nor essence nor another partition: metadata, or something private."""
+    return not (is_index(key) or _begins_essence(key) or is_partition_pack(key) or key == RANDOM_INDEX)
 
 
 def _at(reader: KlvReader, offset: int, limit: int) -> Klv | None:
@@ -273,7 +280,7 @@ def _behind_filler(reader: KlvReader, offset: int, limit: int) -> int:
 
 
 def _jump(reader: KlvReader, start: int, count: int, limit: int, belongs: Callable[[bytes], bool]) -> int:
-    """Where a part of a partition ends that should take `count` bytes: never before it does, however wrong the count is."""
+    """Where a part of a partition ends that should take `count` bytes; never before it does, wrong as counts may be."""
     at = start + count if count and start + count <= limit else start
     if at != start and at < limit and reader.source.read_at(at, 4) != PREFIX:
         at = start

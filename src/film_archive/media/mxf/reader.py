@@ -18,7 +18,7 @@ from film_archive.media.mxf.essence import Stream, read_stream
 from film_archive.media.mxf.frame_header import HEAD, read_frame_header
 from film_archive.media.mxf.index_tables import Segment, read_segments
 from film_archive.media.mxf.klv import LONGEST_RUN_IN, KlvReader, run_in
-from film_archive.media.mxf.labels import PICTURE, SOUND, is_encrypted, pattern_name, picture_codec
+from film_archive.media.mxf.labels import PICTURE, SOUND, is_encrypted_container, pattern_name, picture_codec
 from film_archive.media.mxf.metadata import Metadata, Package, read_metadata
 from film_archive.media.mxf.order import Order, picture_order
 from film_archive.media.mxf.packets import available_units, picture_packets, shown_units, sound_packets
@@ -36,15 +36,15 @@ _FIXED_SIZE = frozenset(("dnxhd", "dnxhr", "dv", "uncompressed"))
 class EditUnits:
     """Whole edit units of a frame-wrapped stream in stored order: where each begins and how many bytes it takes.
 
-    System item, picture, sound, data and their filler are in it, so that a run of units can be copied as it is. Positions
-    are those of the file.
+    System item, picture, sound, data and their filler are in it, so that a run of units can be copied as it is.
+    Positions are those of the file.
     """
 
     offsets: Longs
     sizes: Longs
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MxfFile:
     """An opened MXF file. Positions in `partitions` and `segments` are as in the file, behind `run_in` bytes."""
 
@@ -73,20 +73,18 @@ class MxfFile:
         notes = list(partitions.diagnostics)
         metadata, final = _best_metadata(reader, partitions, notes)
         segments, lost = read_segments(reader, partitions.sections)
-        header = partitions.header
-        labels = {label for section in partitions.sections for label in section.partition.containers} | set(
-            metadata.labels
-        )
-        if any(is_encrypted(label) for label in labels):
+        packs = [section.partition for section in partitions.sections]
+        labels = {*metadata.labels, *(label for pack in packs for label in pack.containers)}
+        if any(is_encrypted_container(label) for label in labels):
             raise NotSupported(f"{source.name} is encrypted; give the file as it was before encryption.")
         sids = tuple(containers(partitions.sections))
         tracks = essence_tracks(metadata, sids)
         if tracks.elsewhere and not tracks.tracks:
             raise NotSupported(
-                f"{source.name} holds no picture or sound of its own; its {tracks.elsewhere} track(s) lie in other files: "
-                "give those."
+                f"{source.name} holds no picture or sound of its own; its {tracks.elsewhere} track(s) lie in other "
+                "files: give those."
             )
-        if not (header.closed or partitions.sections[-1].partition.kind == "footer"):
+        if not (partitions.header.closed or packs[-1].kind == "footer"):
             notes.append("The file was not closed by its writer: what is complete in it was counted.")
         notes += [*metadata.diagnostics, *lost]
         return cls(source, before, partitions, metadata, final, tuple(segments), tracks, tuple(notes))
@@ -155,7 +153,8 @@ class MxfFile:
         if len(found):
             head = self._reader.source.read_at(int(found.offsets[0]), min(int(found.sizes[0]), HEAD))
         labels = [label for section in self.partitions.sections for label in section.partition.containers]
-        return describe_picture(track.descriptor, list(dict.fromkeys(labels)), read_frame_header(head, track.edit_rate))
+        header = read_frame_header(head, track.edit_rate)
+        return describe_picture(track.descriptor, list(dict.fromkeys(labels)), header)
 
     @cached_property
     def origin(self) -> Origin:
@@ -210,7 +209,7 @@ class MxfFile:
         return notes
 
     def _audio(self, track: EssenceTrack) -> tuple[AudioIndex | None, str | None]:
-        """One sound track's packets (None where its descriptor does not say channels and rate), and what is odd about them."""
+        """One sound track's packets (None where its descriptor has no channels or rate), and what is odd about them."""
         if track.descriptor is None:
             return None, "A sound track has no descriptor and was left out."
         form = pcm_form(track.descriptor)
@@ -231,23 +230,16 @@ class MxfFile:
         frames, notes, audio = self._counts()
         start = next(iter(self.origin.candidates), None)
         codec = picture.codec if picture is not None else None
-        decodable, note = codec is not None and codec.decodable, None if picture is None else picture.note
-        if track is None:
-            decodable = bool(audio)
+        decodable = bool(audio) if track is None else codec is not None and codec.decodable
+        note = None if picture is None else picture.note
         if track is not None and not frames:
-            decodable, note = (
-                False,
-                "There is no complete frame in the file; if it is still being written, try again later.",
-            )
+            decodable = False
+            note = "There is no complete frame in the file; if it is still being written, try again later."
         package = metadata.material or next((one for one in metadata.packages if one.role == "file"), None)
         created = None if package is None else package.created
         return MediaFacts(
             container="mxf",
-            codec=(codec.name if codec is not None else None)
-            if track is not None
-            else audio[0].codec
-            if audio
-            else None,
+            codec=codec.name if codec is not None else audio[0].codec if track is None and audio else None,
             profile=codec.profile if codec is not None else None,
             width=None if picture is None else picture.width,
             height=None if picture is None else picture.height,
@@ -276,7 +268,8 @@ class MxfFile:
         try:
             index = self.index()
         except NotSupported as error:
-            assert track is not None
+            if track is None:
+                raise
             found = self.elements(track)
             stored = int(found.units[-1]) + 1 if len(found) else 0
             shown = shown_units(track, stored, final=self.final)

@@ -1,7 +1,7 @@
-"""Start timecode and reel of a clip, from the three packages that may say one (ST 377-1, 5 and B; mxf practice of bmx, Avid).
+"""Start timecode and reel of a clip, from the three packages that may say one (ST 377-1, 5 and annex B).
 
-For conforming, the physical source's timecode counts where there is one (tape, import, camera recording), else the material
-package's, else the file package's. All are kept, so that a disagreement can be told.
+For conforming, the physical source's timecode counts where there is one (tape, import, camera recording), else the
+material package's, else the file package's. All are kept, so that a disagreement can be told.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def origin_of(metadata: Metadata, track: EssenceTrack | None) -> Origin:
 
 
 def _physical(metadata: Metadata, track: EssenceTrack, notes: list[str]) -> tuple[Package, Fraction, Fraction] | None:
-    """The physical package at the end of the chain, the position in it of the first shown frame, and that position's rate."""
+    """The physical package at the end of the chain, where in it the first shown frame is, and at which rate."""
     here: Track = track.track
     rate = track.edit_rate
     position = Fraction(track.first)
@@ -118,7 +118,7 @@ def _label(
 def _counting_rate(
     component: TimecodeComponent, track_rate: Fraction | None, rate: Fraction | None
 ) -> FrameRate | None:
-    """The exact rate at which labels go by: one with the component's base, as near to the track's or picture's as can be."""
+    """The exact rate at which labels go by: one with the component's base, as near to the track's as can be."""
     base = component.base
     if not 1 <= base <= 1000:
         return None

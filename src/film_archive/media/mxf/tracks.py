@@ -21,8 +21,9 @@ _SOUND_SETS = frozenset((0x42, 0x44, 0x47, 0x48, 0x4F, 0x5E))
 class EssenceTrack:
     """One picture, sound or data track whose essence lies in this file.
 
-    `first` is the stored edit unit that is shown first, `shown` how many the material package shows (None where it does not
-    say). `edit_rate` is that of the stored edit units. `material` is None where the file has no material package.
+    `first` is the stored edit unit that is shown first, `shown` how many the material package shows (None where it
+    does not say). `edit_rate` is that of the stored edit units. `material` is None where the file has no material
+    package.
     """
 
     kind: str
@@ -50,7 +51,7 @@ class EssenceTracks:
 
 
 def essence_tracks(metadata: Metadata, body_sids: tuple[int, ...]) -> EssenceTracks:
-    """The tracks of a file. `body_sids` are the streams that its partitions hold, used where the metadata names none."""
+    """The tracks of a file; `body_sids`, the streams that partitions hold, are used where the metadata names none."""
     material = metadata.material
     found: list[EssenceTrack] = []
     elsewhere = 0

@@ -1,8 +1,8 @@
 """Frame-wrapped essence: edit units and the elements in them, by index table as far as one is right, else by walking.
 
-An edit unit is a content package: system item, picture, sound, data, each with filler behind it (ST 379-1). What the index
-says is confirmed at each element's key; only the payload's own length in its KLV head is exact, for offsets in an index
-include filler.
+An edit unit is a content package: system item, picture, sound, data, each with filler behind it (ST 379-1). What the
+index says is confirmed at each element's key; only the payload's own length in its KLV head is exact, for offsets in
+an index include filler.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ NO_ELEMENTS = Elements(_NONE, _NONE, _NONE)
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """What an essence container holds. `starts` and `ends` are those of whole edit units, system item and filler included.
+    """What an essence container holds. `starts` and `ends` are those of whole edit units, with system item and filler.
 
     `indexed` units at the front were found by the index table, the others by walking. `doubled`: an edit unit has more
     than one element of the picture (fields apart). `cut`: the file ends within an edit unit.
@@ -94,18 +94,19 @@ def read_units(
 ) -> Content:
     """All complete edit units of a frame-wrapped container.
 
-    `lead` is the key of the element that makes an edit unit count (the picture; the sound where there is none), `others`
-    are those to find beside it. `fixed` are keys of elements whose codec never changes its size: where the units of the
-    index have one size too, they are proved on some units instead of read on all.
+    `lead` is the key of the element that makes an edit unit count (the picture; the sound where there is none),
+    `others` are those to find beside it. `fixed` are keys of elements whose codec never changes its size: where the
+    units of the index have one size too, they are proved on some units instead of read on all.
     """
     notes: list[str] = []
     if table is not None and len(table):
         for candidate in (container,) if container.gapless else (container, container.counted()):
-            by_index = _ByIndex(reader, candidate, table, lead, fixed).read(others)
+            lookup = _ByIndex(reader, candidate, table, lead, fixed)
+            by_index = lookup.read(others)
             if by_index is None:
                 continue
-            last = int(by_index.ends[-1]) if len(by_index.ends) else container.chunks[0].start
-            return _joined(by_index, walk_units(reader, candidate, last, lead, others))
+            last = int(by_index.ends[-1])
+            return _joined(by_index, walk_units(reader, candidate, last, lead, others, lookup.first_key))
         notes.append("The index table does not lead to the essence; every triplet was visited instead.")
     content = walk_units(reader, container, container.chunks[0].start, lead, others)
     return replace(content, diagnostics=(*notes, *content.diagnostics))
@@ -138,14 +139,20 @@ def _joined(first: Content, rest: Content) -> Content:
 
 
 def walk_units(
-    reader: KlvReader, container: Container, position: int, lead: bytes, others: Collection[bytes]
+    reader: KlvReader,
+    container: Container,
+    position: int,
+    lead: bytes,
+    others: Collection[bytes],
+    first_key: bytes = b"",
 ) -> Content:
-    """The complete edit units from a file position on, by visiting every triplet."""
-    walk = _Walk(reader.source.size, lead, frozenset((lead, *others)))
+    """The complete edit units from a file position on, by visiting every triplet.
+
+    Edit units begin with `first_key`; without one, with the first element's or system item's key.
+    """
+    walk = _Walk(reader.source.size, lead, frozenset((lead, *others)), first_key)
     notes = []
     try:
-        first = reader.content(container.chunks[0].start)
-        walk.first_key = b"" if first is None else first.key
         for chunk in container.chunks:
             if chunk.end > position and not walk.cut:
                 walk.chunk(reader, max(chunk.start, position), chunk.end)
@@ -155,8 +162,8 @@ def walk_units(
 
 
 class _Walk:
-    def __init__(self, size: int, lead: bytes, wanted: frozenset[bytes]) -> None:
-        self.first_key = b""
+    def __init__(self, size: int, lead: bytes, wanted: frozenset[bytes], first_key: bytes) -> None:
+        self._first_key = first_key
         self.cut = False
         self._size = size
         self._lead = lead
@@ -173,7 +180,9 @@ class _Walk:
             if is_partition_pack(key) or key == RANDOM_INDEX:
                 end = klv.offset
                 break
-            if key == self.first_key:
+            if not self._first_key and (is_essence(key) or is_system_item(key)):
+                self._first_key = key
+            if key == self._first_key:
                 self._close(klv.offset)
                 self._starts.append(klv.offset)
             if klv.end > self._size:
@@ -225,8 +234,12 @@ class _ByIndex:
         count = len(inside) if inside.all() else int(np.argmin(inside))
         self._starts = located.positions[:count]
         self._limits = located.limits[:count]
+        self._ends = self._limits
         self._notes = list(table.diagnostics)
         self._seen_slices: set[int] = set()
+        self._reference = 0
+        self._layout: dict[bytes, int] = {}
+        self.first_key = b""
 
     def read(self, others: Collection[bytes]) -> Content | None:
         """The units and their elements; None where the table does not lead to them."""
@@ -238,7 +251,7 @@ class _ByIndex:
             return None
         lead = self._elements(self._lead)
         count = int(lead.units[-1]) + 1 if len(lead) else 0
-        if count - len(lead) > count // 20:
+        if not count or count - len(lead) > count // 20:
             return None
         listed = len(self._table)
         if count < listed and not self._table.open_ended:
@@ -258,7 +271,6 @@ class _ByIndex:
 
         None of the units looked at may hold a second content package: then the table's units are too long.
         """
-        self._reference, self._layout = 0, {}
         chosen: list[Klv] = []
         for unit in _spread(len(self._starts), 8).tolist():
             start, limit = int(self._starts[unit]), int(self._ends[unit])
@@ -272,7 +284,7 @@ class _ByIndex:
                 return []
             layout = {klv.key: klv.offset - start for klv in reversed(found)}
             if not chosen and self._lead in layout:
-                self._reference, self._layout, chosen = unit, layout, found
+                self._reference, self._layout, self.first_key, chosen = unit, layout, found[0].key, found
         return chosen
 
     def _unit_ends(self) -> Longs:
@@ -296,7 +308,7 @@ class _ByIndex:
         return bool(2 * self._locate(self._lead, some)[0].sum() >= len(some))
 
     def _delta(self, key: bytes) -> Delta | None:
-        """The delta entry that leads to an element, found by where the element is in the unit that was walked through."""
+        """The delta entry that leads to an element: the one that does in the unit that was walked through."""
         entries = self._table.entries
         if entries is None or key not in self._layout:
             return None
@@ -316,7 +328,7 @@ class _ByIndex:
         return self._starts[units] + behind
 
     def _locate(self, key: bytes, units: Longs) -> tuple[NDArray[np.bool_], Longs, Longs]:
-        """(found, payload positions, payload sizes) of an element in some units, at its predicted place or else by search."""
+        """(found, payload positions, sizes) of an element in some units, at its predicted place or else by search."""
         if key not in self._layout:
             return _search(self._source, key, self._starts[units], self._ends[units])
         predicted, ends = self._predicted(key, units), self._ends[units]
@@ -353,7 +365,7 @@ class _ByIndex:
         return bool(((heads >= 17) & (heads <= LONGEST_HEAD)).all())
 
     def _proved(self, key: bytes, units: Longs) -> Elements | None:
-        """All elements from some of them, where their size can't vary and the sampled ones agree; None where they don't."""
+        """All elements from some of them, where their size can't vary and those agree; None where they don't."""
         some = _spread(len(units), _SAMPLES)
         predicted = self._predicted(key, some)
         heads = read_heads(self._source, predicted)
@@ -368,7 +380,7 @@ class _ByIndex:
         return Elements(units[whole], positions[whole], np.full(int(whole.sum()), size, np.int64))
 
     def _filled(self, lead: Elements, count: int) -> Elements:
-        """With the elements whose heads are damaged, as the table has them: a frame is not lost for a byte in its key."""
+        """With those whose heads are damaged, as the table has them: a frame is not lost for a byte in its key."""
         missing = np.setdiff1d(np.arange(count, dtype=np.int64), lead.units)
         if not len(missing):
             return lead
