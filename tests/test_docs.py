@@ -82,7 +82,7 @@ def test_every_block_says_its_language() -> None:
 
 
 @pytest.fixture(scope="session")
-def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder `footage` as the pages speak of it: sound that is really there, a note, an empty folder."""
     folder = tmp_path_factory.mktemp("docs") / "footage"
     (folder / "empty").mkdir(parents=True)
@@ -113,10 +113,10 @@ def programs(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_page_runs(
-    page: Path, footage: Path, programs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, sample: Path, programs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = tmp_path / "work"
-    shutil.copytree(footage, work / footage.name)
+    shutil.copytree(sample, work / sample.name)
     monkeypatch.chdir(work)
     names: dict[str, object] = {"__name__": "docs"}
     for block in blocks(page.read_text("utf-8")):
@@ -197,12 +197,13 @@ def documented_keys() -> dict[str, set[str]]:
 
 
 def test_json_of_every_verb_has_the_documented_keys(
-    footage: Path, programs: dict[str, str], tmp_path: Path
+    sample: Path, programs: dict[str, str], tmp_path: Path
 ) -> None:
     """Every key that a verb prints is documented, and every documented key is printed."""
     keys = documented_keys()
     commands = [
-        ("create and add", ["create", "reel.zip", str(footage)]),
+        ("create and add", ["create", "reel.zip", str(sample)]),
+        ("probe", ["probe", str(sample / "S012T003.wav")]),
         ("ls", ["ls", "reel.zip"]),
         ("check", ["check", "reel.zip"]),
         ("repair", ["repair", "reel.zip"]),

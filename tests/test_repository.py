@@ -283,7 +283,8 @@ def test_tests_ask_for_what_a_plain_install_lacks() -> None:
         f"{path.relative_to(ROOT)}:{line} {name}"
         for path in modules("tests")
         for line, name in unasked(tree(path).body)
-        if not path.with_name(f"{name}.py").exists()  # a module of the tests themselves
+        # A module of the tests themselves goes by its bare name only where the folder is no package.
+        if path.with_name("__init__.py").exists() or not path.with_name(f"{name}.py").exists()
     ]
     assert found == [], "put pytest.importorskip(NAME) before the import"
 
@@ -433,3 +434,26 @@ def test_install_script_installs_what_is_missing_only(machine: Path) -> None:
     assert "install --yes --no-install-recommends p7zip-full" in asked
     assert "unzip" not in asked
     assert not re.search("7z|bsdtar|xxhsum|ffmpeg|zbarimg", done.stderr), done.stderr
+
+
+# Start-up
+
+
+def test_help_loads_no_heavy_library() -> None:
+    """What keeps `--help` quick: nothing that decodes, computes on arrays or serves is loaded for it."""
+    heavy = ["numpy", "av", "OpenImageIO", "PyOpenColorIO", "opentimelineio", "fastapi", "sqlalchemy", "pydantic"]
+    code = (
+        "import sys\n"
+        "from film_archive.cli.main import run\n"
+        "try:\n    run(['--help'])\n"
+        f"except SystemExit:\n    print('loaded:', [name for name in {heavy} if name in sys.modules])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.splitlines()[-1] == "loaded: []"

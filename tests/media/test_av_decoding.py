@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.media.demuxed_index import demuxed_index, ending_at
 
 from film_archive.core.errors import Damaged, NotSupported, OutOfRange, StorageError
 from film_archive.core.source import ByteSource, FileSource, MemorySource
@@ -15,10 +14,12 @@ from film_archive.media.av.decoding import DecodedFrame, decode_frames
 from film_archive.media.av.encoders import encoder_for
 from film_archive.media.av.encoding import ContainerWriter, VideoSettings
 from film_archive.media.av.frames import luma_of, rgb_of
+from film_archive.media.mov import MovFile
 from film_archive.testing.media import ClipSpec, cached_clip, read_frame_code
 from film_archive.testing.oddities import ODDITIES
 from film_archive.testing.picture import Painter
 from film_archive.testing.wave import WaveSpec, wave_bytes
+from tests.media.demuxed_index import demuxed_index, ending_at
 
 KEYFRAMED = ("long_gop", "open_gop", "fragmented", "mpeg2_long_gop_mxf", "h264_long_gop_mxf", "hevc_10", "matroska",
              "transport_stream", "vfr", "drop_frame_59")
@@ -177,8 +178,10 @@ def test_a_truncated_file_without_an_index_does_not_just_end(footage: Path) -> N
         assert index.video is not None
         cut = int(index.video.offsets[15]) + 100
     short = MemorySource(path.read_bytes()[:cut])
-    with pytest.raises((Damaged, OutOfRange)):
-        list(decode_frames(short, count=24))
+    for count in (None, 24):
+        with pytest.raises(Damaged, match="cut short"):
+            list(decode_frames(short, count=count))
+    assert len(list(decode_frames(short, count=15))) == 15
 
 
 def test_ranges_outside_the_file(footage: Path) -> None:
@@ -188,7 +191,8 @@ def test_ranges_outside_the_file(footage: Path) -> None:
             with pytest.raises(OutOfRange):
                 list(decode_frames(source, index=index, start=start, count=count))
         assert list(decode_frames(source, index=index, start=24)) == []
-        for start, count in ((24, 1), (0, 25), (30, None)):
+        assert list(decode_frames(source, count=0)) == []
+        for start, count in ((24, 1), (0, 25), (30, None), (-1, 1), (0, -1)):
             with pytest.raises(OutOfRange):
                 list(decode_frames(source, start=start, count=count))
 
@@ -262,3 +266,16 @@ def test_times_are_exact(footage: Path) -> None:
     with FileSource(cached_clip(ODDITIES["drop_frame"], footage)) as source:
         frames = list(decode_frames(source, index=demuxed_index(source)))
     assert frames[23].time == Fraction(23 * 1001, 30_000)
+
+
+@pytest.mark.parametrize("name", [name for name, clip in ODDITIES.items() if clip.container in ("mov", "mp4")])
+def test_the_own_readers_index_numbers_frames_alike(name: str, footage: Path) -> None:
+    spec = ODDITIES[name]
+    with FileSource(cached_clip(spec, footage)) as source:
+        index = MovFile.open(source).index()
+        start = spec.frames // 3
+        frames = list(decode_frames(source, index=index, start=start))
+        assert index.frames == spec.frames
+    assert [frame.number for frame in frames] == list(range(start, spec.frames))
+    for frame in frames:
+        check(frame, spec)

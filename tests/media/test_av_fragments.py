@@ -30,13 +30,13 @@ FRAMES = 50
 
 
 def piece(
-    first: int, end: int, rate: FrameRate, *, sound: np.ndarray | None = None, last: bool = False, bit_rate: int = 500_000
+    first: int, end: int, rate: FrameRate, *, sound: np.ndarray | None = None, last: bool = False
 ) -> MemorySource:
     painter = Painter.of(640, 360, "piece")
     start = Timecode.from_frame(86_400, rate)
     file = io.BytesIO()
     with open_fragments(file, first_frame=first, timecode=start, reel="A001R1AB") as writer:
-        video = writer.add_video(fragment_video(320, 180, rate, bit_rate))
+        video = writer.add_video(fragment_video(320, 180, rate, 500_000))
         if sound is not None:
             until = None if last else end
             heard = writer.add_audio(fragment_audio(rate, first_frame=first, end_frame=until, channels=1))

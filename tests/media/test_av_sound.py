@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import io
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -32,7 +35,7 @@ LOSSLESS = [name for name, clip in ODDITIES.items() if clip.audio and clip.audio
 def joined(source: ByteSource, **what: Any) -> tuple[int, NDArray[Any]]:
     """(first position, samples) of runs that follow each other without a hole."""
     runs = list(decode_audio(source, **what))
-    for run, after in zip(runs, runs[1:], strict=False):
+    for run, after in pairwise(runs):
         assert after.position == run.position + len(run.samples)
     assert not any(run.corrupt for run in runs)
     return runs[0].position, np.concatenate([run.samples for run in runs])

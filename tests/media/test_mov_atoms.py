@@ -3,14 +3,16 @@
 import struct
 
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.media.mov_building import atom, full, movie, opened, pcm, timecode, video
 
 from film_archive.core.errors import Damaged, NotMedia, NotSupported
 from film_archive.core.source import MemorySource
 from film_archive.media.mov import MovFile, is_mov
 from film_archive.media.mov.atoms import Atom, Notes, only
+from tests.media.mov_building import atom, full, movie, opened, pcm, timecode, video
 
 
 def in_memory(data: bytes, kind: bytes = b"moov") -> Atom:
@@ -57,7 +59,7 @@ def test_quicktime_and_mp4_are_recognised_by_their_first_bytes(head):
 )
 def test_others_are_not(head):
     assert not is_mov(head)
-    with pytest.raises(NotMedia, match=r"clip\.mov is not a QuickTime or MP4 file"):
+    with pytest.raises(NotMedia, match="clip.mov is not a QuickTime or MP4 file"):
         MovFile.open(MemorySource(head, "clip.mov"))
 
 

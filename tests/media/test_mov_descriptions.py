@@ -4,15 +4,28 @@ import struct
 from fractions import Fraction
 
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.media.mov_building import IDENTITY, atom, full, movie, opened, pcm, picture_entry, sound_entry, sound_entry_v2, video
 
 from film_archive.core.errors import Damaged
 from film_archive.media.mov.atoms import Atom, Notes
 from film_archive.media.mov.descriptions import object_type, picture_facts
 from film_archive.media.mov.parameter_sets import UnreadableError, h264_facts, h265_facts
 from film_archive.media.mov.sound import sound_facts
+from tests.media.mov_building import (
+    IDENTITY,
+    atom,
+    full,
+    movie,
+    opened,
+    pcm,
+    picture_entry,
+    sound_entry,
+    sound_entry_v2,
+    video,
+)
 
 
 def entry(data: bytes) -> Atom:

@@ -3,12 +3,14 @@
 import struct
 
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.media.mov_building import atom, full, movie, opened, timecode, timecode_entry, video
 
 from film_archive.media.mov.atoms import Notes
 from film_archive.media.mov.metadata import Tag, created_of, iso_date, looks_like_umid, printable_text
+from tests.media.mov_building import atom, full, movie, opened, timecode, timecode_entry, video
 
 
 def user_text(kind: bytes, text: bytes, language: int = 0x55C4) -> bytes:
@@ -75,15 +77,13 @@ def test_mp4_s_meta_has_version_and_flags():
 
 def test_user_texts():
     facts = facts_with(
-        atom(b"udta", user_text(b"\xa9mak", b"Sony"), user_text(b"\xa9mod", b"K\x8amera", 0),
-             user_text(b"\xa9swr", b"Lavf"), bytes(4))
+        atom(b"udta", user_text(b"\xa9mak", b"Sony"), user_text(b"\xa9mod", b"K\x8amera", 0), user_text(b"\xa9swr", b"Lavf"),
+             bytes(4))
     )  # fmt: skip
     assert facts.camera == {"make": "Sony", "model": "Kämera"}
 
 
-@pytest.mark.parametrize(
-    "tail", [b"\0\0\0\4abcd", b"\xff\xff\xff\xffabcd", b"abc", atom(b"\xa9mod", b"\0"), atom(b"meta", b"x")]
-)
+@pytest.mark.parametrize("tail", [b"\0\0\0\4abcd", b"\xff\xff\xff\xffabcd", b"abc", atom(b"\xa9mod", b"\0"), atom(b"meta", b"x")])
 def test_broken_metadata_stops_nobody(tail):
     facts = facts_with(atom(b"udta", user_text(b"\xa9mak", b"Sony"), tail))
     assert facts.camera["make"] == "Sony"
@@ -175,8 +175,7 @@ def test_dates(text, date):
 
 
 def test_where_the_date_comes_from():
-    key = ("com.apple.quicktime.creationdate", 1, b"2024-05-06T07:08:09+0200")
-    day = user_text(b"\xa9day", b"2023-01-02")
+    key, day = ("com.apple.quicktime.creationdate", 1, b"2024-05-06T07:08:09+0200"), user_text(b"\xa9day", b"2023-01-02")
     both = facts_with(keys(key), atom(b"udta", day), created=3_800_000_000)
     assert (both.created, both.created_source) == ("2024-05-06T07:08:09+02:00", "com.apple.quicktime.creationdate")
     facts = facts_with(atom(b"udta", day), created=3_800_000_000)

@@ -4,14 +4,16 @@ import struct
 
 import numpy as np
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.media.mov_building import atom, co64, full, movie, opened, pcm, picture_entry, stsz, table, video
 
 from film_archive.core.errors import Damaged, NotSupported
 from film_archive.media.mov.atoms import Atom, Notes
 from film_archive.media.mov.samples import expand, expand_pcm
 from film_archive.media.mov.tables import TimeRuns, parse_tables
+from tests.media.mov_building import atom, co64, full, movie, opened, pcm, picture_entry, stsz, table, video
 
 
 def parsed(*parts: bytes, notes: Notes | None = None):
@@ -76,8 +78,8 @@ def test_compact_sizes(sizes, bits):
         padded = [*sizes, 0]
         packed = bytes(padded[n] << 4 | padded[n + 1] for n in range(0, len(sizes), 2))
     else:
+        packed = struct.pack(f">{len(sizes)}{'B' if bits == 8 else 'H'}", *(size * (15 if bits == 8 else 1000) for size in sizes))
         sizes = [size * (15 if bits == 8 else 1000) for size in sizes]
-        packed = struct.pack(f">{len(sizes)}{'B' if bits == 8 else 'H'}", *sizes)
     tables = parsed(
         table(b"stts", (len(sizes), 1)), table(b"stsc", (1, len(sizes), 1)), table(b"stco", 100),
         full(b"stz2", struct.pack(">II", bits, len(sizes)), packed),
@@ -105,7 +107,7 @@ def test_offsets_of_64_bits_and_one_size_for_all():
     ],
 )
 def test_sync_samples(extra, keys):
-    tables = parsed(table(b"stts", (4, 1)), table(b"stsc", (1, 4, 1)), stsz(0, 4, [1] * 4), table(b"stco", 100), *extra)
+    tables = parsed(table(b"stts", (4, 1)), table(b"stsc", (1, 4, 1)), stsz(0, 4, [1, 1, 1, 1]), table(b"stco", 100), *extra)
     assert expand(tables, "clip.mov").keys.tolist() == [bool(key) for key in keys]
 
 
@@ -119,8 +121,7 @@ def test_a_delta_may_step_back_and_a_short_composition_table_ends_in_zeros():
 
 def test_pcm_is_never_expanded_to_samples():
     count = 4_000_000_000
-    half = count // 2
-    tables = parsed(table(b"stts", (count, 1)), table(b"stsc", (1, half, 1)), stsz(1, count), table(b"stco", 100, 9))
+    tables = parsed(table(b"stts", (count, 1)), table(b"stsc", (1, count // 2, 1)), stsz(1, count), table(b"stco", 100, 9))
     chunks = expand_pcm(tables)
     assert chunks.frames.tolist() == [count // 2, count // 2]
     assert chunks.ticks.tolist() == [0, count // 2]
@@ -149,11 +150,7 @@ def test_a_table_that_counts_too_few_samples_is_carried_on_and_noted():
 
 @pytest.mark.parametrize(
     ("chunk_rows", "there", "note"),
-    [
-        (((1, 3, 1),), 4, "promise more samples"),
-        (((1, 1, 1),), 2, "only 2 of 4"),
-        (((1, 2, 1), (9, 5, 1)), 4, "chunk 9"),
-    ],
+    [(((1, 3, 1),), 4, "promise more samples"), (((1, 1, 1),), 2, "only 2 of 4"), (((1, 2, 1), (9, 5, 1)), 4, "chunk 9")],
 )
 def test_chunks_that_don_t_fit_the_count(chunk_rows, there, note):
     notes = Notes()
@@ -203,8 +200,7 @@ def test_tables_that_lie_are_damage(lie):
 
 
 def test_more_samples_than_any_film_are_refused_before_they_are_allocated():
-    count = 1 << 31
-    tables = parsed(table(b"stts", (count, 1)), table(b"stsc", (1, count, 1)), stsz(1, count), table(b"stco", 100))
+    tables = parsed(table(b"stts", (1 << 31, 1)), table(b"stsc", (1, 1 << 31, 1)), stsz(1, 1 << 31), table(b"stco", 100))
     with pytest.raises(NotSupported, match="2147483648 samples"):
         expand(tables, "clip.mov")
 

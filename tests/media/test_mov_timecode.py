@@ -4,11 +4,13 @@ import struct
 from fractions import Fraction
 
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.media.mov_building import atom, elst, full, movie, opened, pcm, table, timecode, timecode_entry, video
 
 from film_archive.core.timecode import FrameRate, Timecode
+from tests.media.mov_building import atom, elst, full, movie, opened, pcm, table, timecode, timecode_entry, video
 
 
 def clip(track, picture=None, **changes):
@@ -52,14 +54,9 @@ def test_how_fast_labels_count(timescale, duration, nominal, flags, rate):
 
 @pytest.mark.parametrize(
     ("timescale", "duration", "nominal", "rate"),
-    [
-        (60000, 1001, 30, FrameRate(30000, 1001)),
-        (50, 1, 25, FrameRate(25, 1)),
-        (90000, 1001, 24, FrameRate(24000, 1001)),
-        (100, 1, 25, FrameRate(25, 1)),
-        (77, 1, 24, FrameRate(24, 1)),
-    ],
-)
+    [(60000, 1001, 30, FrameRate(30000, 1001)), (50, 1, 25, FrameRate(25, 1)), (90000, 1001, 24, FrameRate(24000, 1001)),
+     (100, 1, 25, FrameRate(25, 1)), (77, 1, 24, FrameRate(24, 1))],
+)  # fmt: skip
 def test_labels_are_believed_over_ticks(timescale, duration, nominal, rate):
     facts = clip(timecode([86400], timecode_entry(timescale, duration, nominal))).facts()
     assert facts.start_timecode is not None

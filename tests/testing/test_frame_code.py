@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -137,5 +139,12 @@ def test_the_form_of_the_code_does_not_change() -> None:
 
 
 GOLDEN = [
+    "#.#.#.#.#.#.#.#.#",
+    "###....##.##...#.",
+    ".##...###.#..##.#",
+    ".......######.##.",
+    "..#.#........#.##",
+    "#..#..#.#####...#",
+    "###..####.#..#..#",
     "#.#.#.#.#.#.#.#.#",
 ]

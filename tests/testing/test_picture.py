@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -30,14 +32,14 @@ def test_a_shift_of_one_frame_is_seen_where_people_look_for_it() -> None:
         box = code_box(*size)
         beside = [picture[:, : box.left - box.cell] for picture in pictures]  # what has no code and no text
         small = [luma_of(converted(frame_of(np.ascontiguousarray(part)), 64, 96)) for part in beside]
-        for one, other in zip(small, small[1:], strict=False):
+        for one, other in pairwise(small):
             assert np.abs(one.astype(int) - other.astype(int)).mean() > 0.5
 
 
 def test_the_same_frame_is_the_same_everywhere() -> None:
     hasher = MultiHasher()
     hasher.update(frame_picture(5, START + 5, 320, 180, name="golden").tobytes())
-    assert hasher.digests()["xxh128"] == "GOLDEN"
+    assert hasher.digests()["xxh128"] == "52a5435082145caaf40892b399de3832"
 
 
 def test_fields_are_of_two_moments_and_of_one_code() -> None:

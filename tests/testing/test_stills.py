@@ -5,7 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import OpenImageIO as oiio
+import OpenImageIO as oiio  # noqa: N813  the name its own documentation uses
 import pytest
 
 from film_archive.core.errors import NotSupported

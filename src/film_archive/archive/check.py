@@ -7,15 +7,17 @@ CRCs and its structure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from film_archive.archive import directory, layout, zipformat
+from film_archive.archive.entries import entries_of, is_zero, parts_of
+from film_archive.archive.folder_repair import copy_problem
 from film_archive.archive.reader import Archive, FolderArchive, ZipArchive, inflate_checked
-from film_archive.archive.writer import entries_of
 from film_archive.archive.zipformat import Entry
 from film_archive.core.digest import MultiHasher, read_ahead
-from film_archive.core.errors import Damaged, FilmArchiveError
+from film_archive.core.errors import FilmArchiveError
 from film_archive.core.manifest import Member, Role
 from film_archive.core.source import ByteSource, printable
 
@@ -43,6 +45,7 @@ class CheckResult:
 def check_archive(archive: Archive, *, on_bytes: OnBytes | None = None) -> CheckResult:
     """Read everything again and compare; never stops at the first problem."""
     heard = on_bytes or (lambda count: None)
+    run: _Check
     if isinstance(archive, FolderArchive):
         run = _FolderCheck(archive, heard)
     elif isinstance(archive, ZipArchive) and archive.sealed:
@@ -92,7 +95,7 @@ class _Check:
         """What is wrong with names, for archives whose names we did not choose."""
         paths = []
         for member in members:
-            for part in _parts(member):
+            for part in parts_of(member):
                 problem = layout.name_problem(part.path)
                 if problem is not None:
                     yield Problem(printable(part.path), f"must not have this name: {problem}")
@@ -100,11 +103,6 @@ class _Check:
         for first, second in layout.clashes(paths):
             what = "is there twice" if first == second else f"clashes with {printable(first)} where case is ignored"
             yield Problem(printable(second), what)
-
-
-def _parts(member: Member) -> Iterable[Member]:
-    """A member, or the frames of an image sequence."""
-    return member.frame_members() if member.sequence is not None else (member,)
 
 
 class _SealedCheck(_Check):
@@ -124,7 +122,7 @@ class _SealedCheck(_Check):
                 yield from expected.compare(entry, payload)
                 if not self._header_holds(entry, payload):
                     yield Problem(printable(member.path), "its local header is damaged")
-            for part in _parts(member):
+            for part in parts_of(member):
                 if part.offset is not None and part.role != Role.FOLDER:
                     self.checked += 1
                     problem = self.member_problem(self.archive, part)
@@ -174,9 +172,9 @@ class _SealedCheck(_Check):
         for start, end in sorted(regions):
             if start < position:
                 yield Problem("structure", f"two members share the bytes from {start} on")
-            elif start - position > 2 * zipformat.ALIGNMENT:
+            elif start - position > zipformat.LONGEST_GAP:
                 yield Problem("structure", f"{start - position} bytes from {position} belong to nothing")
-            elif any(self.file.read_at(position, start - position)):
+            elif not is_zero(self.file.read_at(position, start - position)):
                 yield Problem("gap", f"bytes {position} to {start} should be zero")
             position = max(position, end)
 
@@ -193,7 +191,7 @@ class _DirectoryComparison:
     def compare(self, entry: Entry, payload: int) -> Iterator[Problem]:
         wanted = zipformat.central_header(entry, payload)
         if self._source.read_at(self._position, len(wanted)) != wanted:
-            yield Problem(entry.path, "the directory's entry differs from the manifest")
+            yield Problem(printable(entry.path), "the directory's entry differs from the manifest")
         self._position += len(wanted)
         self._count += 1
 
@@ -217,7 +215,7 @@ class _PlainCheck(_Check):
             yield Problem("directory", "is not sealed as we seal it: it was damaged, or altered by another program")
         if self.archive.directory.trailing:
             yield Problem("end", f"{self.archive.directory.trailing} bytes stand behind the zip's end")
-        regions = []
+        regions: list[tuple[int, int, str]] = []
         for entry in self.archive.entries():
             self.checked += not entry.is_folder
             problem = self._entry_problem(entry, regions)
@@ -249,7 +247,7 @@ class _PlainCheck(_Check):
         return None
 
     def _manifest_problems(self) -> Iterator[Problem]:
-        stated = {part.path: part for member in self.archive.manifest_members() for part in _parts(member)}
+        stated = {part.path: part for member in self.archive.manifest_members() for part in parts_of(member)}
         for member in self.archive.members():
             line = stated.pop(member.path, None)
             if line is None:
@@ -262,27 +260,40 @@ class _PlainCheck(_Check):
 
 
 class _FolderCheck(_Check):
-    """A folder archive: each file against its line, and what lies there besides."""
+    """A folder archive: each file against its line. Files that are not listed are nobody's business."""
 
     def __init__(self, archive: FolderArchive, on_bytes: OnBytes) -> None:
         super().__init__(on_bytes)
         self.archive = archive
 
     def problems(self) -> Iterator[Problem]:
-        header = self.archive.require_manifest("be checked")
-        listed = 0
+        header = self.archive.header
+        listed, stated = 0, 0
         for member in self.archive.members():
-            listed += 1
-            if member.role == Role.FOLDER:
-                if not self.archive.file_of(member).is_dir():
-                    yield Problem(printable(member.path), "the folder is gone")
+            listed, stated = listed + 1, stated + member.size
+            if member.role in (Role.FOLDER, Role.SYMLINK):
+                problem = self._place_problem(member)
+                if problem is not None:
+                    yield Problem(printable(member.path), problem)
                 continue
-            if member.role == Role.SYMLINK:
-                continue
-            for part in _parts(member):
+            for part in parts_of(member):
                 self.checked += 1
                 problem = self.member_problem(self.archive, part)
                 if problem is not None:
                     yield Problem(printable(part.path), problem)
-        if listed != header.members:
-            raise Damaged(f"the manifest announces {header.members} members and lists {listed}")
+        if (listed, stated) != (header.members, header.bytes):
+            yield Problem(layout.MANIFEST, f"announces {header.members} members and lists {listed}")
+        problem = copy_problem(self.archive.path)
+        if problem is not None:
+            yield Problem(layout.MANIFEST_COPY, problem)
+
+    def _place_problem(self, member: Member) -> str | None:
+        try:
+            place = self.archive.file_of(member)
+        except FilmArchiveError as error:
+            return str(error)
+        if member.role == Role.FOLDER:
+            return None if place.is_dir() else "the folder is gone"
+        if not place.is_symlink():
+            return "the symbolic link is gone"
+        return None if os.fsencode(place.readlink()) == layout.link_target(member) else "the symbolic link points elsewhere"

@@ -14,7 +14,7 @@ from film_archive.archive import layout, zipformat
 from film_archive.archive.zipformat import End, Entry
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
 from film_archive.core.errors import Damaged, NotFound
-from film_archive.core.source import ByteSource
+from film_archive.core.source import ByteSource, printable
 
 SEAL = b"film-archive 1 "
 _TAIL = zipformat.END_SIZE + zipformat.LOCATOR_SIZE + 0xFFFF
@@ -22,6 +22,7 @@ _SCAN = 1 << 24
 _LAST_ENTRY = 256
 """More than the manifest's directory entry takes."""
 _MAXIMUM_DIRECTORY = 1 << 31
+_MOST_CANDIDATES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,51 +44,65 @@ def seal(digest: str) -> bytes:
 
 
 def find_directory(source: ByteSource) -> Directory:
-    """The newest whole directory of a zip; raises NotFound where there is none, Damaged where it contradicts itself."""
+    """The newest whole directory of a zip; raises NotFound where there is none.
+
+    A zip may stand behind other bytes (a self-extractor's program), but not behind the beginning of a zip: an end record
+    that is counted from a later place is that of an archive inside a member, and is never taken for this one's.
+    """
+    head = source.read_at(0, zipformat.ALIGNMENT)
+    ours = begins_as_ours(head)
+    may_be_prefixed = not ours and not head.startswith(zipformat.LOCAL_SIGNATURE)
     tail_start = max(0, source.size - _TAIL)
     tail = source.read_at(tail_start, _TAIL)
-    at_end = _at_end(source, tail, tail_start)
-    if at_end is not None:
-        return at_end
-    behind = _scan_back(source)
-    if behind is not None:
-        return behind
-    position = tail.rfind(zipformat.END_SIGNATURE)
-    while position >= 0:  # a foreign zip with something appended
-        end = _read_end(source, tail, position, tail_start)
-        if end is not None and _looks_right(source, end):
-            return Directory(end, False, False, source.size - end.end)
-        position = tail.rfind(zipformat.END_SIGNATURE, 0, position)
+    ends = [end for end in _ends(source, tail, tail_start) if may_be_prefixed or end.prefix == 0]
+    for end in ends:
+        if end.end == source.size:
+            marked = end.comment.startswith(SEAL)
+            return Directory(end, marked and end.prefix == 0 and _seal_holds(source, end), marked, 0)
+    if ours:
+        behind = _scan_back(source)
+        if behind is not None:
+            return behind
+    for end in ends:  # a foreign zip with something appended
+        return Directory(end, False, False, source.size - end.end)
     raise NotFound(f"{source.name} has no zip directory; it is not an archive, or its end is lost (try `repair`).")
 
 
-def _at_end(source: ByteSource, tail: bytes, tail_start: int) -> Directory | None:
+def begins_as_ours(head: bytes) -> bool:
+    """Whether a file's first bytes are our format mark; one flipped byte in them does not matter."""
+    return layout.FORMAT.encode() in head[:256] or layout.FORMAT_TEXT[:64] in head
+
+
+def _ends(source: ByteSource, tail: bytes, tail_start: int) -> Iterator[End]:
+    """The end records in the last bytes of a file that a directory stands before, from the last one on."""
     position = tail.rfind(zipformat.END_SIGNATURE)
     while position >= 0:
         end = _read_end(source, tail, position, tail_start)
-        if end is not None and end.end == source.size and _looks_right(source, end):
-            marked = end.comment.startswith(SEAL)
-            return Directory(end, marked and _seal_holds(source, end), marked, 0)
+        if end is not None and _looks_right(source, end):
+            yield end
         position = tail.rfind(zipformat.END_SIGNATURE, 0, position)
-    return None
 
 
 def _scan_back(source: ByteSource) -> Directory | None:
     """The last sealed directory whose seal holds, anywhere in the file.
 
-    Only a sealed one at its absolute place counts, so that an archive inside a member is not taken for this one.
+    Only one that is counted from the file's beginning is looked at, so that an archive inside a member is not taken for
+    this one. How much is hashed on the way is bounded, whatever stands in the file.
     """
     overlap = zipformat.END_SIZE + len(SEAL) + 32
-    upper = source.size
+    upper, candidates, budget = source.size, 0, 2 * source.size
     while upper > 0:
         lower = max(0, upper - _SCAN)
         data = source.read_at(lower, min(upper + overlap, source.size) - lower)
-        position = data.rfind(zipformat.END_SIGNATURE, 0, upper - lower + 4)
-        while position >= 0:
-            if data[position + zipformat.END_SIZE :].startswith(SEAL):
+        position = data.rfind(zipformat.END_SIGNATURE, 0, upper - lower + 3)
+        while position >= 0 and candidates < _MOST_CANDIDATES and budget > 0:
+            if data.startswith(SEAL, position + zipformat.END_SIZE):
+                candidates += 1
                 end = _read_end(source, data, position, lower)
-                if end is not None and end.prefix == 0 and _seal_holds(source, end):
-                    return Directory(end, True, True, source.size - end.end)
+                if end is not None and end.prefix == 0:
+                    budget -= end.directory_size
+                    if _seal_holds(source, end):
+                        return Directory(end, True, True, source.size - end.end)
             position = data.rfind(zipformat.END_SIGNATURE, 0, position)
         upper = lower
     return None
@@ -107,12 +122,20 @@ def _read_end(source: ByteSource, data: bytes, at: int, data_start: int) -> End 
             found = _read_end64(source, end64_at, locator_at)
             if found is None:
                 return None
-            directory_end, (count, size, offset) = found
+            directory_end, (count64, size64, offset64) = found
+            count = count64 if count == 0xFFFF else count
+            size = size64 if size == 0xFFFFFFFF else size
+            offset = offset64 if offset == 0xFFFFFFFF else offset
     prefix = directory_end - size - offset
     if prefix < 0 or size > _MAXIMUM_DIRECTORY or count * zipformat.CENTRAL_SIZE > size:
         return None
     length = zipformat.END_SIZE + len(comment)
     return End(position, length, count, directory_end - size, size, comment, prefix)
+
+
+def end_at(source: ByteSource, position: int) -> End | None:
+    """The end record at a place of a file, if a directory can stand before it."""
+    return _read_end(source, source.read_at(position, zipformat.END_SIZE + 0xFFFF), 0, position)
 
 
 def _read_end64(source: ByteSource, said: int, locator_at: int) -> tuple[int, tuple[int, int, int]] | None:
@@ -133,13 +156,18 @@ def _looks_right(source: ByteSource, end: End) -> bool:
 
 def _seal_holds(source: ByteSource, end: End) -> bool:
     manifest = manifest_entry(source, end)
-    if manifest is None or not 0 <= manifest.header_offset <= end.directory_offset:
+    if manifest is None or payload_as_we_write(manifest) + manifest.packed_size != end.directory_offset:
         return False
     hasher = MultiHasher()
     region_end = end.directory_offset + end.directory_size
     for block in read_ahead(source, manifest.header_offset, region_end - manifest.header_offset):
         hasher.update(block)
     return end.comment == seal(hasher.digests()[KEY])
+
+
+def payload_as_we_write(entry: Entry) -> int:
+    """Where one of our members' payload begins: local and central extra fields are of one length."""
+    return entry.header_offset + zipformat.LOCAL_SIZE + len(entry.name) + entry.extra_length
 
 
 def manifest_entry(source: ByteSource, end: End) -> Entry | None:
@@ -150,9 +178,10 @@ def manifest_entry(source: ByteSource, end: End) -> Entry | None:
     if start < 0:
         return None
     try:
-        return next(zipformat.iterate_directory(tail[start:], 1, end.prefix))
+        (entry,) = zipformat.iterate_directory(tail[start:], 1, end.prefix)
     except Damaged:
         return None
+    return entry if entry.name == layout.MANIFEST.encode() else None
 
 
 def read_entries(source: ByteSource, end: End) -> Iterator[Entry]:
@@ -164,13 +193,14 @@ def read_entries(source: ByteSource, end: End) -> Iterator[Entry]:
 
 def payload_offset(source: ByteSource, entry: Entry) -> int:
     """Where a member's bytes begin, from its local header; raises Damaged where that is not the one of this member."""
-    fixed = source.read_at(entry.header_offset, zipformat.LOCAL_SIZE + len(entry.name))
-    name_length = int.from_bytes(fixed[26:28], "little")
-    extra_length = int.from_bytes(fixed[28:30], "little")
-    named = fixed[zipformat.LOCAL_SIZE :]
-    if not fixed.startswith(zipformat.LOCAL_SIGNATURE) or (name_length == len(entry.name) and named != entry.name):
-        raise Damaged(f"{source.name}: the header of {entry.path} is not where the directory says.")
+    stored = entry.stored_name
+    fixed = source.read_at(entry.header_offset, zipformat.LOCAL_SIZE + len(stored))
+    if not fixed.startswith(zipformat.LOCAL_SIGNATURE) or fixed[zipformat.LOCAL_SIZE :] != stored:
+        raise Damaged(f"{source.name}: the header of {printable(entry.path)} is not where the directory says.")
+    name_length, extra_length = zipformat.local_lengths(fixed)
+    if name_length != len(stored):
+        raise Damaged(f"{source.name}: the header of {printable(entry.path)} has another name than the directory says.")
     offset = entry.header_offset + zipformat.LOCAL_SIZE + name_length + extra_length
     if offset + entry.packed_size > source.size:
-        raise Damaged(f"{source.name}: {entry.path} reaches beyond the end of the file.")
+        raise Damaged(f"{source.name}: {printable(entry.path)} reaches beyond the end of the file.")
     return offset

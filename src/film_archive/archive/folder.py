@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from film_archive.archive import layout
+from film_archive.archive.entries import EPOCH_NS
+from film_archive.archive.folder_repair import copy_manifest, copy_problem
 from film_archive.archive.journal import MemberJournal
-from film_archive.archive.reader import FolderArchive
-from film_archive.archive.writer import EPOCH_NS, OnBytes, Sealed, Writer
-from film_archive.core import files
+from film_archive.archive.reader import FolderArchive, read_folder_manifest
+from film_archive.archive.writer import Completed, OnBytes, Sealed, Writer, journaled
+from film_archive.core import copying, files
 from film_archive.core.digest import KEY, MultiHasher, digest_source, read_ahead
 from film_archive.core.errors import FilmArchiveError, NotFound, Refused
 from film_archive.core.frame_table import FrameFile
-from film_archive.core.manifest import Member, Role
+from film_archive.core.manifest import Member, Role, member_line, sealed_lines
 from film_archive.core.source import ByteSource, FileSource, printable
 
 
@@ -33,7 +35,7 @@ class FolderWriter(Writer):
         """Begin, or continue what a killed run left unfinished."""
         if not folder.is_dir():
             raise NotFound(f"There is no folder {printable(folder)}.")
-        if (folder / layout.MANIFEST).exists():
+        if os.path.lexists(folder / layout.MANIFEST):
             raise Refused(f"{printable(folder)} is an archive already; use `add` to list what is new in it.")
         return cls._begin(folder, None, algorithms)
 
@@ -48,16 +50,24 @@ class FolderWriter(Writer):
         with files.explaining(f"write {printable(work)}"):
             work.mkdir(parents=True, exist_ok=True)
         journal = MemberJournal(work / "journal")
-        generation = 0 if base is None or base.header is None else base.header.generation
+        wanted = {
+            "head": "folder",
+            "generation": 0 if base is None else base.header.generation,
+            "seal": None if base is None else base.header.seal,
+        }
         writer = cls(folder, journal, base, algorithms)
-        head = next(journal.lines(), None)
-        if head is not None and head[1].get("generation") == generation:
-            writer._start_reusing()
-        else:
-            journal.truncate(0)
-            journal.append({"head": "folder", "generation": generation})
-        if base is None:
-            writer.add_bytes(layout.FORMAT, layout.FORMAT_TEXT, identity="format 1", role=Role.STRUCTURE)
+        try:
+            if journal.head() == wanted:
+                writer._start_reusing()
+            else:
+                journal.truncate(0)
+                journal.append(wanted)
+            if base is None:
+                writer.add_bytes(layout.FORMAT, layout.FORMAT_TEXT, identity="format 1", role=Role.STRUCTURE)
+                writer._begun = False
+        except BaseException as error:
+            writer.__exit__(type(error), error, error.__traceback__)
+            raise
         return writer
 
     def add(
@@ -76,13 +86,12 @@ class FolderWriter(Writer):
         found = self.reuse(path, identity)
         if found is not None:
             return found
-        place = self.target / os.fsdecode(bytes.fromhex(facts["raw_name"]) if facts.get("raw_name") else path.encode())
+        layout.check_member_name(path)
+        place = self.target / layout.place_of(Member.make(path, role, 0, raw_name=facts.get("raw_name")))
         if self._lies_at(source, place):
             digests = self._digest(source, on_bytes)
         else:
-            digests = self._put(source, place, replace=layout.is_own(path), on_bytes=on_bytes)
-            os.utime(place, ns=(mtime_ns, mtime_ns))
-            os.chmod(place, mode & 0o777)
+            digests = self._put(source, place, mtime_ns, mode, replace=layout.is_own(path), on_bytes=on_bytes)
         crc = digests.pop("crc32")
         member = Member.make(path, role, source.size, crc32=crc, digests=digests, mtime_ns=mtime_ns, mode=mode, **facts)
         self._write_line(member, identity, source.size)
@@ -95,8 +104,7 @@ class FolderWriter(Writer):
         if self._lies_at(source, place):
             digests = self._digest(source, on_bytes)
         else:
-            digests = self._put(source, place, replace=False, on_bytes=on_bytes)
-            os.utime(place, ns=(mtime_ns, mtime_ns))
+            digests = self._put(source, place, mtime_ns, mode, replace=False, on_bytes=on_bytes)
         return FrameFile(number, source.size, None, int(digests["crc32"], 16), digests[KEY], mtime_ns, mode)
 
     def finish(self) -> Sealed:
@@ -104,31 +112,48 @@ class FolderWriter(Writer):
         self._stop_reusing()
         base = None if self._base is None else self._base.header
         header = self._header(base, None, ())
-        manifest = self.target / layout.MANIFEST
-        with files.explaining(f"finish {printable(self.target)}"):
-            with files.AtomicFile(manifest, replace=True) as new:
-                for line in self._manifest(header):
-                    new.file.write(line)
-                new.commit()
+        with files.explaining(f"finish {printable(self.target)}", needed=lambda: 1, folder=self.target):
+            for name in (layout.MANIFEST_COPY, layout.MANIFEST):  # the copy first: whoever sees the manifest has both
+                with files.AtomicFile(self.target / name, replace=True) as new:
+                    for line in sealed_lines(header, lambda: map(member_line, self._listed())):
+                        new.file.write(line)
+                    new.commit()
             for path in self._dropped - {member.path for member in self._new_members()}:
                 files.remove(self.target / path)
         self._finished = True
-        self._journal.remove()
-        files.remove_tree(self.target / layout.WORK)
+        self._remove_work()
         return Sealed(self.target, header.members, header.bytes, header.generation)
 
     def abandon(self) -> None:
-        """Forget the unfinished listing; files of ours that were made for it are removed."""
+        """Forget the unfinished listing; files of ours that were made for it are removed, media that were copied in stay."""
         listed = set() if self._base is None else {member.path for member in self._base.members()}
         for member in self._new_members():
             if layout.is_own(member.path) and member.path not in listed:
                 files.remove(self.target / member.path)
-        self._journal.remove()
-        files.remove_tree(self.target / layout.WORK)
         if self._base is None:
-            files.remove_empty_folders(self.target / layout.OWN)
+            files.remove(self.target / layout.MANIFEST_COPY)
+        elif copy_problem(self.target) is not None or self._copy_is_ahead():
+            copy_manifest(self.target, layout.MANIFEST, layout.MANIFEST_COPY)
+        self._finished = True
+        self._remove_work()
+        files.remove_empty_folders(self.target / layout.OWN)
 
     # inside
+
+    def _copy_is_ahead(self) -> bool:
+        base = self._base
+        return base is not None and read_folder_manifest(self.target / layout.MANIFEST_COPY).seal != base.header.seal
+
+    def _remove_work(self) -> None:
+        """All in it, then the journal, whose lock keeps others away; then the folder, unless another process has begun."""
+        work = self.target / layout.WORK
+        for place in work.iterdir():
+            if place.is_dir() and not place.is_symlink():
+                files.remove_tree(place)
+            elif place != self._journal.path:
+                files.remove(place)
+        self._journal.remove()
+        files.remove_empty_folders(work)
 
     @staticmethod
     def _lies_at(source: ByteSource, place: Path) -> bool:
@@ -140,12 +165,25 @@ class FolderWriter(Writer):
         source.check_unchanged()
         return digests
 
-    def _put(self, source: ByteSource, place: Path, *, replace: bool, on_bytes: OnBytes | None) -> dict[str, str]:
+    def _put(
+        self, source: ByteSource, place: Path, mtime_ns: int, mode: int, *, replace: bool, on_bytes: OnBytes | None
+    ) -> dict[str, str]:
+        """Copy a file to its place; one that a killed run has put there already is proven to be the same."""
         with files.explaining(f"write {printable(place)}"):
             place.parent.mkdir(parents=True, exist_ok=True)
-        return files.verified_copy(
-            source, place, algorithms=self._algorithms, replace=replace, on_bytes=on_bytes
-        ).digests
+        if not replace and os.path.lexists(place):
+            digests = self._digest(source, on_bytes)
+            with FileSource(place) as there:
+                if there.size != source.size or digest_source(there, digests) != digests:
+                    raise Refused(f"{printable(place)} exists already and is something else; nothing was changed.")
+        else:
+            digests = copying.verified_copy(
+                source, place, algorithms=self._algorithms, replace=replace, on_bytes=on_bytes
+            ).digests
+        with files.explaining(f"set time and permissions of {printable(place)}"):
+            os.utime(place, ns=(mtime_ns, mtime_ns))
+            place.chmod(mode & 0o777)
+        return digests
 
     @property
     def _position(self) -> int:
@@ -155,7 +193,7 @@ class FolderWriter(Writer):
     def _position(self, value: int) -> None:
         return None
 
-    def _base_members(self) -> Iterator[Member]:
+    def base_members(self) -> Iterator[Member]:
         return iter(()) if self._base is None else self._base.members()
 
     def _truncate(self, position: int) -> None:
@@ -167,7 +205,8 @@ class FolderWriter(Writer):
     def _holds(self, member: Member) -> bool:
         """Originals are where they were; what we made ourselves is read again."""
         if not layout.is_own(member.path):
-            return True
+            place = self.target / layout.place_of(member)
+            return member.role in (Role.FOLDER, Role.SYMLINK) or (place.is_file() and place.stat().st_size == member.size)
         hasher = MultiHasher()
         try:
             with FileSource(self.target / member.path) as source:
@@ -179,3 +218,23 @@ class FolderWriter(Writer):
 
     def _close(self) -> None:
         self._journal.close()
+
+
+def take_completed(folder: Path) -> Completed | None:
+    """Remove the working files of a run that was killed right after it had finished the folder's manifest."""
+    work = folder / layout.WORK
+    if not work.is_dir() or not (folder / layout.MANIFEST).exists():
+        return None
+    base = FolderArchive(folder)
+    journal = MemberJournal(work / "journal")
+    head = journal.head()
+    if head is not None and head.get("generation") == base.header.generation - 1:
+        identities, members = journaled(journal)
+        if members.keys() <= {member.path for member in base.members()}:
+            writer = FolderWriter(folder, journal, base)
+            writer._remove_work()
+            header = base.header
+            return Completed(identities, Sealed(folder, header.members, header.bytes, header.generation))
+    journal.remove_if_empty()
+    files.remove_empty_folders(work)
+    return None

@@ -41,12 +41,16 @@ class InflateSource(ByteSource):
         if not len(view):
             return 0
         with self._lock:
-            self._go_to(offset)
-            done = 0
-            while done < len(view):
-                data = self._inflate(len(view) - done)
-                view[done : done + len(data)] = data
-                done += len(data)
+            try:
+                self._go_to(offset)
+                done = 0
+                while done < len(view):
+                    data = self._inflate(len(view) - done)
+                    view[done : done + len(data)] = data
+                    done += len(data)
+            except BaseException:
+                self._running = self._copy(self._states[0])  # the one that was running may have been fed already
+                raise
         return done
 
     def _go_to(self, offset: int) -> None:

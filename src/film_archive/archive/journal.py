@@ -20,8 +20,6 @@ from film_archive.core import files
 from film_archive.core.errors import Refused, from_os_error
 from film_archive.core.source import printable
 
-_FLUSH = 1 << 16
-
 
 class MemberJournal:
     """An append-only journal file, locked while it is open."""
@@ -29,19 +27,39 @@ class MemberJournal:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
         except OSError as error:
             raise from_os_error(error, f"write {printable(path)}") from error
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._descriptor)
-            raise Refused(f"Another process is writing this archive ({printable(path)} is locked); wait for it.") from error
-        if not path.exists() or os.fstat(self._descriptor).st_ino != path.stat().st_ino:
-            os.close(self._descriptor)  # the process that held the lock has just finished and removed its journal
-            raise Refused(f"Another process has just written this archive ({printable(path)}); look at it and try again.")
+            self._lock()
+        except BaseException:
+            self.close()
+            raise
         self.end = 0
         """Where the next line goes."""
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Refused(
+                f"Another process is writing this archive ({printable(self.path)} is locked); wait for it."
+            ) from error
+        except OSError as error:
+            raise from_os_error(error, f"lock {printable(self.path)}") from error
+        try:
+            there = os.path.samestat(os.fstat(self._descriptor), self.path.lstat())
+        except FileNotFoundError:
+            there = False
+        if not there:  # the process that held the lock has just finished and removed its journal
+            raise Refused(
+                f"Another process has just written this archive ({printable(self.path)}); look at it and try again."
+            )
+
+    def head(self) -> dict[str, Any] | None:
+        """What the journal is for: its first line, or None where there is none that holds."""
+        line = next(self.lines(), None)
+        return None if line is None or not isinstance(line[1].get("head"), str) else line[1]
 
     def lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """(position behind the line, record) of each line that holds, from the beginning."""
@@ -55,7 +73,10 @@ class MemberJournal:
                 if len(part) < 10 or part[:9] != b"%08x " % zlib.crc32(part[9:]):
                     return
                 position += len(part) + 1
-                yield position, from_json(part[9:])
+                record = from_json(part[9:])
+                if not isinstance(record, dict):
+                    return
+                yield position, record
             if not chunk:
                 return
 
@@ -67,7 +88,7 @@ class MemberJournal:
     def append(self, record: dict[str, Any]) -> None:
         body = to_json(record)
         line = b"%08x %s\n" % (zlib.crc32(body), body)
-        self.end += os.pwrite(self._descriptor, line, self.end)
+        self.end = files.write_at(self._descriptor, line, self.end)
 
     def sync(self) -> None:
         """Make the lines durable."""
@@ -77,6 +98,17 @@ class MemberJournal:
         """The archive has its name: forget the journal."""
         files.remove(self.path)
         self.close()
+
+    def remove_if_empty(self) -> None:
+        """Forget a journal that was opened only for its lock."""
+        if self.is_open:
+            if self.head() is None:
+                self.remove()
+            self.close()
+
+    @property
+    def is_open(self) -> bool:
+        return self._descriptor >= 0
 
     def close(self) -> None:
         if self._descriptor >= 0:

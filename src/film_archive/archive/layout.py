@@ -8,12 +8,16 @@ from collections.abc import Iterable
 from pathlib import PurePosixPath
 from urllib.parse import quote_from_bytes
 
+from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import Refused, UsageError
+from film_archive.core.manifest import Member
 from film_archive.core.source import printable
 
 OWN = ".film-archive"
 FORMAT = f"{OWN}/format"
 MANIFEST = f"{OWN}/manifest.jsonl"
+MANIFEST_COPY = f"{OWN}/manifest-copy.jsonl"
+"""In the folder form: the same once more, since nothing else tells what the manifest said."""
 WORK = f"{OWN}/work"
 
 FORMAT_TEXT = (
@@ -22,6 +26,12 @@ FORMAT_TEXT = (
     b"Media are stored as they were. .film-archive/manifest.jsonl lists them with digests and facts,\n"
     b".film-archive/proxies holds small versions of them, .film-archive/frames where each frame lies.\n"
 )
+
+MOST_MEMBERS = 1_000_000
+"""Of a zip; beyond, programs that hold a directory in memory get into trouble, and the folder form is there."""
+
+LONGEST_PART = 255
+"""Bytes; what most file systems let a name have (some: 255 UTF-16 units, which is more)."""
 
 MAXIMUM_NAME = 65_535 - 64
 """A zip's name field has 16 bits, and some room is left for what comes in front when it is unpacked."""
@@ -57,15 +67,43 @@ def is_own_temporary(name: str) -> bool:
 
 
 def proxy_path(original: str, size: str, extension: str = "mp4") -> str:
-    return f"{OWN}/proxies/{original}/{size}.{extension}"
+    return f"{OWN}/proxies/{_fitting(original)}/{size}.{extension}"
 
 
 def index_path(original: str) -> str:
-    return f"{OWN}/frames/{original}.idx"
+    return f"{OWN}/frames/{_fitting(original + '.idx')}"
 
 
 def sums_path(original: str) -> str:
-    return f"{OWN}/frames/{original}.sum"
+    return f"{OWN}/frames/{_fitting(original + '.sum')}"
+
+
+def _fitting(path: str) -> str:
+    """A path whose parts are no longer than a file's name may be; a longer part is cut, and a digest of all of it put in."""
+    if len(path) * 4 <= LONGEST_PART:
+        return path
+    return "/".join(map(_fitting_part, path.split("/")))
+
+
+def _fitting_part(part: str) -> str:
+    raw = part.encode("utf-8", "surrogateescape")
+    if len(raw) <= LONGEST_PART:
+        return part
+    hasher = MultiHasher()
+    hasher.update(raw)
+    ending = f"~{hasher.digests()[KEY]}{PurePosixPath(part).suffix if len(PurePosixPath(part).suffix) <= 8 else ''}"
+    return raw[: LONGEST_PART - len(ending.encode())].decode("utf-8", "ignore") + ending
+
+
+def place_of(member: Member) -> str:
+    """A member's relative path on disk; raises Refused where it would lead anywhere else than its path says."""
+    problem = name_problem(member.path)
+    raw = member.raw_name
+    if problem is None and raw is not None and (b"\0" in raw or member_name(os.fsdecode(raw)) != (member.path, raw)):
+        problem = f"its raw name {raw[:80]!r} is another"
+    if problem is not None:
+        raise Refused(f"{printable(member.path)} must not be written or read under this name: {problem}.")
+    return os.fsdecode(member.path.encode("utf-8", "surrogateescape") if raw is None else raw)
 
 
 def is_own(path: str) -> bool:
@@ -85,6 +123,12 @@ def member_name(relative: str | os.PathLike[str]) -> tuple[str, bytes | None]:
     except UnicodeDecodeError:
         text = quote_from_bytes(raw, safe=bytes(i for i in range(0x20, 0x7F) if i != 0x25))
         return text, raw
+
+
+def link_target(member: Member) -> bytes:
+    """Where a symbolic link points."""
+    raw = member.raw_target
+    return (member.target or "").encode("utf-8", "surrogateescape") if raw is None else raw
 
 
 def name_problem(path: str, *, folder: bool = False) -> str | None:

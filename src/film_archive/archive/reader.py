@@ -8,19 +8,32 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from film_archive.archive import directory, layout, zipformat
 from film_archive.archive.directory import Directory
 from film_archive.archive.inflate import InflateSource
 from film_archive.archive.zipformat import Entry
 from film_archive.core.errors import Damaged, NotFound, NotSupported, Refused
-from film_archive.core.manifest import Header, Member, Role, line_start, parse_member, read_lines, read_manifest
+from film_archive.core.manifest import (
+    Header,
+    Member,
+    Role,
+    line_start,
+    parse_member,
+    read_lines,
+    read_manifest,
+    seal_of,
+)
 from film_archive.core.source import ByteSource, FileSource, SliceSource, printable
 
 _CACHED_MEMBERS = 20_000
 _MANIFEST_LIMIT = 1 << 33
+_MANIFEST_RATIO = 300
+_MANIFEST_SMALL = 1 << 26
 _INFLATE_STEP = 1 << 20
+_MOST_DEFLATED = 1032
+"""To one; more than this deflate can't do."""
 
 
 class Archive(ABC):
@@ -68,8 +81,8 @@ class Archive(ABC):
 
     def read(self, path: str) -> bytes:
         """All bytes of a (small) member."""
-        source = self.source(path)
-        return source.read_at(0, source.size)
+        with self.source(path) as source:
+            return source.read_at(0, source.size)
 
     def _named(self, member: Member | str) -> Member:
         member = self.member(member) if isinstance(member, str) else member
@@ -140,6 +153,11 @@ class ZipArchive(Archive):
         else:
             self.header = header
 
+    def require_manifest(self, doing: str) -> Header:
+        if self.header is None and (self.directory.marked or self.manifest_problem is not None):
+            raise Damaged(f"The manifest of {self.name} is damaged, so it can't {doing}; run `repair`.")
+        return super().require_manifest(doing)
+
     @property
     def sealed(self) -> bool:
         """Whether directory and manifest are as our writer left them, so that the manifest is the truth."""
@@ -169,12 +187,16 @@ class ZipArchive(Archive):
             raise NotSupported(f"{name} is encrypted; unpack it with the program that made the zip.")
         if member.offset is None:
             raise Damaged(f"{name} has no place in the archive; run `film-archive check`.")
+        if member.offset + member.packed_size > self.file.size:
+            raise Damaged(f"{name} should end behind the end of the archive; run `film-archive check`.")
         packed = SliceSource(self.file, member.offset, member.packed_size, name)
         if member.method == zipformat.STORED:
             if member.packed_size != member.size:
                 raise Damaged(f"{name} states two sizes, {member.packed_size} and {member.size} bytes.")
             return packed
         if member.method == zipformat.DEFLATED:
+            if member.size > _MOST_DEFLATED * (member.packed_size + 1):
+                raise Damaged(f"{name} can't have the {member.size} bytes that it claims.")
             return InflateSource(packed, member.size, name)
         raise NotSupported(
             f"{name} is packed with method {member.method}, which is not supported; unpack it with 7z and archive it anew."
@@ -202,9 +224,7 @@ class ZipArchive(Archive):
         if entry is None:
             raise Damaged(f"{self.name} has no manifest.")
         offset = directory.payload_offset(self.file, entry)
-        if entry.size > _MANIFEST_LIMIT:
-            raise Damaged(f"{self.name}: the manifest claims {entry.size} bytes.")
-        yield from inflate_checked(
+        yield from manifest_chunks(
             SliceSource(self.file, offset, entry.packed_size, f"{self.name}::{layout.MANIFEST}"), entry
         )
 
@@ -229,7 +249,10 @@ class ZipArchive(Archive):
         for entry in self.entries():
             if entry.name == layout.MANIFEST.encode():
                 continue
-            member = member_of_entry(entry, directory.payload_offset(self.file, entry))
+            try:
+                member = member_of_entry(entry, directory.payload_offset(self.file, entry))
+            except Damaged:  # it is listed, and can't be read
+                member = member_of_entry(entry, None)
             stated = known.pop(member.path, None)
             if stated is not None and stated.size == member.size and stated.crc32 in (None, member.crc32):
                 member = stated.changed(
@@ -239,27 +262,49 @@ class ZipArchive(Archive):
         yield from (member for member in known.values() if member.offset is None)
 
 
+def manifest_chunks(packed: ByteSource, entry: Entry) -> Iterator[bytes]:
+    """The bytes of a manifest; raises Damaged where it is broken or claims what no manifest has."""
+    if entry.size > min(_MANIFEST_LIMIT, max(_MANIFEST_SMALL, _MANIFEST_RATIO * entry.packed_size)):
+        raise Damaged(f"{packed.name}: the manifest claims {entry.size} bytes.")
+    return inflate_checked(packed, entry)
+
+
 def inflate_checked(packed: ByteSource, entry: Entry) -> Iterator[bytes]:
     """All bytes of a stored or deflated entry in steps; raises Damaged at the end where size or CRC differ."""
     from isal import isal_zlib
 
-    inflater = zlib.decompressobj(-15) if entry.method == zipformat.DEFLATED else None
-    size, crc = 0, 0
-    for data in _steps(packed):
-        while data:
-            try:
-                chunk = data if inflater is None else inflater.decompress(data, _INFLATE_STEP)
-            except zlib.error as error:
-                raise Damaged(f"{packed.name} can't be inflated: {error}.") from error
-            data = b"" if inflater is None else inflater.unconsumed_tail
-            size += len(chunk)
-            crc = isal_zlib.crc32(chunk, crc)
-            if size > entry.size:
-                raise Damaged(f"{packed.name} is larger than the {entry.size} bytes that the directory states.")
-            if chunk:
-                yield chunk
+    crc, size = 0, 0
+    chunks = _steps(packed) if entry.method == zipformat.STORED else _inflated(packed)
+    for chunk in chunks:
+        size += len(chunk)
+        crc = isal_zlib.crc32(chunk, crc)
+        if size > entry.size:
+            raise Damaged(f"{packed.name} is larger than the {entry.size} bytes that the directory states.")
+        yield chunk
     if (size, crc) != (entry.size, entry.crc32):
         raise Damaged(f"{packed.name} does not have the size and CRC that the directory states.")
+
+
+def _inflated(packed: ByteSource) -> Iterator[bytes]:
+    """The whole of a deflate stream, in steps."""
+    inflater = zlib.decompressobj(-15)
+    for data in _steps(packed):
+        while data and not inflater.eof:
+            yield from _inflate_step(inflater, data, packed.name)
+            data = inflater.unconsumed_tail
+        if inflater.eof:
+            break
+    while not inflater.eof and (chunk := b"".join(_inflate_step(inflater, b"", packed.name))):
+        yield chunk  # what the last input had in store beyond a step
+
+
+def _inflate_step(inflater: Any, data: bytes, name: str) -> Iterator[bytes]:
+    try:
+        chunk = inflater.decompress(data, _INFLATE_STEP)
+    except zlib.error as error:
+        raise Damaged(f"{name} can't be inflated: {error}.") from error
+    if chunk:
+        yield chunk
 
 
 def _steps(source: ByteSource) -> Iterator[bytes]:
@@ -267,8 +312,8 @@ def _steps(source: ByteSource) -> Iterator[bytes]:
         yield source.read_at(position, _INFLATE_STEP)
 
 
-def member_of_entry(entry: Entry, offset: int) -> Member:
-    """A member as a zip's directory alone knows it."""
+def member_of_entry(entry: Entry, offset: int | None) -> Member:
+    """A member as a zip's directory alone knows it; without an offset where its bytes are not found."""
     path = entry.path
     if entry.is_folder:
         return Member.make(path.rstrip("/"), Role.FOLDER, 0, mtime_ns=entry.mtime * 10**9, mode=entry.mode & 0o7777 or None)
@@ -318,18 +363,21 @@ def original_of(path: str) -> str | None:
 class FolderArchive(Archive):
     """The folder form: media where they are, and `.film-archive/` beside them."""
 
+    header: Header
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._root = os.path.realpath(self.path)
         manifest = self.path / layout.MANIFEST
         if not manifest.is_file():
             raise NotFound(
                 f"{self.name} is a folder without {layout.MANIFEST}; make an archive of it with `create --in-place`."
             )
-        self.header, _ = read_manifest(self._chunks())
+        self.header = read_folder_manifest(manifest)
         self._by_path: dict[str, Member] | None = None
 
     def members(self) -> Iterator[Member]:
-        return read_manifest(self._chunks())[1]
+        return read_manifest(file_chunks(self.path / layout.MANIFEST))[1]
 
     def member(self, path: str) -> Member:
         if self._by_path is None:
@@ -338,21 +386,36 @@ class FolderArchive(Archive):
         return found if found is not None else self._frame_named(path, self._by_path.values())
 
     def file_of(self, member: Member) -> Path:
-        """Where a member's file is on disk; refuses a path that would leave the folder."""
-        problem = layout.name_problem(member.path)
-        if problem is not None:
-            raise Refused(f"{self.name}: the manifest names {printable(member.path)}, which is not allowed: {problem}.")
-        return self.path / os.fsdecode(member.raw_name or member.path.encode("utf-8", "surrogateescape"))
+        """Where a member's file is on disk; refuses a path, or a link on its way, that leads out of the folder."""
+        place = self.path / layout.place_of(member)
+        real = os.path.realpath(place.parent if member.role == Role.SYMLINK else place)
+        if not (real + os.sep).startswith(self._root.rstrip(os.sep) + os.sep):
+            raise Refused(f"{self.name}::{printable(member.path)} leads out of the folder through a link; it is not read.")
+        return place
 
     def source(self, member: Member | str) -> ByteSource:
         member = self._named(member)
+        name = f"{self.name}::{printable(member.path)}"
         if member.role in (Role.FOLDER, Role.SYMLINK):
-            raise NotSupported(f"{self.name}::{printable(member.path)} is a {member.role} and has no bytes.")
-        return FileSource(self.file_of(member), f"{self.name}::{printable(member.path)}")
+            raise NotSupported(f"{name} is a {member.role} and has no bytes.")
+        source = FileSource(self.file_of(member), name)
+        if source.size != member.size:
+            source.close()
+            raise Damaged(f"{name} has {source.size} bytes instead of the {member.size} that were archived.")
+        return source
 
     def close(self) -> None:
         """Nothing is held open; each source has its own file."""
 
-    def _chunks(self) -> Iterator[bytes]:
-        with FileSource(self.path / layout.MANIFEST) as file:
-            yield from _steps(file)
+
+def read_folder_manifest(path: Path) -> Header:
+    """The first line of a folder archive's manifest, all of which is proven by its seal; raises Damaged."""
+    header, _ = read_manifest(file_chunks(path))
+    if header.seal is None or seal_of(file_chunks(path)) != header.seal:
+        raise Damaged(f"{printable(path)} was altered or is damaged; run `repair` on the folder.")
+    return header
+
+
+def file_chunks(path: Path) -> Iterator[bytes]:
+    with FileSource(path) as file:
+        yield from _steps(file)

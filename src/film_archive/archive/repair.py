@@ -1,39 +1,39 @@
 """Mending an archive's structure: the newest whole generation is made the archive again.
 
-Three ways back, tried in this order:
+Ways back; the first that holds is taken:
 
-1. A manifest that no directory follows: it says of itself where it lies, so that one inside a member is not taken for it. It
-   was written after all members were durable, so directory and damaged local headers follow from its lines.
-2. A sealed directory, perhaps before the end: damaged local headers are written anew, and what stands behind the end (an
-   unfinished add) is cut off.
-3. Neither: the chain of local headers is walked from the start; whole members (their CRC holds) become a new archive's, and
-   what stood behind the first break is named as lost.
+1. A sealed directory. Damaged local headers and gaps are written anew; an unfinished add behind its end is cut off.
+2. A manifest that says of itself where it lies: directory and local headers follow from its lines.
+3. A directory without its manifest: it tells which members there are, and an older manifest tells more of some.
+4. Neither: the chain of local headers, from the beginning or from behind the last whole manifest.
 
-Members' bytes are never changed, and what a newer generation had dropped is not brought back: without a manifest it is
-unknown what was dropped, so the report says which members were found and not that they were the last state.
+For 3 and 4 a new manifest is written behind all that is there, as a new generation. No byte of a member is changed, and no
+byte is cut off that is not known to be an unfinished add's. What a newer generation had dropped is never brought back: only
+derived data (proxies, indexes) are ever dropped, and where no directory tells which of them are current, none is kept.
 """
 
 from __future__ import annotations
 
-import os
-import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from film_archive.archive import directory, layout, writer, zipformat
+from film_archive.archive import directory, layout, mending, salvage
 from film_archive.archive.check import Problem
-from film_archive.archive.reader import ZipArchive, inflate_checked, original_of, role_of_path
-from film_archive.archive.writer import EPOCH_NS, entries_of
+from film_archive.archive.directory import Directory
+from film_archive.archive.entries import entries_of
+from film_archive.archive.folder_repair import plan_folder_repair, repair_folder
+from film_archive.archive.journal import MemberJournal
+from film_archive.archive.reader import ZipArchive
+from film_archive.archive.salvage import Broken, Chain, FoundManifest
+from film_archive.archive.writer import forget_unfinished
 from film_archive.archive.zipformat import Entry
 from film_archive.core import files
-from film_archive.core.digest import KEY, MultiHasher, read_ahead
-from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported
-from film_archive.core.manifest import Header, Member, Role, archive_id, read_manifest
+from film_archive.core.errors import Damaged, NotFound, NotSupported
+from film_archive.core.manifest import Header, Member, Role
 from film_archive.core.source import ByteSource, FileSource, printable
 
-_WINDOW = 1 << 24
-_HEADER_WINDOW = 1 << 17
+_KEPT_WITHOUT_DIRECTORY = {Role.ORIGINAL, Role.FOLDER, Role.SYMLINK, Role.STRUCTURE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,331 +47,177 @@ class RepairResult:
     members: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A manifest found without a directory: its header, its place, and its entry."""
-
-    header: Header
-    entry: Entry
-    payload: int
-
-
 def plan_repair(path: Path) -> str:
-    """What `repair_archive` would do, in one sentence; reads, changes nothing."""
+    """What `repair_archive` would do, in a few words; reads, changes nothing."""
+    if path.is_dir():
+        return plan_folder_repair(path)
     with FileSource(path) as source:
-        return _diagnose(source)[0]
+        return _diagnose(source).plan
 
 
 def repair_archive(path: Path) -> RepairResult:
-    """Mend a zip archive's structure in place; raises Damaged where there is nothing to build on."""
+    """Mend an archive's structure in place; raises Damaged where there is nothing to build on."""
     if path.is_dir():
-        raise NotSupported(f"{printable(path)} is a folder; its manifest is made again with `create --in-place`.")
+        done, header = repair_folder(path)
+        return RepairResult(done, (), header.generation, header.members)
     with FileSource(path) as source:
-        _, found = _diagnose(source)
-        done: list[str] = []
-        lost: list[Problem] = []
-        if isinstance(found, directory.Directory):
-            if found.trailing:
-                _truncate(path, found.end.end)
-                done.append(f"Cut off {found.trailing} bytes of an unfinished add.")
-            done.extend(_mend_headers(path))
-        elif isinstance(found, _Found):
-            done.extend(_rebuild_from_manifest(path, source, found))
-        else:
-            lost.extend(_rebuild_from_headers(path, source, found))
-            done.append(f"Built directory and manifest anew from {len(found.members)} members that were whole.")
-    if writer.abandon(path):
-        done.append("Removed the working files of an unfinished run.")
+        case = _diagnose(source)  # before there is a journal beside what may be no archive at all
+    path = path.resolve()
+    journal = MemberJournal(files.temporary_name(path, "journal"))
+    try:
+        sentences = [*case.apply(path)]
+        mended, changed = mending.mend_sealed(path)
+        sentences += mended
+        if changed:
+            with ZipArchive(path) as archive:
+                base, members = archive.header, list(archive.members())
+            mending.write_generation(path, base, members, rebuilt=False)
+            sentences.append("Took note of changed bytes that no member uses, in a new generation.")
+        if forget_unfinished(path, journal):
+            sentences.append("Removed the working files of an unfinished run.")
+    finally:
+        journal.remove_if_empty()
     with ZipArchive(path) as archive:
         header = archive.require_manifest("be repaired")
-        return RepairResult(tuple(done), tuple(lost), header.generation, header.members)
-
-
-def _diagnose(source: ByteSource) -> tuple[str, directory.Directory | _Found | _Walk]:
-    try:
-        found = directory.find_directory(source)
-    except (NotFound, Damaged):
-        found = None
-    sealed = found is not None and found.sealed
-    manifest = _find_manifest(source, found.end.end if found is not None and sealed else 0)
-    if manifest is None and found is not None and not sealed:
-        manifest = _manifest_of(source, found)
-    if found is not None and sealed and manifest is None:
-        return f"cut off {found.trailing} bytes behind the end" if found.trailing else "mend local headers", found
-    if manifest is not None:
-        return f"build the directory from the manifest of generation {manifest.header.generation}", manifest
-    if found is not None and found.end.count and not source.read_at(0, 4096).count(layout.FORMAT.encode()):
-        raise NotSupported(f"{source.name} is a zip that another program made; `repair` mends only archives of ours.")
-    walk = _walk(source)
-    if all(member.role == Role.STRUCTURE for member in walk.members):
-        raise Damaged(f"{source.name} has no directory, no manifest and no whole member; nothing can be rebuilt from it.")
-    return f"build directory and manifest from {len(walk.members)} whole members", walk
-
-
-# 1. From the manifest
-
-
-def _find_manifest(source: ByteSource, behind: int) -> _Found | None:
-    """The last manifest behind a place in the file that is whole and lies where it says that it lies."""
-    name = layout.MANIFEST.encode()
-    upper = source.size
-    while upper > behind:
-        lower = max(behind, upper - _WINDOW)
-        data = source.read_at(lower, min(source.size, upper + len(name)) - lower)
-        at = data.rfind(name)
-        while at >= 0:
-            found = _manifest_at(source, lower + at - zipformat.LOCAL_SIZE)
-            if found is not None:
-                return found
-            at = data.rfind(name, 0, at)
-        upper = lower
-    return None
-
-
-def _manifest_at(source: ByteSource, position: int) -> _Found | None:
-    if position < 0:
-        return None
-    header = zipformat.parse_local_header(source.read_at(position, _HEADER_WINDOW))
-    if header is None or header.name != layout.MANIFEST.encode() or header.size is None or header.packed_size is None:
-        return None
-    payload = position + header.length
-    if payload + header.packed_size > source.size:
-        return None
-    entry = Entry(
-        header.name, header.method, header.crc32, header.packed_size, header.size, position, header.mtime, 0o100644
-    )
-    return _proven_manifest(source, entry, payload)
-
-
-def _manifest_of(source: ByteSource, found: directory.Directory) -> _Found | None:
-    """The manifest that an unsealed directory names, where only its own local header is damaged."""
-    entry = directory.manifest_entry(source, found.end)
-    if entry is None:
-        return None
-    near = entry.header_offset + zipformat.header_length(entry, entry.header_offset)
-    far = entry.header_offset + zipformat.header_length(entry, 1 << 40)
-    for payload in {near, far}:
-        if payload + entry.packed_size <= source.size:
-            manifest = _proven_manifest(source, entry, payload)
-            if manifest is not None:
-                return manifest
-    return None
-
-
-def _proven_manifest(source: ByteSource, entry: Entry, payload: int) -> _Found | None:
-    """The manifest with its payload there, if it is whole and says that it lies there."""
-    try:
-        stated, members = read_manifest(inflate_checked(source.slice(payload, entry.packed_size), entry))
-        for _ in members:  # to the end, where its CRC is compared
-            pass
-    except FilmArchiveError:
-        return None
-    return _Found(stated, entry, payload) if stated.offset == payload else None
-
-
-def _rebuild_from_manifest(path: Path, source: ByteSource, found: _Found) -> list[str]:
-    """Write the directory that belongs to a manifest, and those local headers that are not as they should be."""
-    done = [f"Built the directory of generation {found.header.generation} from its manifest."]
-    packed = source.slice(found.payload, found.entry.packed_size)
-    central = bytearray()
-    count = 0
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        with files.explaining(f"repair {printable(path)}"):
-            members = read_manifest(inflate_checked(packed, found.entry))[1]
-            for entry, payload in _all_entries(members, found):
-                if _mend_header(descriptor, source, entry, payload):
-                    done.append(f"Wrote the local header of {printable(entry.path)} anew.")
-                central += zipformat.central_header(entry, payload)
-                count += 1
-            start = found.payload + found.entry.packed_size
-            os.pwrite(descriptor, central, start)
-            end = start + len(central)
-            hasher = MultiHasher()
-            with FileSource(path) as now:
-                for block in read_ahead(now, found.entry.header_offset, end - found.entry.header_offset):
-                    hasher.update(block)
-            tail = zipformat.end_records(count, start, len(central), directory.seal(hasher.digests()[KEY]))
-            os.pwrite(descriptor, tail, end)
-            os.ftruncate(descriptor, end + len(tail))
-            files.sync(descriptor)
-    finally:
-        os.close(descriptor)
-    return done
-
-
-def _mend_header(descriptor: int, source: ByteSource, entry: Entry, payload: int) -> bool:
-    """Write a local header as it should be; False where it is so already."""
-    wanted = zipformat.local_header(entry, payload)
-    if source.read_at(entry.header_offset, len(wanted)) == wanted:
-        return False
-    os.pwrite(descriptor, wanted, entry.header_offset)
-    return True
-
-
-def _mend_headers(path: Path) -> Iterator[str]:
-    """Write anew those local headers of a sealed archive that are not as its manifest says."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        with files.explaining(f"repair {printable(path)}"), ZipArchive(path) as archive:
-            manifest = archive.manifest_entry
-            assert manifest is not None
-            found = _Found(archive.require_manifest("be repaired"), manifest, directory.payload_offset(archive.file, manifest))
-            for entry, payload in _all_entries(archive.members(), found):
-                if _mend_header(descriptor, archive.file, entry, payload):
-                    yield f"Wrote the local header of {printable(entry.path)} anew."
-            files.sync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _all_entries(members: Iterator[Member], found: _Found) -> Iterator[tuple[Entry, int]]:
-    for member in members:
-        yield from entries_of(member)
-    yield found.entry, found.payload
-
-
-# 3. From the local headers
+        return RepairResult(tuple(sentences), case.lost, header.generation, header.members)
 
 
 @dataclass(frozen=True, slots=True)
-class _Walk:
-    """Members found by their headers, how far the chain held, and what was lost."""
+class _Case:
+    """A diagnosis: what would be done, how, and what can't be brought back."""
 
-    members: tuple[Member, ...]
-    end: int
-    lost: tuple[Problem, ...]
+    plan: str
+    apply: Callable[[Path], Iterable[str]]
+    lost: tuple[Problem, ...] = field(default=())
 
 
-def _walk(source: ByteSource) -> _Walk:
+def _diagnose(source: ByteSource) -> _Case:
+    try:
+        found: Directory | None = directory.find_directory(source)
+    except NotFound:
+        found = None
+    _require_ours(source, found)
+    if found is not None and found.sealed:
+        return _of_sealed(source, found)
+    if found is not None:
+        named = salvage.manifest_named_by(source, found.end)
+        last = named if named is not None else salvage.last_manifest(source)
+        entries = _entries(source, found)
+        if entries is not None:
+            if last is not None and _covers(source, last, entries):
+                return _from_manifest(source, last)
+            return _from_directory(source, entries, last)
+    else:
+        last = salvage.last_manifest(source)
+    if last is None:
+        return _from_chain(source, None, salvage.follow_headers(source))
+    chain = salvage.follow_headers(source, last.end)
+    return _from_chain(source, last, chain) if chain.members or chain.saw_manifest else _from_manifest(source, last)
+
+
+def _require_ours(source: ByteSource, found: Directory | None) -> None:
+    if directory.begins_as_ours(source.read_at(0, 4096)):
+        return
+    if found is None:
+        raise Damaged(f"{source.name} does not begin as an archive does; nothing can be rebuilt from it.")
+    if not found.sealed:
+        raise NotSupported(f"{source.name} is a zip that another program made; `repair` mends only archives of ours.")
+
+
+def _of_sealed(source: ByteSource, found: Directory) -> _Case:
+    if not found.trailing:
+        return _Case("mend local headers and gaps where they are damaged", lambda path: ())
+    newer = salvage.last_manifest(source, found.end.end)
+    if newer is not None:
+        return _from_manifest(source, newer)
+    if salvage.is_unfinished_add(source, found.end.end):
+
+        def cut(path: Path) -> Iterable[str]:
+            mending.cut_off(path, found.end.end)
+            return (f"Cut off {found.trailing} bytes of an unfinished add.",)
+
+        return _Case(f"cut off {found.trailing} bytes of an unfinished add", cut)
+    own = salvage.manifest_named_by(source, found.end)
+    return _from_chain(source, own, salvage.follow_headers(source, found.end.end))
+
+
+def _from_manifest(source: ByteSource, found: FoundManifest) -> _Case:
+    """The directory is written again behind its manifest, if nothing else can stand there."""
+    if source.size - found.end <= mending.directory_size(source, found):
+        return _Case(
+            f"build the directory from the manifest of generation {found.header.generation}",
+            lambda path: mending.write_directory_of(path, found),
+        )
+    return _new_generation(found.header, list(found.members(source)), (), rebuilt=False)
+
+
+def _entries(source: ByteSource, found: Directory) -> list[Entry] | None:
+    """The directory's entries without the manifest's, or None where it is broken."""
+    try:
+        entries = list(directory.read_entries(source, found.end))
+    except Damaged:
+        return None
+    return [entry for entry in entries if entry.name != layout.MANIFEST.encode()]
+
+
+def _covers(source: ByteSource, found: FoundManifest, entries: list[Entry]) -> bool:
+    """Whether a manifest lists all members that a directory has; entries that lead nowhere are damage and don't count."""
+    listed = {entry.header_offset for member in found.members(source) for entry, _ in entries_of(member)}
+    listed.add(found.entry.header_offset)
+    return all(entry.header_offset in listed or not salvage.leads_to_member(source, entry) for entry in entries)
+
+
+def _from_directory(source: ByteSource, entries: list[Entry], older: FoundManifest | None) -> _Case:
+    """The directory's members, with an older manifest's facts of those that it knows."""
+    unknown = {entry.header_offset: entry for entry in entries}
     members: list[Member] = []
-    lost: list[Problem] = []
-    position, end = 0, 0
-    while position < source.size:
-        start = _next_header(source, position)
-        if start is None:
-            break
-        header = zipformat.parse_local_header(source.read_at(start, _HEADER_WINDOW))
-        if header is None or header.size is None or header.packed_size is None:
-            lost.append(Problem(f"byte {start}", "a local header is damaged; what stood behind it is lost"))
-            break
-        path = header.name.decode("utf-8", "replace")
-        payload = start + header.length
-        if payload + header.packed_size > source.size:
-            lost.append(Problem(printable(path), f"only {source.size - payload} of its {header.packed_size} bytes are there"))
-            break
-        position = payload + header.packed_size
-        member = _member_at(source, header, path, payload)
-        if isinstance(member, Problem):
-            lost.append(member)
-        elif member is not None:
-            members = [other for other in members if other.path != member.path] + [member]
-            end = position
-    return _Walk(tuple(members), end, tuple(lost))
+    for member in () if older is None else older.members(source):
+        placed = [entry for entry, _ in entries_of(member)]
+        if all(_same(unknown.get(entry.header_offset), entry) for entry in placed):
+            if placed or member.role in _KEPT_WITHOUT_DIRECTORY:
+                members.append(member)
+            for entry in placed:
+                del unknown[entry.header_offset]
+    lost = []
+    if unknown:
+        what = f"was damaged: times, raw names and media facts of {len(unknown)} members are lost"
+        lost.append(Problem(layout.MANIFEST, what))
+    for entry in unknown.values():
+        again = salvage.member_of(source, entry)
+        if isinstance(again, Broken):
+            lost.append(Problem(again.path, again.what))
+        else:
+            members.append(again)
+    return _new_generation(None if older is None else older.header, members, lost)
 
 
-def _next_header(source: ByteSource, position: int) -> int | None:
-    """The next local header: behind zeros only, or behind an older directory, which is stepped over."""
-    window = source.read_at(position, 2 * zipformat.ALIGNMENT)
-    stripped = window.lstrip(b"\0")
-    start = position + len(window) - len(stripped)
-    if stripped.startswith(zipformat.LOCAL_SIGNATURE):
-        return start
-    if not stripped.startswith((zipformat.CENTRAL_SIGNATURE, zipformat.END_SIGNATURE)):
-        return None
-    while start < source.size:
-        data = source.read_at(start, _WINDOW)
-        at = data.find(zipformat.END_SIGNATURE)
-        if at >= 0:
-            parsed = zipformat.parse_end(data[at : at + 4096], 0)
-            if parsed is not None and parsed[3].startswith(directory.SEAL):
-                return _next_header(source, start + at + zipformat.END_SIZE + len(parsed[3]))
-            return None
-        start += len(data) - 3 if len(data) == _WINDOW else len(data)
-    return None
+def _same(stated: Entry | None, entry: Entry) -> bool:
+    return stated is not None and (stated.name, stated.size, stated.crc32) == (entry.name, entry.size, entry.crc32)
 
 
-def _member_at(
-    source: ByteSource, header: zipformat.LocalHeader, path: str, payload: int
-) -> Member | Problem | None:
-    """The member whose header stands there, its bytes proven by the header's CRC; None for an older manifest."""
-    if path == layout.MANIFEST:
-        return None
-    problem = layout.name_problem(path, folder=True)
-    if problem is not None:
-        return Problem(printable(path), f"is not brought back under this name: {problem}")
-    hasher = MultiHasher(("crc32", KEY))
-    for block in read_ahead(source, payload, header.packed_size or 0):
-        hasher.update(block)
-    digests = hasher.digests()
-    if header.method != zipformat.STORED or int(digests.pop("crc32"), 16) != header.crc32:
-        return Problem(printable(path), "its bytes are damaged")
-    folder = path.endswith("/")
-    return Member.make(
-        path.rstrip("/"),
-        Role.FOLDER if folder else role_of_path(path),
-        header.size or 0,
-        offset=payload,
-        crc32=f"{header.crc32:08x}",
-        digests=None if folder else digests,
-        mtime_ns=header.mtime * 10**9,
-        mode=0o755 if folder else 0o644,
-        of=original_of(path),
-    )
+def _from_chain(source: ByteSource, older: FoundManifest | None, chain: Chain) -> _Case:
+    """An older manifest's members, and those whose headers were found behind it; derived data are left out."""
+    members: dict[str, Member] = {}
+    left_out = 0
+    for member in (*(() if older is None else older.members(source)), *chain.members):
+        if member.role in _KEPT_WITHOUT_DIRECTORY:
+            members.pop(member.path, None)
+            members[member.path] = member
+        else:
+            left_out += 1
+    if all(member.role == Role.STRUCTURE for member in members.values()):
+        raise Damaged(f"{source.name} has no directory, no manifest and no whole member; nothing can be rebuilt from it.")
+    lost = [Problem(broken.path, broken.what) for broken in chain.broken]
+    if left_out:
+        lost.append(Problem(layout.OWN, f"{left_out} proxies and indexes are left out: which were current is not known"))
+    return _new_generation(None if older is None else older.header, list(members.values()), lost)
 
 
-def _rebuild_from_headers(path: Path, source: ByteSource, walk: _Walk) -> tuple[Problem, ...]:
-    """Write a manifest and a directory behind the last whole member."""
-    present = {member.path for member in walk.members}
-    members = [member for member in walk.members if member.of is None or member.of in present]
-    identity = archive_id([(member.path, member.digests) for member in members if member.is_original])
-    _, payload = zipformat.place(walk.end, layout.MANIFEST.encode(), 0, 0, EPOCH_NS // 10**9, aligned=False)
-    header = Header(
-        archive_id=identity,
-        members=len(members),
-        bytes=sum(member.size for member in members),
-        offset=payload,
-        tool="film-archive repair",
-        more={"rebuilt": True},
-    )
-    from film_archive.core.manifest import member_line
+def _new_generation(
+    base: Header | None, members: list[Member], lost: Iterable[Problem], *, rebuilt: bool = True
+) -> _Case:
+    def write(path: Path) -> Iterable[str]:
+        done = mending.write_generation(path, base, members, rebuilt=rebuilt)
+        return (f"Built manifest and directory anew from {len(members)} members that were found.", *done)
 
-    text = header.to_line() + b"".join(map(member_line, members))
-    deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
-    packed = deflater.compress(text) + deflater.flush()
-    crc = MultiHasher(("crc32",))
-    crc.update(text)
-    entry = writer.at_payload(
-        Entry(
-            layout.MANIFEST.encode(),
-            zipformat.DEFLATED,
-            int(crc.digests()["crc32"], 16),
-            len(packed),
-            len(text),
-            0,
-            EPOCH_NS // 10**9,
-            0o100644,
-        ),
-        payload,
-    )
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        with files.explaining(f"repair {printable(path)}"):
-            os.pwrite(descriptor, bytes(entry.header_offset - walk.end), walk.end)
-            os.pwrite(descriptor, zipformat.local_header(entry, payload) + packed, entry.header_offset)
-            files.sync(descriptor)
-    finally:
-        os.close(descriptor)
-    with FileSource(path) as now:
-        _rebuild_from_manifest(path, now, _Found(header, entry, payload))
-    return walk.lost
-
-
-def _truncate(path: Path, size: int) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        with files.explaining(f"repair {printable(path)}"):
-            os.ftruncate(descriptor, size)
-            files.sync(descriptor)
-    finally:
-        os.close(descriptor)
+    return _Case(f"build manifest and directory anew from {len(members)} members", write, tuple(lost))

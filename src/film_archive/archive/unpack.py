@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from film_archive.archive import layout
 from film_archive.archive.reader import Archive, ZipArchive
-from film_archive.core import files
+from film_archive.core import copying, files
 from film_archive.core.digest import digest_source
 from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported, Refused
 from film_archive.core.manifest import Member, Role
@@ -175,7 +175,7 @@ def _unpack_file(archive: Archive, member: Member, place: Path, on_bytes: OnByte
         place.parent.mkdir(parents=True, exist_ok=True)
     with archive.source(member) as source, files.AtomicFile(place, purpose="unpack") as new:
         with files.explaining(f"write {printable(place)}", needed=lambda: member.size, folder=place.parent):
-            poured = files.pour(source, new.file.fileno(), 0, algorithms=wanted, on_bytes=on_bytes)
+            poured = copying.pour(source, new.file.fileno(), 0, algorithms=wanted, on_bytes=on_bytes)
             for name, value in poured.digests.items():
                 if value != wanted[name]:
                     raise Damaged(f"{source.name} is damaged ({name} {value} instead of {wanted[name]}); it was left out.")

@@ -15,7 +15,6 @@ import dataclasses
 import os
 import stat
 import time
-import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -24,27 +23,23 @@ from types import TracebackType
 from typing import Any, Self
 
 from film_archive import __version__
-from film_archive.archive import directory, layout, zipformat
+from film_archive.archive import layout, salvage, sealing, zipformat
+from film_archive.archive.entries import EPOCH_NS, entries_of, entry_of, is_zero, naming_proxies
 from film_archive.archive.journal import MemberJournal
 from film_archive.archive.reader import ZipArchive
-from film_archive.archive.zipformat import Entry
-from film_archive.core import files
+from film_archive.core import copying, files
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
-from film_archive.core.errors import Damaged, NotFound, Refused
+from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, Refused
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_table import FrameFile, FrameTable, SequenceName
-from film_archive.core.manifest import Header, Member, ProxyRecord, Role, Superseded, archive_id, member_line
+from film_archive.core.manifest import Header, Member, Role, Superseded, archive_id, member_line
+from film_archive.core.reflink import clone_whole
 from film_archive.core.source import ByteSource, FileSource, MemorySource, SliceSource, printable
 
 OnBytes = Callable[[int], None]
 
-EPOCH_NS = 315_532_800 * 10**9
-"""1 January 1980, the date of what has none of its own: the time of making is not stored."""
-
 _SYNC_BYTES = 256 << 20
 _SYNC_SECONDS = 10.0
-_CHUNK = 1 << 20
-_MANIFEST_LEVEL = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +73,8 @@ class Writer(ABC):
         self._unsynced = 0
         self._last_sync = time.monotonic()
         self._dropped: set[str] = set()
+        self._begun = False
+        """Whether there is something that the next run could reuse."""
         self._finished = False
 
     @abstractmethod
@@ -110,7 +107,7 @@ class Writer(ABC):
                 self._position = line[1]["end"]
                 self._reused += 1
                 return
-        elif line is not None and self._reused <= 1:
+        elif line is not None and line[1].get("path") != path and self._reused <= 1:
             self._refuse_other_work()
         self._stop_reusing()
         frame = self._put_frame(path, number, source, mtime_ns, mode, on_bytes)
@@ -141,7 +138,7 @@ class Writer(ABC):
         """Remove all that is unfinished; what was there before is as it was."""
 
     @abstractmethod
-    def _base_members(self) -> Iterator[Member]:
+    def base_members(self) -> Iterator[Member]:
         """The members that were there before, in the case of an add."""
 
     @abstractmethod
@@ -171,12 +168,18 @@ class Writer(ABC):
         """A folder: an empty one becomes a member of its own, of another only times and mode are kept."""
         return self.note(Member.make(path, Role.FOLDER, 0, mtime_ns=mtime_ns, mode=mode, raw_name=raw_name))
 
-    def add_symlink(self, path: str, target: str, *, mtime_ns: int, raw_name: str | None = None) -> Member:
-        """A symbolic link: recorded with where it points, not stored as a link."""
-        return self.note(Member.make(path, Role.SYMLINK, 0, target=target, mtime_ns=mtime_ns, raw_name=raw_name))
+    def add_symlink(
+        self, path: str, target: str, *, mtime_ns: int, raw_name: str | None = None, raw_target: str | None = None
+    ) -> Member:
+        """A symbolic link: recorded with where it points, not stored as a link. `raw_…`: hex of what is not UTF-8."""
+        member = Member.make(
+            path, Role.SYMLINK, 0, target=target, mtime_ns=mtime_ns, raw_name=raw_name, raw_target=raw_target
+        )
+        return self.note(member)
 
     def note(self, member: Member) -> Member:
         """A line of the manifest that has no bytes in the archive."""
+        layout.check_member_name(member.path)
         identity = member_line(member).decode()
         found = self.reuse(member.path, identity)
         if found is not None:
@@ -185,13 +188,20 @@ class Writer(ABC):
         return member
 
     def drop(self, path: str) -> None:
-        """Leave a member of the archive out of the new generation (a proxy that is made anew)."""
+        """Leave a member of the archive out of the new generation (a proxy that is made anew).
+
+        Only our own data can be dropped: where directory and manifests are lost, `repair` brings originals back from their
+        local headers, which do not tell what was dropped.
+        """
+        if not layout.is_own(path):
+            raise Refused(f"{printable(path)} is an original, and those are never dropped; nothing was changed.")
         line = self._next_pending()
         if line is not None and line[1].get("drop") == path:
             self._consume(line)
         else:
             self._stop_reusing()
             self._journal.append({"drop": path})
+            self._begun = True
         self._dropped.add(path)
 
     def reuse(self, path: str, identity: str) -> Member | None:
@@ -200,14 +210,15 @@ class Writer(ABC):
         if line is None:
             return None
         record = line[1]
-        if record.get("identity") == identity and record.get("member", {}).get("path") == path:
+        there = record.get("member", {}).get("path")
+        if there == path and record.get("identity") == identity:
             member = Member(record["member"])
             if line[0] <= self._trusted or self._holds(member):
                 self._consume(line)
                 self._position = record["end"]
                 self._reused += 1
                 return member
-        elif self._reused <= 1:
+        elif there != path and self._reused <= 1:
             self._refuse_other_work()
         self._stop_reusing()
         return None
@@ -244,6 +255,7 @@ class Writer(ABC):
     def _consume(self, line: tuple[int, dict[str, Any]]) -> None:
         self._journal.end = line[0]
         self._peeked = None
+        self._begun = True
 
     def _stop_reusing(self) -> None:
         if self._pending is not None:
@@ -256,6 +268,7 @@ class Writer(ABC):
 
     def _append(self, record: dict[str, Any], written: int) -> None:
         self._journal.append({**record, "end": self._position})
+        self._begun = True
         self._unsynced += written
         now = time.monotonic()
         if self._unsynced >= _SYNC_BYTES or (self._unsynced and now - self._last_sync >= _SYNC_SECONDS):
@@ -280,21 +293,14 @@ class Writer(ABC):
 
     def _live(self) -> Iterator[Member]:
         """All members of the new generation, in order, without their proxies named."""
-        for member in self._base_members():
+        for member in self.base_members():
             if member.path not in self._dropped:
                 yield member
         yield from self._new_members()
 
     def _listed(self) -> Iterator[Member]:
         """All members of the new generation, each original naming its proxies."""
-        proxies: dict[str, list[ProxyRecord]] = {}
-        for member in self._live():
-            if member.role == Role.PROXY and member.of is not None and member.get("proxy"):
-                proxies.setdefault(member.of, []).append(
-                    ProxyRecord.from_json({**member.get("proxy"), "path": member.path})
-                )
-        for member in self._live():
-            yield member.with_proxies(proxies.get(member.path, ())) if member.is_original else member
+        return naming_proxies(self._live)
 
     def _header(self, base: Header | None, offset: int | None, superseded: tuple[Superseded, ...]) -> Header:
         count, total = 0, 0
@@ -326,7 +332,14 @@ class Writer(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close()
+        try:
+            if not self._finished and not self._begun and self._pending is None:
+                self.abandon()
+        except (FilmArchiveError, OSError):
+            if error is None:  # else that one says what went wrong
+                raise
+        finally:
+            self._close()
 
     @abstractmethod
     def _close(self) -> None: ...
@@ -359,41 +372,6 @@ def _frame_as_member(path: str, frame: FrameFile) -> Member:
     )
 
 
-def entry_of(member: Member) -> tuple[Entry, int] | None:
-    """A member's entry in the zip's directory and the place of its payload; None for a line that has no bytes there."""
-    payload = member.offset
-    if payload is None:
-        return None
-    folder = member.role == Role.FOLDER
-    name = (member.path + "/" if folder else member.path).encode("utf-8")
-    mtime_ns = member.mtime_ns
-    entry = Entry(
-        name=name,
-        method=member.method,
-        crc32=member.crc32 or 0,
-        packed_size=member.packed_size,
-        size=member.size,
-        header_offset=0,
-        mtime=(EPOCH_NS if mtime_ns is None else mtime_ns) // 10**9,
-        mode=(stat.S_IFDIR if folder else stat.S_IFREG) | (member.mode if member.mode is not None else 0o644),
-    )
-    return at_payload(entry, payload), payload
-
-
-def at_payload(entry: Entry, payload: int) -> Entry:
-    """The entry with the header offset that follows from where its payload lies."""
-    return Entry(
-        entry.name,
-        entry.method,
-        entry.crc32,
-        entry.packed_size,
-        entry.size,
-        payload - zipformat.header_length(entry, payload),
-        entry.mtime,
-        entry.mode,
-    )
-
-
 class ZipWriter(Writer):
     """The zip form."""
 
@@ -420,14 +398,13 @@ class ZipWriter(Writer):
     @classmethod
     def create(cls, target: Path, *, algorithms: Iterable[str] = ()) -> ZipWriter:
         """Begin a new archive, or continue the one that a killed run left unfinished under this name."""
-        if os.path.lexists(target):
-            finish_completed(target)
-            raise Refused(f"{printable(target)} exists already; use `add` to put more into it, or another name.")
+        _refuse_existing(target)
         work = files.temporary_name(target, "work")
         journal = MemberJournal(files.temporary_name(target, "journal"))
         with _closing_on_error(journal):
-            head = next(journal.lines(), None)
-            resuming = head is not None and head[1].get("head") == "create" and work.exists()
+            _refuse_existing(target)  # now that nobody else can be about to give it that name
+            head = journal.head()
+            resuming = head is not None and head["head"] == "create" and work.exists()
             descriptor = _open_work(work, keep=resuming)
             writer = cls(
                 target, work, journal, descriptor=descriptor, start=0, base=None, appending=False, algorithms=algorithms
@@ -436,44 +413,52 @@ class ZipWriter(Writer):
                 writer._start_reusing()
             else:
                 journal.truncate(0)
-                journal.append({"head": "create"})
-            writer._write_mark()
+                journal.append({"head": "create", "generation": 0})
+            with writer._closing_on_error():
+                writer._write_mark()
+                writer._begun = False
         return writer
 
     @classmethod
     def add_to(cls, target: Path, *, algorithms: Iterable[str] = ()) -> ZipWriter:
-        """Begin a new generation of an archive, or continue one that was killed. Foreign zips become archives by it."""
+        """Begin a new generation of an archive, or continue one that was killed."""
+        if not target.exists():
+            raise NotFound(f"There is no archive {printable(target)}; make one with `create`.")
+        target = target.resolve()
         work = files.temporary_name(target, "work")
         journal = MemberJournal(files.temporary_name(target, "journal"))
         with _closing_on_error(journal):
             base = ZipArchive(target)
-            base.require_manifest("be added to")
-            if not base.sealed:
+            try:
+                base.require_manifest("be added to")
+                if not base.sealed:
+                    raise Damaged(
+                        f"{base.name} was altered by another program or is damaged; run `repair` before adding to it."
+                    )
+                writer = cls._resume_add(target, work, journal, base, algorithms)
+                if writer is None:
+                    _roll_back(target, work, base, journal)
+                    writer = cls._begin_add(target, work, journal, base, algorithms)
+            except BaseException:
                 base.close()
-                raise Damaged(f"{base.name} was altered by another program or is damaged; run `repair` before adding to it.")
-            writer = cls._resume_add(target, work, journal, base, algorithms)
-            if writer is None:
-                _roll_back(target, work, base)
-                writer = cls._begin_add(target, work, journal, base, algorithms)
+                raise
         return writer
 
     @classmethod
     def _resume_add(
         cls, target: Path, work: Path, journal: MemberJournal, base: ZipArchive, algorithms: Iterable[str]
     ) -> ZipWriter | None:
-        head = next(journal.lines(), None)
-        if head is None or head[1].get("generation") != base.require_manifest("be added to").generation:
+        head = _head_of_add(journal, base)
+        if head is None or not (head["head"] == "append" or work.exists()):
             return None
-        appending = head[1].get("head") == "append"
-        if not appending and not work.exists():
-            return None
-        descriptor = _open_work(target if appending else work, keep=True)
+        appending = head["head"] == "append"
+        descriptor = _open_append(target) if appending else _open_work(work, keep=True)
         writer = cls(
             target,
             work,
             journal,
             descriptor=descriptor,
-            start=head[1]["start"],
+            start=head["start"],
             base=base,
             appending=appending,
             algorithms=algorithms,
@@ -485,27 +470,28 @@ class ZipWriter(Writer):
     def _begin_add(
         cls, target: Path, work: Path, journal: MemberJournal, base: ZipArchive, algorithms: Iterable[str]
     ) -> ZipWriter:
-        end = base.directory.end
-        descriptor = _open_work(work, keep=False)
-        with FileSource(target) as old:
-            cloned = files.clone_whole(old.fileno(), descriptor)
-        if cloned:
-            start = _manifest_region(base).offset
-            os.ftruncate(descriptor, start)
-        else:
-            os.close(descriptor)
-            files.remove(work)
-            start = end.end
-            descriptor = _open_work(target, keep=True)
-        journal.truncate(0)
-        journal.append(
-            {
-                "head": "clone" if cloned else "append",
-                "start": start,
-                "generation": base.require_manifest("be added to").generation,
-            }
-        )
-        journal.sync()
+        with files.explaining(f"add to {printable(target)}"):
+            descriptor, start = _clone(work, base)
+            cloned = descriptor >= 0
+            if not cloned:
+                start = base.directory.end.end
+                descriptor = _open_append(target)
+            try:
+                journal.truncate(0)
+                journal.append(
+                    {
+                        "head": "clone" if cloned else "append",
+                        "start": start,
+                        "generation": base.require_manifest("be added to").generation,
+                        "seal": _seal_of(base),
+                    }
+                )
+                journal.sync()
+            except BaseException:
+                os.close(descriptor)
+                if cloned:
+                    files.remove(work)
+                raise
         return cls(
             target,
             work,
@@ -551,8 +537,9 @@ class ZipWriter(Writer):
         size = source.size
         aligned = size > 0 and role != Role.STRUCTURE
         _, payload = zipformat.place(self._end, name, size, size, mtime_ns // 10**9, aligned=aligned)
-        with self._undoing(path):
-            poured = files.pour(source, self._descriptor, payload, algorithms=self._algorithms, on_bytes=on_bytes)
+        layout.check_member_name(path)
+        with self._undoing(path, payload + size):
+            poured = copying.pour(source, self._descriptor, payload, algorithms=self._algorithms, on_bytes=on_bytes)
             crc = poured.digests.pop("crc32")
             member = Member.make(
                 path,
@@ -589,7 +576,8 @@ class ZipWriter(Writer):
         member = Member.make(
             path, Role.FOLDER, 0, offset=payload, crc32="00000000", mtime_ns=mtime_ns, mode=mode, raw_name=raw_name
         )
-        with self._undoing(path):
+        layout.check_member_name(path)
+        with self._undoing(path, payload):
             self._write_header(member)
         self._end = payload
         self._write_line(member, identity)
@@ -598,19 +586,18 @@ class ZipWriter(Writer):
     def finish(self) -> Sealed:
         self._next_pending()
         self._stop_reusing()
-        with files.explaining(f"finish {printable(self.target)}"):
+        with files.explaining(f"finish {printable(self.target)}", needed=lambda: 1, folder=self.target.parent):
             self._sync()
-            header_at, payload = zipformat.place(
-                self._end, layout.MANIFEST.encode(), 0, 0, EPOCH_NS // 10**9, aligned=False
-            )
+            _, payload = sealing.manifest_place(self._end)
             base = None if self._base is None else self._base.header
             header = self._header(base, payload, self._superseded())
-            entry = self._write_manifest(header, header_at, payload)
-            self._write_directory(entry, payload, header)
+            entry, payload = sealing.write_manifest(self._descriptor, self._end, self._manifest(header))
+            entries = (placed for member in self._live() for placed in entries_of(member))
+            sealing.write_directory(self._descriptor, entries, entry, payload)
+            if self._base is not None and not self._appending:
+                self._keep_status()
             files.sync(self._descriptor)
         if not self._appending:
-            if self._base is not None:
-                self._keep_status()
             files.rename(self._work, self.target, replace=self._base is not None)
         self._finished = True
         self._journal.remove()
@@ -618,15 +605,25 @@ class ZipWriter(Writer):
         return Sealed(self.target, header.members, header.bytes, header.generation)
 
     def abandon(self) -> None:
-        if self._appending:
-            os.ftruncate(self._descriptor, self._start)
-            files.sync(self._descriptor)
-        else:
-            files.remove(self._work)
+        with files.explaining(f"abandon what is unfinished of {printable(self.target)}"):
+            if self._appending:
+                os.ftruncate(self._descriptor, self._start)
+                files.sync(self._descriptor)
+            else:
+                files.remove(self._work)
         self._journal.remove()
+        self._finished = True
         self._close()
 
     # inside
+
+    @contextlib.contextmanager
+    def _closing_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
 
     @property
     def _position(self) -> int:
@@ -636,11 +633,12 @@ class ZipWriter(Writer):
     def _position(self, value: int) -> None:
         self._end = value
 
-    def _base_members(self) -> Iterator[Member]:
+    def base_members(self) -> Iterator[Member]:
         return iter(()) if self._base is None else self._base.members()
 
     def _truncate(self, position: int) -> None:
-        os.ftruncate(self._descriptor, position)
+        with files.explaining(f"write {printable(self.target)}"):
+            os.ftruncate(self._descriptor, position)
 
     def _sync_data(self) -> None:
         files.sync(self._descriptor)
@@ -648,14 +646,15 @@ class ZipWriter(Writer):
     def _holds(self, member: Member) -> bool:
         if member.offset is None:
             return True
-        with FileSource(f"/dev/fd/{self._descriptor}", self.target.name) as written:
+        with FileSource(self.target if self._appending else self._work) as written:
             if member.offset + member.size > written.size:
                 return False
             placed = entry_of(member)
             assert placed is not None
             entry, payload = placed
             expected = zipformat.local_header(entry, payload)
-            if written.read_at(entry.header_offset, len(expected)) != expected:
+            gap = written.read_at(self._end, entry.header_offset - self._end)
+            if written.read_at(entry.header_offset, len(expected)) != expected or not is_zero(gap):
                 return False
             hasher = MultiHasher(("crc32", KEY))
             for block in read_ahead(SliceSource(written, payload, member.size)):
@@ -679,71 +678,24 @@ class ZipWriter(Writer):
         assert placed is not None
         entry, payload = placed
         header = zipformat.local_header(entry, payload)
-        os.pwrite(self._descriptor, header, entry.header_offset)
+        files.write_at(self._descriptor, header, entry.header_offset)
 
     @contextlib.contextmanager
-    def _undoing(self, path: str) -> Iterator[None]:
-        """Whatever goes wrong in the block, no byte of the half member stays."""
+    def _undoing(self, path: str, end: int) -> Iterator[None]:
+        """Whatever goes wrong in the block, no byte of the half member stays; `end` is where it was to end."""
+
+        def needed() -> int:
+            return end - min(end, os.fstat(self._descriptor).st_size)
+
         try:
-            with files.explaining(f"put {printable(path)} into {printable(self.target)}"):
+            with files.explaining(
+                f"put {printable(path)} into {printable(self.target)}", needed=needed, folder=self.target.parent
+            ):
                 yield
         except BaseException:
-            os.ftruncate(self._descriptor, self._end)
+            with contextlib.suppress(OSError):  # the next run cuts it off too
+                os.ftruncate(self._descriptor, self._end)
             raise
-
-    def _write_manifest(self, header: Header, header_at: int, payload: int) -> Entry:
-        deflater = zlib.compressobj(_MANIFEST_LEVEL, zlib.DEFLATED, -15)
-        hasher = MultiHasher(("crc32",))
-        position, buffer, packed = payload, bytearray(), 0
-
-        def flush() -> None:
-            nonlocal position, packed
-            os.pwrite(self._descriptor, buffer, position)
-            position += len(buffer)
-            packed += len(buffer)
-            buffer.clear()
-
-        for line in self._manifest(header):
-            hasher.update(line)
-            buffer += deflater.compress(line)
-            if len(buffer) >= _CHUNK:
-                flush()
-        buffer += deflater.flush()
-        flush()
-        entry = Entry(
-            name=layout.MANIFEST.encode(),
-            method=zipformat.DEFLATED,
-            crc32=int(hasher.digests()["crc32"], 16),
-            packed_size=packed,
-            size=hasher.size,
-            header_offset=header_at,
-            mtime=EPOCH_NS // 10**9,
-            mode=stat.S_IFREG | 0o644,
-        )
-        os.pwrite(self._descriptor, zipformat.local_header(entry, payload), header_at)
-        return entry
-
-    def _write_directory(self, manifest: Entry, manifest_payload: int, header: Header) -> None:
-        start = position = manifest_payload + manifest.packed_size
-        buffer, count = bytearray(), 0
-
-        def entries() -> Iterator[tuple[Entry, int]]:
-            for member in self._live():
-                yield from entries_of(member)
-            yield manifest, manifest_payload
-
-        for entry, payload in entries():
-            buffer += zipformat.central_header(entry, payload)
-            count += 1
-            if len(buffer) >= _CHUNK:
-                position += os.pwrite(self._descriptor, buffer, position)
-                buffer.clear()
-        position += os.pwrite(self._descriptor, buffer, position)
-        with FileSource(f"/dev/fd/{self._descriptor}", self.target.name) as written:
-            sealed = _region(written, manifest.header_offset, position)
-        end = zipformat.end_records(count, start, position - start, directory.seal(sealed.xxh128))
-        os.pwrite(self._descriptor, end, position)
-        os.ftruncate(self._descriptor, position + len(end))
 
     def _superseded(self) -> tuple[Superseded, ...]:
         if self._base is None:
@@ -771,14 +723,6 @@ class ZipWriter(Writer):
             self._base.close()
 
 
-def entries_of(member: Member) -> Iterator[tuple[Entry, int]]:
-    """All of a member's entries in the zip's directory (an image sequence has one a frame), with their payloads' places."""
-    for part in member.frame_members() if member.sequence is not None else (member,):
-        placed = entry_of(part)
-        if placed is not None:
-            yield placed
-
-
 @dataclass(frozen=True, slots=True)
 class _Region:
     offset: int
@@ -800,9 +744,40 @@ def _region(source: ByteSource, start: int, end: int) -> Superseded:
 
 
 def _open_work(path: Path, *, keep: bool) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | (0 if keep else os.O_TRUNC)
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (0 if keep else os.O_TRUNC)
     with files.explaining(f"write {printable(path)}"):
         return os.open(path, flags, 0o666)
+
+
+def _open_append(path: Path) -> int:
+    with files.explaining(f"write {printable(path)}"):
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
+
+
+def _clone(work: Path, base: ZipArchive) -> tuple[int, int]:
+    """(descriptor of a clone that ends before the manifest, where that is), or (-1, 0) where blocks can't be shared."""
+    descriptor = _open_work(work, keep=False)
+    cloned = False
+    try:
+        with FileSource(base.path) as old:
+            cloned = clone_whole(old.fileno(), descriptor)
+        if cloned:
+            start = _manifest_region(base).offset
+            os.ftruncate(descriptor, start)
+            return descriptor, start
+    except BaseException:
+        cloned = False
+        raise
+    finally:
+        if not cloned:
+            os.close(descriptor)
+            files.remove(work)
+    return -1, 0
+
+
+def _refuse_existing(target: Path) -> None:
+    if os.path.lexists(target):
+        raise Refused(f"{printable(target)} exists already; use `add` to put more into it, or another name.")
 
 
 @contextlib.contextmanager
@@ -810,17 +785,35 @@ def _closing_on_error(journal: MemberJournal) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        if next(journal.lines(), None) is None:
-            journal.remove()
-        journal.close()
+        journal.remove_if_empty()
         raise
 
 
-def _roll_back(target: Path, work: Path, base: ZipArchive) -> None:
+def _seal_of(base: ZipArchive) -> str:
+    return base.directory.end.comment.decode("ascii", "replace")
+
+
+def _head_of_add(journal: MemberJournal, base: ZipArchive) -> dict[str, Any] | None:
+    """The journal's first line, if it is that of an add to this very generation of this very archive."""
+    head = journal.head()
+    if head is None or head.get("seal") != _seal_of(base):
+        return None
+    starts = {"append": base.directory.end.end, "clone": _manifest_region(base).offset}
+    return head if head["head"] in starts and head.get("start") == starts[head["head"]] else None
+
+
+def _roll_back(target: Path, work: Path, base: ZipArchive, journal: MemberJournal) -> None:
     """Undo an unfinished add that can't be continued: nothing stays behind the archive's end."""
     files.remove(work)
-    if base.directory.trailing:
-        descriptor = _open_work(target, keep=True)
+    if not base.directory.trailing:
+        return
+    if _head_of_add(journal, base) is None and not salvage.is_unfinished_add(base.file, base.directory.end.end):
+        raise Damaged(
+            f"{base.name} has {base.directory.trailing} bytes behind its end that are not those of an unfinished add; "
+            "run `repair` before adding to it."
+        )
+    with files.explaining(f"cut {base.directory.trailing} unfinished bytes off {base.name}"):
+        descriptor = _open_append(target)
         try:
             os.ftruncate(descriptor, base.directory.end.end)
             files.sync(descriptor)
@@ -828,18 +821,68 @@ def _roll_back(target: Path, work: Path, base: ZipArchive) -> None:
             os.close(descriptor)
 
 
-def finish_completed(target: Path) -> bool:
-    """Remove the journal of a run that was killed right after it had given the archive its name."""
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """A run that was killed when the archive was whole, and only its journal was left."""
+
+    identities: Mapping[str, str]
+    """Member path → what it was made from."""
+    sealed: Sealed
+
+
+def take_completed(target: Path) -> Completed | None:
+    """Remove the journal of a run that was killed right after it had finished the archive; None where there is none."""
     journal_path = files.temporary_name(target, "journal")
-    if not journal_path.exists() or files.temporary_name(target, "work").exists():
-        return False
+    if not journal_path.exists() or not target.is_file():
+        return None
     journal = MemberJournal(journal_path)
-    head = next(journal.lines(), None)
-    if head is None or head[1].get("head") == "create":
-        journal.remove()
-        return True
-    journal.close()
-    return False
+    try:
+        with ZipArchive(target) as archive:
+            completed = _completed(journal, archive)
+        if completed is not None:
+            files.remove(files.temporary_name(target, "work"))
+            journal.remove()
+        return completed
+    except (Damaged, NotFound):
+        return None
+    finally:
+        journal.close()
+
+
+def journaled(journal: MemberJournal) -> tuple[dict[str, str], dict[str, int | None]]:
+    """What a run has done: (path → what it was made from, of files and frames; path → offset, of members)."""
+    identities: dict[str, str] = {}
+    members: dict[str, int | None] = {}
+    for _, record in journal.lines():
+        line = record.get("member")
+        if line is not None:
+            identities[line["path"]] = record["identity"]
+            members[line["path"]] = line.get("offset")
+        elif "frame" in record:
+            identities[record["path"]] = record["identity"]
+    return identities, members
+
+
+def _completed(journal: MemberJournal, archive: ZipArchive) -> Completed | None:
+    head, header = journal.head(), archive.header
+    if head is None or header is None or not archive.sealed or head.get("generation") != header.generation - 1:
+        return None
+    identities, missing = journaled(journal)
+    for member in archive.members():
+        if missing.get(member.path, -1) == member.offset:
+            del missing[member.path]
+    if missing:
+        return None
+    return Completed(identities, Sealed(archive.path, header.members, header.bytes, header.generation))
+
+
+def forget_unfinished(target: Path, journal: MemberJournal) -> bool:
+    """Remove work file and journal of a run that will not be continued; False if there was nothing in them."""
+    work = files.temporary_name(target, "work")
+    there = journal.head() is not None or work.exists()
+    files.remove(work)
+    journal.remove()
+    return there
 
 
 def abandon(target: Path) -> bool:
@@ -849,12 +892,9 @@ def abandon(target: Path) -> bool:
         return False
     journal = MemberJournal(journal_path)
     try:
-        with contextlib.suppress(NotFound):
-            base = ZipArchive(target)
-            try:
-                _roll_back(target, work, base)
-            finally:
-                base.close()
+        with contextlib.suppress(NotFound, Damaged, NotSupported), ZipArchive(target) as base:
+            if _head_of_add(journal, base) is not None:
+                _roll_back(target, work, base, journal)
         files.remove(work)
         journal.remove()
     finally:

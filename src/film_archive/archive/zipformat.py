@@ -19,6 +19,8 @@ from film_archive.core.errors import Damaged
 STORED = 0
 DEFLATED = 8
 ALIGNMENT = 4096
+LONGEST_GAP = 2 * ALIGNMENT
+"""More than any zero-filled gap before a local header is."""
 
 LOCAL_SIGNATURE = b"PK\3\4"
 CENTRAL_SIGNATURE = b"PK\1\2"
@@ -62,7 +64,14 @@ class Entry:
     mode: int
     flags: int = 0
     extra_length: int = 0
-    """Length of the local extra field as the central one states it (equal in what we write)."""
+    """Length of the central extra field; the local one has the same in what we write."""
+    raw_name: bytes | None = None
+    """The name field itself, where `name` was taken from a Unicode path field."""
+
+    @property
+    def stored_name(self) -> bytes:
+        """The name as it stands in the local header."""
+        return self.name if self.raw_name is None else self.raw_name
 
     @property
     def is_folder(self) -> bool:
@@ -278,6 +287,18 @@ LOCAL_SIZE = _LOCAL.size
 CENTRAL_SIZE = _CENTRAL.size
 
 
+def entry_at(data: bytes, at: int) -> Entry | None:
+    """The directory's entry at a place in `data`, or None."""
+    if at < 0 or at + _CENTRAL.size > len(data):
+        return None
+    lengths = _CENTRAL.unpack_from(data, at)[12:15]
+    try:
+        (entry,) = iterate_directory(data[at : at + _CENTRAL.size + sum(lengths)], 1)
+    except Damaged:
+        return None
+    return entry
+
+
 def iterate_directory(data: bytes | memoryview, count: int, prefix: int = 0) -> Iterator[Entry]:
     """The entries of a directory; raises Damaged where it is not one."""
     position = 0
@@ -296,15 +317,16 @@ def iterate_directory(data: bytes | memoryview, count: int, prefix: int = 0) -> 
         position = start + name_length + extra_length + comment_length
         if position > total:
             raise Damaged(f"The zip's directory ends inside member {index + 1} of {count}.")
-        name = bytes(view[start : start + name_length])
+        name = stored_name = bytes(view[start : start + name_length])
         extra = bytes(view[start + name_length : start + name_length + extra_length])
         mtime = None
         if extra:
             size, packed, offset, mtime, name, flags = _apply_extra(extra, size, packed, offset, name, flags)
         if mtime is None:
             mtime = _from_dos_time(dos_time, dos_date)
-        mode = external >> 16 if system == 3 else 0
-        yield Entry(name, method, crc, packed, size, offset + prefix, mtime, mode, flags, extra_length)
+        mode = external >> 16 if system in (3, 19) else 0  # Unix, macOS
+        raw_name = None if name == stored_name else stored_name
+        yield Entry(name, method, crc, packed, size, offset + prefix, mtime, mode, flags, extra_length, raw_name)
     if position != total:
         raise Damaged(f"The zip's directory has {total - position} bytes more than its {count} members.")
 
@@ -367,6 +389,11 @@ class LocalHeader:
     length: int
     """Of the header itself, so that the payload begins `length` behind its start."""
     flags: int
+
+
+def local_lengths(data: bytes) -> tuple[int, int]:
+    """(length of the name, length of the extra field) of the local header at the beginning of `data`."""
+    return int.from_bytes(data[26:28], "little"), int.from_bytes(data[28:30], "little")
 
 
 def parse_local_header(data: bytes) -> LocalHeader | None:

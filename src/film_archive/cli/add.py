@@ -21,11 +21,11 @@ def add(
     """Put more files into an archive. Killed, it leaves the old archive readable, and the same command completes it."""
     from film_archive.cli.create import show_made, show_plan
     from film_archive.cli.progress import progress
-    from film_archive.workflows.production import add_to_archive, plan_archive
+    from film_archive.workflows.production import add_to_archive, plan_add
 
-    plan = plan_archive(archive, source)
+    plan = plan_add(archive, source)
     if dry_run:
         return show_plan(plan, json)
     with progress("adding", plan.gathered.bytes) as on_bytes:
-        made = add_to_archive(archive, source, digests=digest, on_bytes=on_bytes)
+        made = add_to_archive(archive, source, digests=digest, plan=plan, on_bytes=on_bytes)
     return show_made(made, json)

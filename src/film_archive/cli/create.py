@@ -43,7 +43,9 @@ def create(
     if dry_run:
         return show_plan(plan, json)
     with progress("archiving", plan.gathered.bytes) as on_bytes:
-        made = create_archive(target, source or (), in_place=in_place is not None, digests=digest, on_bytes=on_bytes)
+        made = create_archive(
+            target, source or (), in_place=in_place is not None, digests=digest, plan=plan, on_bytes=on_bytes
+        )
     return show_made(made, json)
 
 

@@ -1,22 +1,24 @@
 """The manifest: what an archive holds, as a header line and a line of JSON a member, read and written as a stream.
 
     {"film_archive": "manifest", "schema_version": 1, "generation": 1, …}
-    {"path": "footage/A001C001.mov", "role": "original", "size": …, "offset": …, "digests": {"xxh128": …}, "media": {…}, …}
+    {"path": "footage/A001C001.mov", "role": "original", "size": …, "offset": …, "digests": {…}, "media": {…}, …}
 
-A line keeps what this version does not know: a record is passed on as it was read. `path` is always a line's first key, so
-that a member is found by its line's beginning. `UPGRADES` turns records of older schema versions into today's.
+A line keeps what this version does not know: a record is passed on as it was read. `path` is always a line's first
+key, so that a member is found by its line's beginning. `UPGRADES` turns records of older schema versions into
+today's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic_core import from_json, to_json
 
-from film_archive.core.errors import Damaged, NotSupported
+from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported
 from film_archive.core.facts import MediaFacts
 
 if TYPE_CHECKING:  # numpy is loaded only where a table is read
@@ -24,7 +26,10 @@ if TYPE_CHECKING:  # numpy is loaded only where a table is read
 
 SCHEMA_VERSION = 1
 KIND = "manifest"
+_LONGEST_LINE = 1 << 28
+"""A sequence's table has about 20 bytes a frame, so this is far more than anything real."""
 
+_Bytes = bytes  # the name stands for a count in Header
 Record = dict[str, Any]
 """One line of JSON. It does not leave this module but inside a Member or a Header."""
 
@@ -156,7 +161,10 @@ class Member:
     @property
     def crc32(self) -> int | None:
         text = self._record.get("crc32")
-        return None if text is None else int(text, 16)
+        if text is None:
+            return None
+        with self._believing("crc32"):
+            return int(text, 16)
 
     @property
     def mtime_ns(self) -> int | None:
@@ -180,16 +188,30 @@ class Member:
     def raw_name(self) -> bytes | None:
         """The name's bytes on disk where they were not UTF-8 (the path then has them percent-encoded)."""
         text = self._record.get("raw_name")
-        return None if text is None else bytes.fromhex(text)
+        if text is None:
+            return None
+        with self._believing("raw_name"):
+            return bytes.fromhex(text)
+
+    @property
+    def raw_target(self) -> bytes | None:
+        """For symlinks: where they pointed, where that was not UTF-8."""
+        text = self._record.get("raw_target")
+        if text is None:
+            return None
+        with self._believing("raw_target"):
+            return bytes.fromhex(text)
 
     @property
     def media(self) -> MediaFacts | None:
         data = self._record.get("media")
-        return None if data is None else MediaFacts.from_json(data)
+        with self._believing("media"):
+            return None if data is None else MediaFacts.from_json(data)
 
     @property
     def proxies(self) -> tuple[ProxyRecord, ...]:
-        return tuple(ProxyRecord.from_json(data) for data in self._record.get("proxies", ()))
+        with self._believing("proxies"):
+            return tuple(ProxyRecord.from_json(data) for data in self._record.get("proxies", ()))
 
     @property
     def is_original(self) -> bool:
@@ -198,16 +220,20 @@ class Member:
     @property
     def sequence(self) -> SequenceName | None:
         """How the files are called, where this line is an image sequence."""
+        data = self._record.get("sequence")
+        if data is None:
+            return None
         from film_archive.core.frame_table import SequenceName
 
-        data = self._record.get("sequence")
-        return None if data is None else SequenceName.from_json(data)
+        with self._believing("sequence"):
+            return SequenceName.from_json(data)
 
     @property
     def frame_count(self) -> int:
         """How many files an image sequence has; 0 for all else."""
         data = self._record.get("sequence")
-        return 0 if data is None else int(data["count"])
+        with self._believing("sequence"):
+            return 0 if data is None else int(data["count"])
 
     def frame_table(self) -> FrameTable:
         """The files of an image sequence."""
@@ -261,6 +287,9 @@ class Member:
         listed = sorted(proxies, key=lambda proxy: (proxy.width * proxy.height, proxy.size))
         return self.changed(proxies=[proxy.to_json() for proxy in listed] or None)
 
+    def _believing(self, key: str) -> _Believing:
+        return _Believing(self, key)
+
     def to_json(self) -> Record:
         """The line as plain data (a copy)."""
         return dict(self._record)
@@ -272,6 +301,28 @@ class Member:
         return isinstance(other, Member) and self._record == other._record
 
     __hash__ = None  # type: ignore[assignment]  # a record is not hashable
+
+
+class _Believing:
+    """A line may have been written by anybody: what does not hold in the block is Damaged."""
+
+    __slots__ = ("_key", "_member")
+
+    def __init__(self, member: Member, key: str) -> None:
+        self._member, self._key = member, key
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Literal[False]:
+        if isinstance(error, ValueError | TypeError | LookupError | AttributeError | ArithmeticError) and not isinstance(
+            error, FilmArchiveError
+        ):
+            what = f"The manifest's {self._key!r} of {self._member.path[:80]!r} can't be read ({error})."
+            raise Damaged(what) from error
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,8 +338,8 @@ class Superseded:
 class Header:
     """The manifest's first line.
 
-    `archive_id` is made from the first generation's members, and kept; `offset` is where the manifest's own payload lies in
-    the archive file, by which a manifest inside a member (an archive in an archive) is told from ours.
+    `archive_id` is made from the first generation's members, and kept; `offset` is where the manifest's own payload
+    lies in the archive file, by which a manifest inside a member (an archive in an archive) is told from ours.
     """
 
     archive_id: str
@@ -298,10 +349,12 @@ class Header:
     offset: int | None = None
     tool: str = ""
     superseded: tuple[Superseded, ...] = ()
+    seal: str | None = None
+    """In the folder form: XXH3-128 of the whole manifest, with these digits as zeros. A zip has its seal at its end."""
     schema_version: int = SCHEMA_VERSION
     more: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_line(self) -> bytes:
+    def to_line(self) -> _Bytes:
         record: Record = {
             "film_archive": KIND,
             "schema_version": SCHEMA_VERSION,
@@ -315,12 +368,13 @@ class Header:
                 {"offset": region.offset, "length": region.length, "xxh128": region.xxh128}
                 for region in self.superseded
             ],
+            **({} if self.seal is None else {"seal": self.seal}),
             **self.more,
         }
         return to_json(record) + b"\n"
 
     @classmethod
-    def from_line(cls, line: bytes) -> Header:
+    def from_line(cls, line: _Bytes) -> Header:
         try:
             data = from_json(line)
             if not isinstance(data, dict) or data.get("film_archive") != KIND:
@@ -339,12 +393,52 @@ class Header:
                 bytes=int(data.pop("bytes")),
                 offset=data.pop("offset", None),
                 tool=str(data.pop("tool", "")),
-                superseded=tuple(Superseded(**region) for region in data.pop("superseded", ())),
+                superseded=tuple(_superseded(region) for region in data.pop("superseded", ())),
+                seal=data.pop("seal", None),
                 schema_version=version,
                 more=data,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged(f"The manifest's first line can't be read ({error}).") from error
+
+
+def _superseded(data: Mapping[str, Any]) -> Superseded:
+    region = Superseded(offset=int(data["offset"]), length=int(data["length"]), xxh128=str(data["xxh128"]))
+    if region.offset < 0 or region.length < 0:
+        raise ValueError("a superseded region lies nowhere")
+    return region
+
+
+_SEAL = b'"seal":"'
+_ZEROS = b"0" * 32
+
+
+def seal_of(chunks: Iterable[bytes]) -> str:
+    """What a folder archive's manifest states as its seal, if nothing in it was changed."""
+    from film_archive.core.digest import KEY, MultiHasher
+
+    hasher = MultiHasher()
+    stream = iter(chunks)
+    first = b""
+    while b"\n" not in first and (chunk := next(stream, b"")):
+        first += chunk
+    at = first.partition(b"\n")[0].find(_SEAL) + len(_SEAL)
+    hasher.update(first[:at] + _ZEROS + first[at + len(_ZEROS) :])
+    for chunk in stream:
+        hasher.update(chunk)
+    return hasher.digests()[KEY]
+
+
+def sealed_lines(header: Header, lines: Callable[[], Iterable[bytes]]) -> Iterator[bytes]:
+    """A folder archive's whole manifest with its seal; `lines` gives the members' lines, and is asked twice."""
+    blank = replace(header, seal=_ZEROS.decode())
+
+    def all_lines() -> Iterator[bytes]:
+        yield blank.to_line()
+        yield from lines()
+
+    yield replace(header, seal=seal_of(all_lines())).to_line()
+    yield from lines()
 
 
 def member_line(member: Member) -> bytes:
@@ -356,28 +450,48 @@ def line_start(path: str) -> bytes:
     return b'{"path":' + to_json(path)
 
 
+_TYPES: Mapping[str, type] = {
+    **dict.fromkeys(("path", "role", "of", "crc32", "target", "raw_name", "raw_target", "table"), str),
+    **dict.fromkeys(("size", "offset", "mtime_ns", "mode", "packed_size", "method"), int),
+    **dict.fromkeys(("digests", "media", "sequence", "proxy"), dict),
+    "proxies": list,
+}
+"""What a member's values have to be before anything is done with them."""
+
+
 def parse_member(line: bytes, version: int = SCHEMA_VERSION) -> Member:
     """One line as a member of today's schema; raises Damaged where it is not one."""
     try:
         record = from_json(line)
         for step in range(version, SCHEMA_VERSION):
             record = UPGRADES[step](record)
-        if not (isinstance(record["path"], str) and isinstance(record["role"], str) and record["size"] >= 0):
+        if record["size"] < 0 or record.get("offset", 0) < 0 or "role" not in record or "path" not in record:
             raise Damaged(f"A line of the manifest is not a member: {line[:80]!r}.")
+        for key, value in record.items():
+            if type(value) is not _TYPES.get(key, type(value)):
+                raise Damaged(f"A line of the manifest has a wrong {key}: {line[:80]!r}.")
     except (ValueError, KeyError, TypeError) as error:
         raise Damaged(f"A line of the manifest can't be read ({error}): {line[:80]!r}.") from error
     return Member(record)
 
 
 def read_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Lines (without their ends) of a stream of chunks."""
-    rest = b""
+    """Lines (without their ends) of a stream of chunks; raises Damaged where a line is longer than any can be."""
+    rest: list[bytes] = []
+    held = 0
     for chunk in chunks:
-        lines = (rest + chunk).split(b"\n") if rest else chunk.split(b"\n")
-        rest = lines.pop()
-        yield from lines
-    if rest:
-        yield rest
+        first, *lines = chunk.split(b"\n")
+        rest.append(first)
+        held += len(first)
+        if held > _LONGEST_LINE:
+            raise Damaged(f"A line of the manifest is longer than {_LONGEST_LINE} bytes.")
+        if lines:
+            yield b"".join(rest)
+            rest = [lines.pop()]
+            held = len(rest[0])
+            yield from lines
+    if held:
+        yield b"".join(rest)
 
 
 def read_manifest(chunks: Iterable[bytes]) -> tuple[Header, Iterator[Member]]:
@@ -388,7 +502,7 @@ def read_manifest(chunks: Iterable[bytes]) -> tuple[Header, Iterator[Member]]:
 
 
 def archive_id(members: Sequence[tuple[str, Mapping[str, str]]]) -> str:
-    """An id from what the first generation holds: XXH3-128 over paths and content keys, so that it is the same next time."""
+    """An id from what the first generation holds, the same next time: XXH3-128 over paths and content keys."""
     from film_archive.core.digest import KEY, MultiHasher
 
     hasher = MultiHasher()

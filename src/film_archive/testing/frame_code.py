@@ -108,8 +108,7 @@ _TIMING = np.arange(COLUMNS) % 2 == 0
 
 
 def draw_code(picture: NDArray[np.uint8], code: FrameCode) -> None:
-    """Draw the block into a picture, (height, width) or (height, width, channels), on a black panel half a cell
-    wider."""
+    """Draw the block into a picture, (height, width[, channels]), on a black panel half a cell wider."""
     height, width = picture.shape[:2]
     box = code_box(width, height)
     margin = (box.cell + 1) // 2
@@ -150,8 +149,7 @@ def _gray(picture: NDArray[Any]) -> Floats:
 
 
 def _places(gray: Floats) -> Iterator[tuple[float, float, float, float]]:
-    """(left, top, cell width, cell height) where the block may lie: first where it was drawn, then where it is
-    found."""
+    """(left, top, cell width, cell height) where the block may lie: where it is drawn, then where it is found."""
     height, width = gray.shape
     if min(width // (COLUMNS + 2), height // 22) >= 2:
         box = code_box(width, height)
@@ -163,13 +161,12 @@ def _read_at(gray: Floats, left: float, top: float, across: float, down: float) 
     height, width = gray.shape
     if left < -across or top < -down or left + across * COLUMNS > width + across or top + down * ROWS > height + down:
         return None
+    edges = np.array([_middle(left + column * across, across, width) for column in range(COLUMNS)])
     cells = np.empty((ROWS, COLUMNS), np.float32)
     for row in range(ROWS):
         first, last = _middle(top + row * down, down, height)
-        lines = gray[first:last]
-        for column in range(COLUMNS):
-            start, end = _middle(left + column * across, across, width)
-            cells[row, column] = lines[:, start:end].mean()
+        line = np.append(gray[first:last].mean(axis=0), np.float32(0))  # one more, so that the last edge may be the end
+        cells[row] = np.add.reduceat(line, edges.ravel())[::2] / (edges[:, 1] - edges[:, 0])
     timing = np.concatenate((cells[0], cells[-1]))
     expected = np.concatenate((_TIMING, _TIMING))
     white, black = timing[expected], timing[~expected]
@@ -233,8 +230,7 @@ _TRIES = 64
 
 
 def _lasting_alternations(white: NDArray[np.bool_], step: int) -> NDArray[np.float64]:
-    """(row, left edge, cell width) of every alternation that the row before or after it shows in the same place, by
-    row."""
+    """(row, left edge, cell width) of every alternation that a row beside it shows in the same place too, by row."""
     rows = range(0, len(white), step)
     lines = [_alternations(white[row]) for row in rows]
     lasting = [np.zeros((0, 3))]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from film_archive.core.facts import ColorFacts
 from film_archive.core.files import AtomicFile
+from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRate, Timecode
 from film_archive.media.av.encoders import encoder_for
 from film_archive.media.av.encoding import AudioSettings, AudioTrack, ContainerWriter, VideoSettings, VideoTrack
@@ -135,7 +136,7 @@ def make_clip(spec: ClipSpec, folder: Path) -> Path:
     """Make a clip as `folder`/`name.container`; refuses an existing file."""
     target = folder / spec.file_name
     with AtomicFile(target) as new:
-        write_clip(spec, new.file)  # type: ignore[arg-type]  # IO[bytes] opened for binary is a BinaryIO
+        write_clip(spec, new.file, printable(target))  # type: ignore[arg-type]  # IO[bytes] opened for binary is a BinaryIO
         new.commit()
     return target
 
@@ -145,8 +146,8 @@ def cached_clip(spec: ClipSpec, folder: Path) -> Path:
     return cached_folder(spec, folder, lambda here: make_clip(spec, here)) / spec.file_name
 
 
-def write_clip(spec: ClipSpec, target: BinaryIO) -> None:
-    """Write a clip into an open binary file."""
+def write_clip(spec: ClipSpec, target: BinaryIO, name: str | None = None) -> None:
+    """Write a clip into an open binary file, which errors call by `name`."""
     metadata = dict(spec.metadata)
     with ContainerWriter(
         target,
@@ -155,6 +156,7 @@ def write_clip(spec: ClipSpec, target: BinaryIO) -> None:
         metadata=metadata,
         timecode=spec.start,
         reel=spec.reel,
+        name=name or spec.file_name,
     ) as writer:
         video = writer.add_video(_video_settings(spec))
         sound = [writer.add_audio(_audio_settings(track)) for track in spec.audio]

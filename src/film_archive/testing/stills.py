@@ -115,11 +115,14 @@ def _write(spec: SequenceSpec, number: int, picture: NDArray[np.uint8], target: 
             raise StorageError(f"Could not write {target}: {output.geterror()}.")
     finally:
         output.close()
+    if spec.format == "dpx":
+        with open(target, "r+b") as made:  # OpenImageIO stores the whole path, which differs from machine to machine
+            made.seek(36)
+            made.write(target.name.encode()[:99].ljust(100, b"\0"))
 
 
 def _pixels(kind: str, picture: NDArray[np.uint8]) -> tuple[NDArray[Any], str]:
-    """The picture as the format stores it: EXR scene-linear (display gamma 2.4 undone), DPX and TIFF 16 bits, JPEG
-    8."""
+    """The picture as the format stores it: EXR scene-linear (gamma 2.4 undone), DPX and TIFF 16 bits, JPEG 8."""
     if kind == "exr":
         return (picture.astype(np.float32) / 255) ** np.float32(2.4), "half"
     if kind == "jpeg":
@@ -148,7 +151,6 @@ def _attributes(spec: SequenceSpec, number: int) -> list[tuple[str, Any]]:
     if spec.format == "jpeg":
         attributes.append(("compression", "jpeg:95"))
     if spec.reel is not None:
-        attributes.append({"dpx": ("dpx:InputDevice", spec.reel), "exr": ("reelName", spec.reel)}.get(
-            spec.format, ("ImageDescription", f"reel {spec.reel}")
-        ))
+        place = {"dpx": "dpx:InputDevice", "exr": "reelName"}.get(spec.format)
+        attributes.append(("ImageDescription", f"reel {spec.reel}") if place is None else (place, spec.reel))
     return attributes

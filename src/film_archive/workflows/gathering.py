@@ -34,9 +34,20 @@ class Found:
     mtime_ns: int
     mode: int
     identity: str
-    """Changes when the file does: device, inode, size, modification and change time."""
+    """Changes when the file does (see `identity_of`)."""
     empty: bool = False
     target: str | None = None
+    """For symbolic links: where they point, as text."""
+    raw_target: bytes | None = None
+    """The same as bytes, where it is not UTF-8."""
+
+
+def identity_of(status: os.stat_result) -> str:
+    """Changes when a file's content does: size, modification and change time.
+
+    Neither device nor inode number is in it: they are others after a restart, or after a camera card was put in again.
+    """
+    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +139,7 @@ def _sequence(images: ImageSequence, files: dict[str, Found]) -> FoundSequence:
 class _Walk:
     def __init__(self, leave_out: set[str]) -> None:
         self._leave_out = leave_out
+        self._leave_out_names = {os.path.basename(path) for path in leave_out}
         self._junk = 0
         self._left_out: list[tuple[str, str]] = []
 
@@ -145,74 +157,109 @@ class _Walk:
             raise NotSupported(f"{printable(path)} is {kind_of(status.st_mode)}, which can't be archived.")
 
     def folder(self, path: Path, name: str) -> Iterator[Found]:
+        """A folder, then all below it; however deep it is."""
+        found, items = self._open_folder(path, name)
+        yield found
+        stack = [(name, iter(items))]
+        while stack:
+            above, rest = stack[-1]
+            item = next(rest, None)
+            if item is None:
+                stack.pop()
+                continue
+            below = f"{above}/{item.name}" if above else item.name
+            found_below = self._item(item, below)
+            if found_below is None:
+                continue
+            if found_below.kind == Kind.FOLDER:
+                found_below, items = self._open_folder(found_below.path, below)
+                stack.append((below, iter(items)))
+            yield found_below
+
+    def _open_folder(self, path: Path, name: str) -> tuple[Found, list[os.DirEntry[str]]]:
         try:
             with os.scandir(path) as scan:
                 items = sorted(scan, key=lambda item: os.fsencode(item.name))
             status = path.stat()
         except OSError as error:
             raise from_os_error(error, f"read the folder {printable(path)}") from error
-        kept = [item for item in items if not self._is_skipped(item)]
-        yield _found(path, name, Kind.FOLDER, status, size=0, empty=not kept)
-        for item in kept:
-            below = f"{name}/{item.name}" if name else item.name
-            yield from self._item(item, below)
+        kept = [item for item in items if not self._is_skipped(item, at_root=not name)]
+        return _found(path, name, Kind.FOLDER, status, size=0, empty=not kept), kept
 
-    def _item(self, item: os.DirEntry[str], name: str) -> Iterator[Found]:
+    def _item(self, item: os.DirEntry[str], name: str) -> Found | None:
         path = Path(item.path)
         try:
             status = item.stat(follow_symlinks=False)
             if stat.S_ISLNK(status.st_mode):
-                yield _found(path, name, Kind.SYMLINK, status, size=0, target=os.readlink(path))
-                return
+                return _found(path, name, Kind.SYMLINK, status, size=0, target=os.fsencode(path.readlink()))
         except OSError as error:
             raise from_os_error(error, f"read {printable(path)}") from error
         if stat.S_ISDIR(status.st_mode):
-            yield from self.folder(path, name)
-        elif stat.S_ISREG(status.st_mode):
-            yield self._file(path, name, status)
-        else:
-            self._left_out.append((printable(path), f"is {kind_of(status.st_mode)}"))
+            return _found(path, name, Kind.FOLDER, status, size=0)
+        if stat.S_ISREG(status.st_mode):
+            return self._file(path, name, status)
+        self._left_out.append((printable(path), f"is {kind_of(status.st_mode)}"))
+        return None
 
     def _file(self, path: Path, name: str, status: os.stat_result) -> Found:
         if not os.access(path, os.R_OK):
             raise Refused(f"{printable(path)} may not be read by this user; nothing was written.")
         return _found(path, name, Kind.FILE, status, size=status.st_size)
 
-    def _is_skipped(self, item: os.DirEntry[str]) -> bool:
+    def _is_skipped(self, item: os.DirEntry[str], *, at_root: bool) -> bool:
         if layout.is_junk(item.name):
             self._junk += 1
             return True
-        if item.name == layout.OWN or layout.is_own_temporary(item.name):
+        if item.name == layout.OWN:
+            if not at_root:
+                self._left_out.append((printable(item.path), "is another archive's own data, made anew for this one"))
             return True
-        return os.path.realpath(item.path) in self._leave_out
+        if layout.is_own_temporary(item.name):
+            return True
+        return item.name in self._leave_out_names and os.path.realpath(item.path) in self._leave_out
 
     def result(self, entries: list[Found]) -> Gathered:
         for entry in entries:
             layout.check_member_name(entry.member)
-        clashing = layout.clashes(entry.member for entry in entries)
-        if clashing:
-            first, second = clashing[0]
-            raise Refused(
-                f"{printable(first)} and {printable(second)} are one file where case or Unicode form is ignored; "
-                "rename one of them. Nothing was written."
-            )
+        refuse_clashes(entries)
         return Gathered(tuple(entries), self._junk, tuple(self._left_out))
 
 
-def _found(path: Path, name: str, kind: Kind, status: os.stat_result, **more: object) -> Found:
+def refuse_clashes(entries: Iterable[Found]) -> None:
+    """Raise Refused where two would be one file somewhere."""
+    clashing = layout.clashes(entry.member for entry in entries)
+    if clashing:
+        first, second = clashing[0]
+        raise Refused(
+            f"{printable(first)} and {printable(second)} are one file where case or Unicode form is ignored; "
+            "rename one of them. Nothing was written."
+        )
+
+
+def _found(
+    path: Path,
+    name: str,
+    kind: Kind,
+    status: os.stat_result,
+    *,
+    size: int,
+    empty: bool = False,
+    target: bytes | None = None,
+) -> Found:
     member, raw = layout.member_name(name)
-    target = more.pop("target", None)
+    text, raw_target = (None, None) if target is None else layout.member_name(os.fsdecode(target))
     return Found(
         path=path,
         member=member,
         raw_name=raw,
         kind=kind,
-        size=int(str(more["size"])),
+        size=size,
         mtime_ns=status.st_mtime_ns,
         mode=stat.S_IMODE(status.st_mode),
-        identity=f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}",
-        empty=bool(more.get("empty", False)),
-        target=None if target is None else printable(str(target)),
+        identity=identity_of(status),
+        empty=empty,
+        target=text,
+        raw_target=raw_target,
     )
 
 

@@ -6,21 +6,33 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from film_archive.archive import layout, writer
+from film_archive.archive import folder, layout, writer
+from film_archive.archive.entries import parts_of
 from film_archive.archive.folder import FolderWriter
-from film_archive.archive.writer import Writer, ZipWriter
-from film_archive.core import files
+from film_archive.archive.reader import open_archive
+from film_archive.archive.writer import Completed, Writer, ZipWriter
+from film_archive.core import copying, files
 from film_archive.core.digest import KEY
-from film_archive.core.errors import Damaged, NotFound, NotMedia, NotSupported, Refused, UsageError
+from film_archive.core.errors import Damaged, NotFound, NotMedia, NotSupported, Refused, SourceChanged, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.manifest import Member, Role
 from film_archive.core.source import FileSource, printable
 from film_archive.media.clips import clip_of_sequence
-from film_archive.workflows.gathering import Found, FoundSequence, Gathered, Kind, gather, gather_folder, grouped
+from film_archive.workflows.gathering import (
+    Found,
+    FoundSequence,
+    Gathered,
+    Kind,
+    gather,
+    gather_folder,
+    grouped,
+    identity_of,
+    refuse_clashes,
+)
 
 OnBytes = Callable[[int], None]
 OnNote = Callable[[str], None]
@@ -80,12 +92,23 @@ def plan_archive(target: Path, sources: Sequence[Path], *, in_place: bool = Fals
     """Look at everything that would be archived; raises what `create_archive` would refuse."""
     if in_place:
         return ArchivePlan(target, gather_folder(target))
+    if os.path.lexists(target) and not _journal_of(target).exists():
+        raise _exists(target)
     if not sources:
         raise UsageError("Nothing to archive was named; give files or folders.")
-    gathered = gather(sources, leave_out=(target, *_working_files(target)))
-    if not gathered.entries:
-        raise UsageError("There is nothing to archive in what was named.")
-    return ArchivePlan(target, gathered)
+    return ArchivePlan(target, _of_a_zip(gather(sources, leave_out=(target, *_working_files(target)))))
+
+
+def plan_add(target: Path, sources: Sequence[Path]) -> ArchivePlan:
+    """Look at everything that would be added; raises what `add_to_archive` would refuse before it opens the archive."""
+    if not target.exists():
+        raise NotFound(f"There is no archive {printable(target)}; make one with `create`.")
+    if not sources:
+        raise UsageError("Nothing to add was named; give files or folders.")
+    target = target.resolve()
+    if target.is_dir():
+        return ArchivePlan(target, _new_in_folder(target, sources))
+    return ArchivePlan(target, _of_a_zip(gather(sources, leave_out=(target, *_working_files(target)))))
 
 
 def create_archive(
@@ -94,20 +117,26 @@ def create_archive(
     *,
     in_place: bool = False,
     digests: Iterable[str] = (),
+    plan: ArchivePlan | None = None,
     on_bytes: OnBytes | None = None,
     on_note: OnNote | None = None,
 ) -> Made:
     """Make a new archive; continues one that a killed run left unfinished.
 
-    Raises Refused where the target exists, NoSpace before anything is written where it can't fit.
+    `plan` is that of `plan_archive`, if it was made already. Raises Refused where the target exists, NoSpace before
+    anything is written where it can't fit.
     """
     begun = time.monotonic()
-    if not in_place and os.path.lexists(target) and not writer.finish_completed(target):
-        raise Refused(f"{printable(target)} exists already; use `add` to put more into it, or another name.")
-    plan = plan_archive(target, sources, in_place=in_place)
+    if plan is None:
+        plan = plan_archive(target, sources, in_place=in_place)
+    completed = folder.take_completed(target) if in_place else writer.take_completed(target)
+    if completed is not None and _is_done(completed, target, plan.gathered):
+        return _made_before(completed, plan.gathered, begun)
     if in_place:
         archive: Writer = FolderWriter.create(target, algorithms=digests)
     else:
+        if os.path.lexists(target):
+            raise _exists(target)
         _require_room(target, plan.gathered)
         archive = ZipWriter.create(target, algorithms=digests)
     with archive:
@@ -119,35 +148,81 @@ def add_to_archive(
     sources: Sequence[Path],
     *,
     digests: Iterable[str] = (),
+    plan: ArchivePlan | None = None,
     on_bytes: OnBytes | None = None,
     on_note: OnNote | None = None,
 ) -> Made:
-    """Put more files into an archive; what has the name of a member already is refused."""
+    """Put more files into an archive; what has the name of a member already is refused.
+
+    Of a folder archive's own files those that are listed already, and did not change, are passed over.
+    """
     begun = time.monotonic()
-    if not target.exists():
-        raise NotFound(f"There is no archive {printable(target)}; make one with `create`.")
-    if target.is_dir():
-        gathered = _new_in_folder(target, sources)
+    if plan is None:
+        plan = plan_add(target, sources)
+    target, gathered = plan.archive, plan.gathered
+    in_place = target.is_dir()
+    completed = folder.take_completed(target) if in_place else writer.take_completed(target)
+    if completed is not None and _is_done(completed, target, gathered):
+        return _made_before(completed, gathered, begun)
+    if in_place:
         archive: Writer = FolderWriter.add_to(target, algorithms=digests)
     else:
-        gathered = gather(sources, leave_out=(target, *_working_files(target)))
         _require_room(target, gathered)
         archive = ZipWriter.add_to(target, algorithms=digests)
     with archive:
-        _refuse_present(archive, gathered)
-        return _fill(archive, gathered, begun, on_bytes, on_note)
+        return _fill(archive, _without_present(archive, gathered), begun, on_bytes, on_note)
 
 
 def abandon_unfinished(target: Path) -> bool:
     """Remove what a killed create or add has left; False where there was nothing."""
-    if target.is_dir():
-        work = target / layout.WORK
-        if not work.exists():
-            return False
-        with FolderWriter.add_to(target) if (target / layout.MANIFEST).exists() else FolderWriter.create(target) as folder:
-            folder.abandon()
-        return True
-    return writer.abandon(target)
+    if not target.is_dir():
+        target = target.resolve() if target.exists() else target
+        return writer.take_completed(target) is not None or writer.abandon(target)
+    if not (target / layout.WORK).exists():
+        return False
+    if folder.take_completed(target) is None and (target / layout.WORK).exists():
+        listed = (target / layout.MANIFEST).exists()
+        with FolderWriter.add_to(target) if listed else FolderWriter.create(target) as unfinished:
+            unfinished.abandon()
+    return True
+
+
+def _exists(target: Path) -> Refused:
+    return Refused(f"{printable(target)} exists already; use `add` to put more into it, or another name.")
+
+
+def _of_a_zip(gathered: Gathered) -> Gathered:
+    if not gathered.entries:
+        raise UsageError("There is nothing to archive in what was named.")
+    if len(gathered.entries) > layout.MOST_MEMBERS:
+        raise Refused(
+            f"These are {len(gathered.entries)} files and folders, and an archive in its zip form is for up to "
+            f"{layout.MOST_MEMBERS}; use `create --in-place`, or several archives. Nothing was written."
+        )
+    return gathered
+
+
+def _is_done(completed: Completed, target: Path, gathered: Gathered) -> bool:
+    """Whether a run that was killed when it had finished had the very job that is asked for now."""
+    with open_archive(target) as archive:
+        present = {member.path for member in archive.members()}
+    return all(
+        completed.identities.get(entry.member) == entry.identity if entry.kind == Kind.FILE else entry.member in present
+        for entry in gathered.entries
+    )
+
+
+def _made_before(completed: Completed, gathered: Gathered, begun: float) -> Made:
+    return Made(
+        completed.sealed.path,
+        members=completed.sealed.members,
+        bytes=completed.sealed.bytes,
+        generation=completed.sealed.generation,
+        seconds=time.monotonic() - begun,
+        junk=gathered.junk,
+        reused=len(completed.identities),
+        left_out=gathered.left_out,
+    )
 
 
 def _fill(
@@ -161,7 +236,11 @@ def _fill(
             _add_file(archive, entry, made, on_bytes, on_note)
         elif entry.kind == Kind.SYMLINK:
             archive.add_symlink(
-                entry.member, entry.target or "", mtime_ns=entry.mtime_ns, raw_name=_hex(entry.raw_name)
+                entry.member,
+                entry.target or "",
+                mtime_ns=entry.mtime_ns,
+                raw_name=_hex(entry.raw_name),
+                raw_target=_hex(entry.raw_target),
             )
         else:
             archive.add_folder(
@@ -206,6 +285,8 @@ def _add_file(
     if member is not None and on_bytes is not None:
         on_bytes(member.size)
     with FileSource(entry.path) as source:
+        if identity_of(source.status) != entry.identity:
+            raise SourceChanged(f"{source.name} changed since it was looked at; try again when nothing writes to it.")
         if member is None:
             facts, problem = _facts(source)
             if on_note is not None:
@@ -269,8 +350,10 @@ def _new_in_folder(target: Path, sources: Sequence[Path]) -> Gathered:
             parts.append(gather_folder(target))
         else:
             parts.append(gather([source], root="" if relative.parent == Path() else str(relative.parent)))
+    entries = [entry for part in parts for entry in part.entries]
+    refuse_clashes(entries)
     return Gathered(
-        tuple(entry for part in parts for entry in part.entries),
+        tuple(entries),
         sum(part.junk for part in parts),
         tuple(item for part in parts for item in part.left_out),
     )
@@ -280,16 +363,41 @@ def _is_below(path: Path, folder: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
-def _refuse_present(archive: Writer, gathered: Gathered) -> None:
-    present = {layout.fold(member.path): member for member in archive._base_members()}
-    for entry in gathered.entries:
-        there = present.get(layout.fold(entry.member))
-        if there is None or (entry.kind == Kind.FOLDER and there.role == Role.FOLDER):
-            continue
+def _without_present(archive: Writer, gathered: Gathered) -> Gathered:
+    """What is to be added: without folders that are listed, and in the folder form without files that are.
+
+    Raises Refused where another file has a member's name, or a listed file has changed.
+    """
+    wanted = {layout.fold(entry.member): entry for entry in gathered.entries}
+    present = set()
+    for member in archive.base_members():
+        for part in parts_of(member):
+            entry = wanted.get(layout.fold(part.path))
+            if entry is None:
+                continue
+            if not _is_listed(archive, entry, part):
+                raise Refused(
+                    f"{printable(archive.target)} has a member {printable(part.path)} already; nothing was changed. "
+                    "Rename the new file, or put it below a folder."
+                )
+            present.add(entry.member)
+    entries = tuple(entry for entry in gathered.entries if entry.member not in present)
+    return replace(gathered, entries=entries)
+
+
+def _is_listed(archive: Writer, entry: Found, member: Member) -> bool:
+    if entry.kind == Kind.FOLDER or member.role == Role.FOLDER:
+        return entry.kind == Kind.FOLDER and member.role == Role.FOLDER and entry.member == member.path
+    if not isinstance(archive, FolderWriter) or not _is_below(entry.path, archive.target):
+        return False
+    if entry.kind == Kind.SYMLINK:
+        return member.role == Role.SYMLINK and (entry.target, entry.raw_target) == (member.target, member.raw_target)
+    if (entry.member, entry.size, entry.mtime_ns) != (member.path, member.size, member.mtime_ns):
         raise Refused(
-            f"{printable(archive.target)} has a member {printable(there.path)} already; nothing was changed. "
-            "Rename the new file, or put it below a folder."
+            f"{printable(entry.path)} has changed since it was archived; nothing was changed. Run `check`, and put the "
+            "file back as it was, or keep the new one under another name."
         )
+    return True
 
 
 def _require_room(target: Path, gathered: Gathered) -> None:
@@ -300,13 +408,17 @@ def _require_room(target: Path, gathered: Gathered) -> None:
     biggest = max((entry for entry in gathered.entries if entry.kind == Kind.FILE), key=lambda e: e.size, default=None)
     done = sum(path.stat().st_size for path in _working_files(target) if path.exists())
     needed = gathered.bytes - done
-    if needed <= files.free_space(folder) or (biggest is not None and files.can_share(biggest.path, folder)):
+    if needed <= files.free_space(folder) or (biggest is not None and copying.can_share(biggest.path, folder)):
         return
     files.require_space(folder, needed, f"{printable(target)}")
 
 
 def _working_files(target: Path) -> tuple[Path, Path]:
-    return files.temporary_name(target, "work"), files.temporary_name(target, "journal")
+    return files.temporary_name(target, "work"), _journal_of(target)
+
+
+def _journal_of(target: Path) -> Path:
+    return files.temporary_name(target, "journal")
 
 
 def _hex(raw: bytes | None) -> str | None:

@@ -1,5 +1,7 @@
-"""Which of FFmpeg's encoders makes which codec and profile, in the names of `media.codecs`. A new codec is one row
-here."""
+"""Which of FFmpeg's encoders makes which codec and profile, in the names of `media.codecs`.
+
+A new codec is one row here.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,7 @@ RGB = ColorFacts(primaries="bt709", transfer="iec61966-2-1", range="full")
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """An encoder of FFmpeg's, how it is set for a profile, and the pixel format it takes where nothing else is asked
-    for."""
+    """An encoder of FFmpeg's, how it is set for a profile, and the pixel format it takes unless told otherwise."""
 
     name: str
     pixel_format: str
@@ -41,6 +42,11 @@ def _x264(profile: str, pixel_format: str) -> Encoder:
     return Encoder("libx264", pixel_format, {"profile": profile}, intra=False)
 
 
+def _x265(pixel_format: str) -> Encoder:
+    return Encoder("libx265", pixel_format, {"x265-params": "log-level=none"}, intra=False, tag="hvc1")
+
+
+_ALL_INTRA = {"profile": "high422", "x264-params": "keyint=1:log=none"}
 _AVC_INTRA = {"profile": "high422", "x264-params": "avcintra-class=100:avcintra-flavor=sony:log=none"}
 
 _VIDEO: dict[str, dict[str, Encoder]] = {
@@ -67,14 +73,13 @@ _VIDEO: dict[str, dict[str, Encoder]] = {
         "Main": _x264("main", "yuv420p"),
         "High 10": _x264("high10", "yuv420p10le"),
         "High 4:2:2": _x264("high422", "yuv422p10le"),
-        "High 4:2:2 Intra": Encoder("libx264", "yuv422p10le", {"profile": "high422", "x264-params":
-        "keyint=1:log=none"}), "AVC-Intra 100": Encoder("libx264", "yuv422p10le", _AVC_INTRA),
+        "High 4:2:2 Intra": Encoder("libx264", "yuv422p10le", _ALL_INTRA),
+        "AVC-Intra 100": Encoder("libx264", "yuv422p10le", _AVC_INTRA),
     },
     "h265": {
-        "Main": Encoder("libx265", "yuv420p", {"x265-params": "log-level=none"}, intra=False, tag="hvc1"),
-        "Main 10": Encoder("libx265", "yuv420p10le", {"x265-params": "log-level=none"}, intra=False, tag="hvc1"),
-        "Range Extensions": Encoder("libx265", "yuv422p10le", {"x265-params": "log-level=none"}, intra=False,
-        tag="hvc1"),
+        "Main": _x265("yuv420p"),
+        "Main 10": _x265("yuv420p10le"),
+        "Range Extensions": _x265("yuv422p10le"),
     },
     "jpeg2000": {"": Encoder("jpeg2000", "yuv422p10le")},
     "mjpeg": {"": Encoder("mjpeg", "yuvj422p", {"flags": "+qscale", "global_quality": str(3 * 118)}, color=JFIF)},

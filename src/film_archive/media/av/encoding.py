@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -17,76 +16,34 @@ from typing import Any, BinaryIO, Self
 
 import av
 import numpy as np
-from av.audio.stream import AudioStream
 from av.codec.context import Flags
 from av.video.reformatter import VideoReformatter
-from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from film_archive.core.errors import FilmArchiveError, UsageError, from_os_error
-from film_archive.core.facts import ColorFacts
 from film_archive.core.source import printable
-from film_archive.core.timecode import FrameRate, Timecode
-from film_archive.media.av.encoders import Encoder
+from film_archive.core.timecode import Timecode
 from film_archive.media.av.frames import converted, copy_of, frame_of
 from film_archive.media.av.opening import explained
+from film_archive.media.av.settings import (
+    QUICKTIME,
+    AudioSettings,
+    VideoSettings,
+    audio_stream,
+    field_marker,
+    layout_of,
+    timescale,
+    video_stream,
+)
 
-_QUICKTIME = ("mov", "mp4", "ipod", "ismv")
-_FIELD_ORDER = {"progressive": "progressive", "tff": "tt", "bff": "bb"}
+__all__ = ["AudioSettings", "AudioTrack", "ContainerWriter", "VideoSettings", "VideoTrack"]
+
 _BUFFER = 1 << 18
 _GLOBAL_HEADER = 0x40  # AVFMT_GLOBALHEADER: the codec's header goes into the container, not into the packets
 
 
-@dataclass(frozen=True, kw_only=True)
-class VideoSettings:
-    """How a picture track is made. Pictures of another size or format are converted to this one."""
-
-    encoder: Encoder
-    width: int
-    height: int
-    rate: FrameRate
-    time_base: Fraction | None = None
-    """Seconds of one tick; one frame where nothing is said. For pictures that are shown for different times."""
-    pixel_format: str | None = None
-    bit_rate: int | None = None
-    gop: int | None = None
-    b_frames: int = 0
-    pixel_aspect: Fraction = Fraction(1)
-    color: ColorFacts | None = None
-    """Tags, and the matrix and range that RGB pictures are turned into; the encoder's own where nothing is said."""
-    scan: str = "progressive"
-    """"progressive", "tff" or "bff"."""
-    threads: int = 1
-    """0 is as many as the machine has; with other than 1 some encoders' bytes differ from machine to machine."""
-    options: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def tick(self) -> Fraction:
-        """Seconds of one tick."""
-        return 1 / Fraction(self.rate) if self.time_base is None else self.time_base
-
-    @property
-    def colors(self) -> ColorFacts:
-        """The colour tags that are written."""
-        return self.encoder.color if self.color is None else self.color
-
-
-@dataclass(frozen=True, kw_only=True)
-class AudioSettings:
-    """How a sound track is made; `codec` is FFmpeg's name ("pcm_s24le", "aac", …)."""
-
-    codec: str = "pcm_s24le"
-    sample_rate: int = 48_000
-    channels: int = 2
-    bit_rate: int | None = None
-    keep: tuple[int, int | None] | None = None
-    """Write only packets that begin at or after the first of these samples and before the second: coded sound begins
-    with a packet of run-up before sample 0, which not every container can hold, and pieces to be joined share none."""
-
-
 class _Sink:
-    """What FFmpeg writes into: hands on to a file, keeps the first error, and can be shut before FFmpeg adds its
-    end."""
+    """What FFmpeg writes into: a file, whose first error is kept, and which can be shut before FFmpeg adds its end."""
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         self.file, self.name = file, name
@@ -117,11 +74,12 @@ class ContainerWriter:
     """One media file that is being written: add its tracks, write into them, close it.
 
     `target` is a path (an existing file is overwritten: names are the caller's business) or an open binary file, which
-    stays open. `container` is FFmpeg's muxer ("mov", "mp4", "mxf", "wav", …), `options` are the muxer's.
+    stays open and is called `name` in errors. `container` is FFmpeg's muxer ("mov", "mp4", "mxf", "wav", …), `options`
+    are the muxer's.
 
     `timecode` is that of the first frame. MOV gets a tmcd track, with the reel as its name; MP4 a tmcd track and the
-    reel as metadata key (`com.apple.proapps.reel`); MXF a material package timecode and the reel as a tape package. FFmpeg's
-    MXF has no place for a pixel aspect beside DNxHD and DNxHR.
+    reel as metadata key (`com.apple.proapps.reel`); MXF a material package timecode and the reel as a tape package.
+    FFmpeg's MXF has no place for a pixel aspect beside DNxHD and DNxHR.
     """
 
     def __init__(
@@ -133,6 +91,7 @@ class ContainerWriter:
         metadata: Mapping[str, str] | None = None,
         timecode: Timecode | None = None,
         reel: str | None = None,
+        name: str | None = None,
     ) -> None:
         self.container = container
         self.tracks: list[VideoTrack | AudioTrack] = []
@@ -146,9 +105,9 @@ class ContainerWriter:
                 self._owned = file = open(target, "wb")  # noqa: SIM115  closed by close() and abort()
             except OSError as error:
                 raise from_os_error(error, f"write {printable(target)}") from error
-            self._sink = _Sink(file, printable(target))
+            self._sink = _Sink(file, name or printable(target))
         else:
-            self._sink = _Sink(target, printable(str(getattr(target, "name", "the file"))))
+            self._sink = _Sink(target, name or printable(str(getattr(target, "name", "the file"))))
         self._output: av.container.OutputContainer | None = None
         with self._explaining():
             self._output = av.open(
@@ -158,10 +117,9 @@ class ContainerWriter:
     def add_video(self, settings: VideoSettings) -> VideoTrack:
         """A new picture track; all tracks are added before the first picture or sound is written."""
         output = self._fresh()
-        if self.container in _QUICKTIME:
-            # Whole frames, and whole samples beside them, have to be expressible; FFmpeg's own choice for the movie
-            # is 1000.
-            scale = str(_timescale(settings.tick))
+        if self.container in QUICKTIME:
+            # Whole frames, and samples beside them, have to be expressible; FFmpeg's choice for the movie is 1000.
+            scale = str(timescale(settings.tick))
             self._options.setdefault("video_track_timescale", scale)
             self._options.setdefault("movie_timescale", scale)
         with self._explaining():
@@ -242,7 +200,7 @@ class ContainerWriter:
         if self._timecode is not None:
             metadata.setdefault("timecode", str(self._timecode))
         if self._reel is not None:
-            if self.container in _QUICKTIME and (self.container != "mov" or self._timecode is None):
+            if self.container in QUICKTIME and (self.container != "mov" or self._timecode is None):
                 metadata.setdefault("com.apple.proapps.reel", self._reel)
                 flags = options.get("movflags", "")
                 if "use_metadata_tags" not in flags:
@@ -294,8 +252,8 @@ class VideoTrack:
         self._next = 0
         self._reformatter = VideoReformatter()
         self._format = settings.pixel_format or settings.encoder.pixel_format
-        self._fields = None if settings.scan == "progressive" else _field_marker(settings, self._format)
-        self._stream = _video_stream(output, settings)
+        self._fields = None if settings.scan == "progressive" else field_marker(settings, self._format)
+        self._stream = video_stream(output, settings)
         self._context = self._stream.codec_context
 
     def write(self, picture: NDArray[Any] | av.VideoFrame, at: int | None = None, duration: int = 1) -> None:
@@ -348,8 +306,8 @@ class AudioTrack:
         self.settings = settings
         self._writer = writer
         self._next = 0
-        self._layout = _layout(settings.codec, settings.channels)
-        self._stream = _audio_stream(output, settings, self._layout)
+        self._layout = layout_of(settings.codec, settings.channels)
+        self._stream = audio_stream(output, settings, self._layout)
 
     def write(self, samples: NDArray[Any], at: int | None = None) -> None:
         """Add samples, (count, channels) of int16, int32 or float32 (±1); `at` is the first one's number."""
@@ -384,80 +342,3 @@ class AudioTrack:
                 if packet.pts is not None and packet.pts >= first and (end is None or packet.pts < end)
             ]
         self._writer._mux(packets)
-
-
-def _video_stream(output: av.container.OutputContainer, settings: VideoSettings) -> VideoStream:
-    encoder, color = settings.encoder, settings.colors
-    named = {
-        "color_primaries": color.primaries,
-        "color_trc": color.transfer,
-        "colorspace": color.matrix,
-        "color_range": {"limited": "tv", "full": "pc"}.get(color.range or ""),
-        "field_order": _FIELD_ORDER[settings.scan],
-    }
-    options = {key: value for key, value in named.items() if value is not None} | dict(encoder.options)
-    stream = output.add_stream(encoder.name, rate=Fraction(settings.rate))
-    assert isinstance(stream, VideoStream)
-    context = stream.codec_context
-    context.width, context.height = settings.width, settings.height
-    context.pix_fmt = settings.pixel_format or encoder.pixel_format
-    context.time_base = settings.tick
-    context.sample_aspect_ratio = settings.pixel_aspect
-    context.thread_count = settings.threads
-    if settings.bit_rate is not None:
-        context.bit_rate = settings.bit_rate
-    if not encoder.intra:
-        context.max_b_frames = settings.b_frames
-        if settings.gop is not None:
-            context.gop_size = settings.gop
-            options |= {"keyint_min": str(settings.gop), "sc_threshold": "0"}
-    if encoder.tag is not None and output.format.name in _QUICKTIME:
-        context.codec_tag = encoder.tag
-    context.flags |= Flags.frame_duration | Flags.bitexact
-    if settings.scan != "progressive":
-        context.flags |= Flags.interlaced_dct | Flags.interlaced_me
-        if encoder.name == "libx264":
-            given = options.get("x264-params")
-            options["x264-params"] = ":".join(filter(None, (given, f"{settings.scan}=1")))
-    context.options = options | dict(settings.options)
-    return stream
-
-
-def _audio_stream(output: av.container.OutputContainer, settings: AudioSettings, layout: str) -> AudioStream:
-    stream = output.add_stream(settings.codec, rate=settings.sample_rate)
-    if not isinstance(stream, AudioStream):
-        raise UsageError(f"{settings.codec} is not a codec for sound.")
-    stream.codec_context.layout = layout
-    stream.codec_context.time_base = Fraction(1, settings.sample_rate)
-    if settings.bit_rate is not None:
-        stream.codec_context.bit_rate = settings.bit_rate
-    stream.codec_context.flags |= Flags.bitexact
-    return stream
-
-
-def _layout(codec: str, channels: int) -> str:
-    """FFmpeg's layout: mono, stereo; more channels have no given meaning in PCM, and the usual one where sound is
-    coded."""
-    if channels <= 2:
-        return ("mono", "stereo")[channels - 1]
-    return f"{channels} channels" if codec.startswith("pcm_") else f"{channels}c"
-
-
-def _field_marker(settings: VideoSettings, pixel_format: str) -> av.filter.Graph:
-    """A filter that marks frames as interlaced: PyAV's frames have no way to say so."""
-    graph = av.filter.Graph()
-    width, height = settings.width, settings.height
-    picture = av.VideoFormat(pixel_format, width, height)
-    source = graph.add_buffer(width=width, height=height, format=picture, time_base=settings.tick)
-    marker = graph.add("setfield", f"mode={settings.scan}")
-    sink = graph.add("buffersink")
-    source.link_to(marker)
-    marker.link_to(sink)
-    graph.configure()
-    return graph
-
-
-def _timescale(tick: Fraction) -> int:
-    """A QuickTime timescale that expresses every tick exactly, and is fine enough for sound beside it."""
-    scale = tick.denominator
-    return scale if scale >= 10_000 else scale * 1000

@@ -84,8 +84,8 @@ def converted(
     """A frame scaled, and in another pixel format, matrix (H.273 MatrixCoefficients) and range; a new one, or the same.
 
     Without `matrix` and `full_range` the source's stay (RGB or gray → YUV: BT.709, limited). Transfer and primaries
-    are never converted. A caller who converts in several ways by turns passes a
-    VideoReformatter for each: making its tables takes longer than using them.
+    are never converted. A caller who converts in several ways by turns passes a VideoReformatter for each: making its
+    tables takes longer than using them. The frame is written to meanwhile: one thread at a time has it.
     """
     target = frame.format.name if pixel_format is None else pixel_format
     source_full = _is_full_range(frame)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from film_archive.core import files
+from film_archive.core import copying, files
+from film_archive.core.columns import Longs
 from film_archive.core.errors import NotSupported, OutOfRange
-from film_archive.core.frame_index import AudioIndex, FrameIndex, Longs
+from film_archive.core.frame_index import AudioIndex, FrameIndex
 from film_archive.core.source import ByteSource, printable
 from film_archive.core.timecode import FrameRange, Timecode
 from film_archive.media.cutting.mov_writer import CutTrack, lay_out
@@ -77,7 +78,7 @@ def cut_movie(clip: CutSource, frames: FrameRange, target: Path, *, on_bytes: fi
             new.file.flush()
             for run in layout.runs:
                 part = clip.source.slice(run.source_offset, run.length)
-                shared += files.transfer(part, descriptor, run.target_offset, on_bytes=on_bytes)
+                shared += copying.transfer(part, descriptor, run.target_offset, on_bytes=on_bytes)
             new.file.seek(layout.moov_offset)
             new.file.write(layout.moov)
         new.commit()

@@ -1,0 +1,85 @@
+"""A member's entries in the zip: everything that local header and directory say of it follows from its line in the manifest."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from film_archive.archive import zipformat
+from film_archive.archive.zipformat import Entry
+from film_archive.core.errors import Damaged
+from film_archive.core.manifest import Member, ProxyRecord, Role
+from film_archive.core.source import printable
+
+EPOCH_NS = 315_532_800 * 10**9
+"""1 January 1980, the date of what has none of its own: the time of making is not stored."""
+
+
+def parts_of(member: Member) -> Iterator[Member]:
+    """The files of an image sequence, each as a member of its own; of any other member itself."""
+    if member.sequence is not None:
+        yield from member.frame_members()
+    else:
+        yield member
+
+
+def entries_of(member: Member) -> Iterator[tuple[Entry, int]]:
+    """All of a member's entries in the zip's directory (an image sequence has one a frame), with their payloads' places."""
+    for part in parts_of(member):
+        placed = entry_of(part)
+        if placed is not None:
+            yield placed
+
+
+def entry_of(member: Member) -> tuple[Entry, int] | None:
+    """A member's entry in the zip's directory and the place of its payload; None for a line that has no bytes there."""
+    payload = member.offset
+    if payload is None:
+        return None
+    folder = member.role == Role.FOLDER
+    mtime_ns = member.mtime_ns
+    name = (member.path + "/" if folder else member.path).encode("utf-8", "surrogateescape")
+    numbers = (member.size, member.packed_size, payload)
+    if not (len(name) <= 0xFFFF and (member.crc32 or 0) <= 0xFFFFFFFF and all(0 <= n < 1 << 63 for n in numbers)):
+        raise Damaged(f"The manifest says of {printable(member.path[:80])} what can't be.")
+    entry = Entry(
+        name=name,
+        method=member.method,
+        crc32=member.crc32 or 0,
+        packed_size=member.packed_size,
+        size=member.size,
+        header_offset=0,
+        mtime=(EPOCH_NS if mtime_ns is None else mtime_ns) // 10**9,
+        mode=(stat.S_IFDIR if folder else stat.S_IFREG) | (member.mode if member.mode is not None else 0o644),
+    )
+    return at_payload(entry, payload), payload
+
+
+def naming_proxies(members: Callable[[], Iterable[Member]]) -> Iterator[Member]:
+    """Members, each original naming the proxies that are among them; `members` is asked twice."""
+    proxies: dict[str, list[ProxyRecord]] = {}
+    for member in members():
+        if member.role == Role.PROXY and member.of is not None and member.get("proxy"):
+            record = ProxyRecord.from_json({**member.get("proxy"), "path": member.path})
+            proxies.setdefault(member.of, []).append(record)
+    for member in members():
+        yield member.with_proxies(proxies.get(member.path, ())) if member.is_original else member
+
+
+def is_zero(data: bytes) -> bool:
+    return data.count(0) == len(data)
+
+
+def gaps_between(regions: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """What regions (start, end) leave free from byte 0 to the last one's end."""
+    position = 0
+    for start, end in sorted(regions):
+        if start > position:
+            yield position, start
+        position = max(position, end)
+
+
+def at_payload(entry: Entry, payload: int) -> Entry:
+    """The entry with the header offset that follows from where its payload lies."""
+    return replace(entry, header_offset=payload - zipformat.header_length(entry, payload))

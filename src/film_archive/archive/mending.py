@@ -1,0 +1,152 @@
+"""The writing that `repair` does: local headers and gaps as they should be, a directory behind its manifest, a new generation.
+
+Everything is written to an open file by functions that can be run again after a kill. Bytes of members are never among what
+is written.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from film_archive.archive import sealing, zipformat
+from film_archive.archive.entries import entries_of, gaps_between, is_zero, naming_proxies
+from film_archive.archive.reader import ZipArchive
+from film_archive.archive.salvage import FoundManifest
+from film_archive.archive.zipformat import Entry
+from film_archive.core import files
+from film_archive.core.digest import KEY, MultiHasher, read_ahead
+from film_archive.core.manifest import Header, Member, Superseded, archive_id, member_line
+from film_archive.core.source import ByteSource, FileSource, printable
+
+
+@contextmanager
+def editing(path: Path) -> Iterator[int]:
+    """The archive file, open for mending; what was written is durable when the block is left."""
+    with files.explaining(f"repair {printable(path)}", needed=lambda: 1, folder=path.parent):
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            yield descriptor
+            files.sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def cut_off(path: Path, size: int) -> None:
+    with editing(path) as descriptor:
+        os.ftruncate(descriptor, size)
+
+
+def mend_headers(descriptor: int, source: ByteSource, entries: Iterable[tuple[Entry, int]]) -> Iterator[str]:
+    """Write anew those local headers that are not as they should be; a sentence for each."""
+    for entry, payload in entries:
+        wanted = zipformat.local_header(entry, payload)
+        if source.read_at(entry.header_offset, len(wanted)) != wanted:
+            files.write_at(descriptor, wanted, entry.header_offset)
+            yield f"Wrote the local header of {printable(entry.path)} anew."
+
+
+def mend_sealed(path: Path) -> tuple[list[str], bool]:
+    """Local headers and gaps of a sealed archive; (sentences, whether bytes that no member uses had changed)."""
+    with ZipArchive(path) as archive, editing(path) as descriptor:
+        manifest = archive.manifest_entry
+        header = archive.require_manifest("be repaired")
+        assert manifest is not None
+        assert header.offset is not None
+        entries = [placed for member in archive.members() for placed in entries_of(member)]
+        done = list(mend_headers(descriptor, archive.file, [*entries, (manifest, header.offset)]))
+        regions = [(entry.header_offset, payload + entry.packed_size) for entry, payload in entries]
+        regions.append((manifest.header_offset, archive.directory.end.end))
+        regions.extend((region.offset, region.offset + region.length) for region in header.superseded)
+        for start, end in gaps_between(regions):
+            if end - start <= zipformat.LONGEST_GAP and not is_zero(archive.file.read_at(start, end - start)):
+                files.write_at(descriptor, bytes(end - start), start)
+                done.append(f"Made the gap from byte {start} to {end} zero again.")
+        changed = any(
+            digest_of_region(archive.file, region.offset, region.length) != region.xxh128 for region in header.superseded
+        )
+    return done, changed
+
+
+def write_directory_of(path: Path, found: FoundManifest) -> list[str]:
+    """Write the directory that belongs to a manifest right behind it, and those local headers that are not as they should be."""
+    with FileSource(path) as source, editing(path) as descriptor:
+
+        def entries() -> Iterator[tuple[Entry, int]]:
+            for member in found.members(source):
+                yield from entries_of(member)
+
+        done = list(mend_headers(descriptor, source, entries()))
+        done += mend_headers(descriptor, source, [(found.entry, found.payload)])
+        sealing.write_directory(descriptor, entries(), found.entry, found.payload)
+    return [f"Built the directory of generation {found.header.generation} from its manifest.", *done]
+
+
+def directory_size(source: ByteSource, found: FoundManifest) -> int:
+    """How many bytes the directory and end records that belong to a manifest have."""
+    total, count = len(zipformat.central_header(found.entry, found.payload)), 1
+    for member in found.members(source):
+        for entry, payload in entries_of(member):
+            total += len(zipformat.central_header(entry, payload))
+            count += 1
+    return total + len(zipformat.end_records(count, found.end, total, sealing.blank_seal()))
+
+
+def write_generation(path: Path, base: Header | None, members: Sequence[Member], *, rebuilt: bool) -> list[str]:
+    """Write a new manifest and directory behind all that is in the file; what no member uses is listed as superseded."""
+    with FileSource(path) as source, editing(path) as descriptor:
+        entries = [placed for member in members for placed in entries_of(member)]
+        done = list(mend_headers(descriptor, source, entries))
+        files.sync(descriptor)
+        regions = [(entry.header_offset, payload + entry.packed_size) for entry, payload in entries]
+        unused = tuple(_unused(source, [*regions, (source.size, source.size)]))
+        header = _header(base, members, sealing.manifest_place(source.size)[1], unused, rebuilt=rebuilt)
+        lines = (member_line(member) for member in naming_proxies(lambda: members))
+        manifest, payload = sealing.write_manifest(descriptor, source.size, _chain(header.to_line(), lines))
+        files.sync(descriptor)
+        sealing.write_directory(descriptor, entries, manifest, payload)
+    return done
+
+
+def digest_of_region(source: ByteSource, offset: int, length: int) -> str | None:
+    """XXH3-128 of a region; None where it is not in the file."""
+    if offset + length > source.size:
+        return None
+    hasher = MultiHasher()
+    for block in read_ahead(source, offset, length):
+        hasher.update(block)
+    return hasher.digests()[KEY]
+
+
+def _unused(source: ByteSource, regions: list[tuple[int, int]]) -> Iterator[Superseded]:
+    for start, end in gaps_between(regions):
+        if end - start <= zipformat.LONGEST_GAP and is_zero(source.read_at(start, end - start)):
+            continue
+        yield Superseded(offset=start, length=end - start, xxh128=digest_of_region(source, start, end - start) or "")
+
+
+def _header(
+    base: Header | None, members: Sequence[Member], offset: int, unused: tuple[Superseded, ...], *, rebuilt: bool
+) -> Header:
+    found = Header(archive_id="") if base is None else base
+    if base is None:
+        identity = archive_id([(member.path, member.digests) for member in members if member.is_original])
+        found = replace(found, archive_id=identity, more={})
+    return replace(
+        found,
+        generation=found.generation + (2 if rebuilt else 1),  # a generation was lost, or its number is not known
+        members=len(members),
+        bytes=sum(member.size for member in members),
+        offset=offset,
+        tool="film-archive repair",
+        superseded=unused,
+        more={**found.more, "rebuilt": True} if rebuilt else found.more,
+    )
+
+
+def _chain(first: bytes, others: Iterable[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from others
