@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+
+pytest.importorskip("hypothesis")
+
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -215,7 +215,7 @@ def test_an_image_s_index_has_one_frame_and_r3d_has_none(tmp_path: Path) -> None
 
 
 def test_a_path_and_a_source_say_the_same(card: Path) -> None:
-    for name in ("sound.wav", "plate.1001.dpx"):
+    for name in ("sound.wav", "plate.1001.dpx", "C0001.MP4"):
         path = card / "shots" / name
         with FileSource(path) as source:
             assert probe(source) == probe(path) == probe(str(path))

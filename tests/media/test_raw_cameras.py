@@ -103,6 +103,12 @@ def test_raw_photographs(head: bytes, name: str, container: str) -> None:
     assert "raw converter" in facts.note
 
 
+def test_heif_is_a_photograph_and_no_film() -> None:
+    facts = facts_of(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200), "IMG_0001.HEIC")
+    assert (facts.container, facts.codec, facts.decodable, facts.frames) == ("heif", "heif", False, 1)
+    assert "convert them" in facts.note
+
+
 def test_formats_that_are_known_by_name_only() -> None:
     facts = facts_of(b"\x01\x02" * 100, "A001C001_150101AB_CANON.RMF")
     assert (facts.container, facts.codec, facts.decodable, facts.reel) == ("rmf", "crm", False, "A001")

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 from fileseq import FileSequence
+
+pytest.importorskip("hypothesis")
+
 from hypothesis import given
 from hypothesis import strategies as st
 

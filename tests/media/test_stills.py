@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+
+pytest.importorskip("hypothesis")
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -209,6 +212,44 @@ def test_exr_that_is_whole_and_that_is_not(compression: str, tile: int) -> None:
     unwritten = bytearray(data)
     unwritten[end_of_header : end_of_header + 8] = bytes(8)
     assert "1 of its" in (exr_problem(MemorySource(bytes(unwritten))) or "")
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (5, b"\x10"),  # several parts
+        (5, b"\x08"),  # deep data
+        (0, b"no"),  # no EXR at all
+    ],
+)
+def test_exr_that_is_not_looked_into(place: int, value: bytes) -> None:
+    data = bytearray(making.exr()[:-30])
+    data[place : place + len(value)] = value
+    assert exr_problem(MemorySource(bytes(data))) is None
+
+
+@pytest.mark.parametrize("name", [b"dataWindow", b"compression"])
+def test_exr_headers_that_are_damaged_are_left_to_openimageio(name: bytes) -> None:
+    data = bytearray(making.exr())
+    at = data.index(name + b"\0") + len(name) + 1
+    at = data.index(b"\0", at) + 1
+    for size in (0xFFFFFFFF, 0x7FFFFFFF, 0):
+        struct.pack_into("<I", data, at, size)
+        assert exr_problem(MemorySource(bytes(data))) is None
+    assert exr_problem(MemorySource(bytes(making.exr()[:12]))) is None
+
+
+def test_tiled_exr_with_levels_is_not_looked_into() -> None:
+    import OpenImageIO as Oiio
+
+    spec = Oiio.ImageSpec(64, 64, 3, "half")
+    spec.tile_width = spec.tile_height = 32
+    data = bytearray(_written("exr", spec, np.zeros((64, 64, 3), np.float32)))
+    tiles = data.index(b"tiledesc\0") + len(b"tiledesc\0") + 4
+    data[tiles + 8] = 1
+    assert exr_problem(MemorySource(bytes(data[:-20]))) is None
+    data[tiles : tiles + 9] = bytes(9)
+    assert exr_problem(MemorySource(bytes(data[:-20]))) is None
 
 
 def test_errors_are_sentences() -> None:

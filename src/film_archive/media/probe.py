@@ -32,14 +32,16 @@ def probe(
     """The facts of one file, by its content.
 
     `rate` ("24", 23.976, "29.97df") is used where the file has none, to count a timecode that is kept without one
-    (sound, image headers). `sidecars` complete what the file does not say; for a path they are looked for beside it.
+    (sound, image headers). `sidecars` complete what the file does not say; for a file they are looked for beside it.
     Raises NotMedia, Damaged, NotSupported, NotFound, StorageError: each one sentence.
     """
-    given = Given.of(rate)
     if not isinstance(source, ByteSource):
         with FileSource(source) as opened:
-            return _probed(opened, given, _xml_beside(Path(source)) if sidecars is None else sidecars)
-    return _probed(source, given, sidecars or ())
+            return probe(opened, rate=rate, sidecars=sidecars)
+    given = Given.of(rate)
+    if sidecars is None:
+        sidecars = _xml_beside(source.path) if isinstance(source, FileSource) else ()
+    return _probed(source, given, sidecars)
 
 
 def index(source: ByteSource | str | os.PathLike[str]) -> FrameIndex:

@@ -28,6 +28,7 @@ _NOTES = {
     "xocn": f"X-OCN is decoded only by Sony's software: export it with RAW Viewer or a grading system; {_ALL_ELSE}.",
     "dng": f"DNG holds raw sensor data: develop it with a grading system or a raw converter; {_ALL_ELSE}.",
     "photograph": f"A camera's raw photograph: develop it with a raw converter; {_ALL_ELSE}.",
+    "heif": f"HEIF and AVIF photographs are not decoded here: convert them to TIFF or JPEG; {_ALL_ELSE}.",
 }
 
 
@@ -57,6 +58,11 @@ def _is_arriraw(head: bytes) -> bool:
 
 def _is_tiff(head: bytes) -> bool:
     return head[:4] in (b"II*\0", b"MM\0*")
+
+
+def _is_heif(head: bytes) -> bool:
+    """ISO/IEC 23008-12: a box file whose brand is one of images."""
+    return head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif")
 
 
 def _is_canon_box(head: bytes) -> bool:
@@ -136,12 +142,12 @@ def _dng(source: ByteSource) -> MediaFacts:
     )
 
 
-def _photograph(name: str) -> Callable[[ByteSource], MediaFacts]:
+def _photograph(name: str, codec: str = "photograph") -> Callable[[ByteSource], MediaFacts]:
     def read(source: ByteSource) -> MediaFacts:
         exif = read_exif(source)
         return _undecodable(
             name,
-            "photograph",
+            codec,
             frames=1,
             created=exif.created,
             created_source=exif.created_source,
@@ -170,6 +176,7 @@ FORMATS: tuple[RawFormat, ...] = (
     _photographs("cr3", "Canon raw photograph", _is_canon_box, by_name_too=True),
     _photographs("nef", "Nikon raw photograph", _is_tiff, by_name_too=True),
     _photographs("arw", "Sony raw photograph", _is_tiff, by_name_too=True),
+    RawFormat("heif", "heif", "HEIF photograph", ("heic", "heif", "avif"), _is_heif, _photograph("heif", "heif")),
     _photographs("raf", "Fujifilm raw photograph", lambda head: head.startswith(b"FUJIFILMCCD-RAW")),
     _photographs("orf", "Olympus raw photograph", lambda head: head[:4] in (b"IIRO", b"IIRS", b"MMOR")),
     _photographs("rw2", "Panasonic raw photograph", lambda head: head[:4] == b"IIU\0"),

@@ -7,7 +7,6 @@ its bytes say; its name only breaks ties.
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +18,8 @@ from film_archive.core.source import ByteSource
 from film_archive.core.timecode import FrameRate, RateLike, parse_rate
 from film_archive.media import stills
 from film_archive.media.containers import DEMUXERS, demuxer_of
+from film_archive.media.mov import MovFile, is_mov
+from film_archive.media.mxf import MxfFile, is_mxf
 from film_archive.media.raw_cameras import DNG, extension_of, raw_facts, raw_format, raw_format_by_name
 from film_archive.media.raw_cameras import FORMATS as RAW_FORMATS
 from film_archive.media.riff import is_wave
@@ -56,51 +57,18 @@ class Reader:
     index: Callable[[ByteSource], FrameIndex]
 
 
-# QuickTime and MXF: by their own readers where those are there, else by FFmpeg's demuxers.
-
-_MOV_ATOMS = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
-
-
 def _is_mov(source: ByteSource, head: bytes) -> bool:
     raw = raw_format(source, head)
-    if raw is not None and raw.codec == "photograph":  # Canon's CR3 is made of the same boxes
+    if raw is not None and raw.codec in ("photograph", "heif"):  # Canon's CR3 and HEIF are made of the same boxes
         return False
-    package = _package("mov")
-    return head[4:8] in _MOV_ATOMS if package is None else bool(package.is_mov(head))
+    return is_mov(head)
 
 
-def _is_mxf(source: ByteSource, head: bytes) -> bool:
-    package = _package("mxf")
-    return head[:4] == b"\x06\x0e\x2b\x34" if package is None else bool(package.is_mxf(head))
-
-
-def _own(
-    package: str, file: str, demuxer: str
-) -> tuple[Callable[[ByteSource, Given], MediaFacts], Callable[[ByteSource], FrameIndex]]:
-    def facts(source: ByteSource, given: Given) -> MediaFacts:
-        own = _package(package)
-        try:
-            if own is None:
-                return _libav().probe_with_libav(source, demuxer, container=_box_name(source, demuxer))  # type: ignore[no-any-return]
-            found: MediaFacts = getattr(own, file).open(source).facts()
-        except (Damaged, NotSupported) as error:
-            return _raw_or_raise(source, given, error)
-        return found
-
-    def index(source: ByteSource) -> FrameIndex:
-        own = _package(package)
-        if own is None:
-            return _libav().index_with_libav(source, demuxer)  # type: ignore[no-any-return]
-        found: FrameIndex = getattr(own, file).open(source).index()
-        return found
-
-    return facts, index
-
-
-def _box_name(source: ByteSource, demuxer: str) -> str:
-    """ "mp4" for what calls itself of another brand than QuickTime."""
-    head = source.read_at(0, 12)
-    return "mp4" if head[4:8] == b"ftyp" and head[8:] != b"qt  " else demuxer
+def _mov_facts(source: ByteSource, given: Given) -> MediaFacts:
+    try:
+        return MovFile.open(source).facts()
+    except (Damaged, NotSupported) as error:
+        return _raw_or_raise(source, given, error)
 
 
 def _raw_or_raise(source: ByteSource, given: Given, error: FilmArchiveError) -> MediaFacts:
@@ -110,11 +78,6 @@ def _raw_or_raise(source: ByteSource, given: Given, error: FilmArchiveError) -> 
         raise error
     facts = raw_facts(source, form, rate=given.rate)
     return replace(facts, diagnostics=(*facts.diagnostics, str(error)))
-
-
-def _package(name: str) -> Any:
-    full = f"film_archive.media.{name}"
-    return importlib.import_module(full) if importlib.util.find_spec(full) is not None else None
 
 
 def _libav() -> Any:
@@ -156,9 +119,19 @@ def _demuxed_index(source: ByteSource) -> FrameIndex:
 
 READERS: tuple[Reader, ...] = (
     Reader(
-        "mov", ("mov", "mp4", "m4v", "m4a", "qt", "3gp", "braw", "mqv", "insv"), _is_mov, *_own("mov", "MovFile", "mov")
+        "mov",
+        ("mov", "mp4", "m4v", "m4a", "qt", "3gp", "braw", "mqv", "insv"),
+        _is_mov,
+        _mov_facts,
+        lambda source: MovFile.open(source).index(),
     ),
-    Reader("mxf", ("mxf",), _is_mxf, *_own("mxf", "MxfFile", "mxf")),
+    Reader(
+        "mxf",
+        ("mxf",),
+        lambda source, head: is_mxf(head),
+        lambda source, given: MxfFile.open(source).facts(),
+        lambda source: MxfFile.open(source).index(),
+    ),
     Reader(
         "wav",
         ("wav", "bwf", "rf64", "wave"),
