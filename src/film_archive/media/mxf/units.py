@@ -258,7 +258,8 @@ class _ByIndex:
 
         None of the units looked at may hold a second content package: then the table's units are too long.
         """
-        self._reference, self._layout = 0, {}
+        self._reference = 0
+        self._layout: dict[bytes, int] = {}
         chosen: list[Klv] = []
         for unit in _spread(len(self._starts), 8).tolist():
             start, limit = int(self._starts[unit]), int(self._ends[unit])
