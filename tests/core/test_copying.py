@@ -72,7 +72,7 @@ def test_a_copy_that_came_out_wrong_is_found_and_removed(
             byte = os.pread(descriptor, 1, BLOCK + 99)
             os.pwrite(descriptor, bytes([byte[0] ^ 4]), BLOCK + 99)
 
-    monkeypatch.setattr(copying, "drop_cache", flip)
+    monkeypatch.setattr(files, "drop_cache", flip)
     with pytest.raises(Damaged, match="does not read back the same; it was removed"):
         copying.verified_copy(MemorySource(DATA), tmp_path / "a", algorithms=algorithms)
     assert names(tmp_path) == []
@@ -246,7 +246,7 @@ def test_what_came_out_wrong_is_not_removed(tmp_path: Path, monkeypatch: pytest.
             os.pwrite(descriptor, b"\0" * 64, 0)
 
     (tmp_path / "a").write_bytes(DATA)
-    monkeypatch.setattr(copying, "drop_cache", flip)
+    monkeypatch.setattr(files, "drop_cache", flip)
     with pytest.raises(Damaged):
         copying.move(tmp_path / "a", tmp_path / "b")
     assert names(tmp_path) == ["a"]

@@ -13,20 +13,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher, digest_source, read_ahead, with_key
 from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported, Refused, SourceChanged
-from film_archive.core.files import (
-    AtomicFile,
-    OnBytes,
-    drop_cache,
-    explaining,
-    remove,
-    rename_within,
-    sync,
-    sync_folder,
-    unwritten,
-    write_at,
-)
 from film_archive.core.reflink import block_size, clone_range
 from film_archive.core.source import ByteSource, FileIdentity, FileSource, kind_of, printable
 
@@ -53,7 +42,7 @@ def pour(
     *,
     algorithms: Iterable[str] = (KEY,),
     share: bool = True,
-    on_bytes: OnBytes | None = None,
+    on_bytes: files.OnBytes | None = None,
 ) -> Poured:
     """Put all bytes of a source into an open file at `offset`, digesting them in the same read.
 
@@ -66,7 +55,7 @@ def pour(
     position = 0
     for block in read_ahead(source, while_reading=hasher.update):
         start = max(position, shared)
-        write_at(target, block[start - position :], offset + start)
+        files.write_at(target, block[start - position :], offset + start)
         position += len(block)
         if on_bytes is not None:
             on_bytes(len(block))
@@ -74,7 +63,7 @@ def pour(
     return Poured(source.size, hasher.digests(), shared)
 
 
-def transfer(source: ByteSource, target: int, offset: int, *, on_bytes: OnBytes | None = None) -> int:
+def transfer(source: ByteSource, target: int, offset: int, *, on_bytes: files.OnBytes | None = None) -> int:
     """Put a source's bytes into an open file without digesting them: shared, else by the system, else through memory.
 
     Returns how many bytes are shared with the source's file. Raises as `pour` does.
@@ -84,14 +73,14 @@ def transfer(source: ByteSource, target: int, offset: int, *, on_bytes: OnBytes 
         on_bytes(shared)
     done += _copy_by_system(source, target, offset, done, on_bytes)
     for block in read_ahead(source, done):
-        done = write_at(target, block, offset + done) - offset
+        done = files.write_at(target, block, offset + done) - offset
         if on_bytes is not None:
             on_bytes(len(block))
     source.check_unchanged()
     return shared
 
 
-def _copy_by_system(source: ByteSource, target: int, offset: int, start: int, on_bytes: OnBytes | None) -> int:
+def _copy_by_system(source: ByteSource, target: int, offset: int, start: int, on_bytes: files.OnBytes | None) -> int:
     """How many bytes behind `start` the system copied from file to file; fewer than there are where it can't."""
     done = 0
     origin = _reopened(source) if hasattr(os, "copy_file_range") else None
@@ -161,7 +150,7 @@ def can_share(source: Path, folder: Path) -> bool:
             return origin.size >= block and clone_range(origin.fileno(), 0, descriptor, 0, block)
     finally:
         os.close(descriptor)
-        remove(probe)
+        files.remove(probe)
 
 
 def verified_copy(
@@ -172,30 +161,30 @@ def verified_copy(
     replace: bool = False,
     share: bool = True,
     like: os.stat_result | None = None,
-    on_bytes: OnBytes | None = None,
-    on_verified: OnBytes | None = None,
+    on_bytes: files.OnBytes | None = None,
+    on_verified: files.OnBytes | None = None,
 ) -> Poured:
     """Copy a source to a new file and prove it: what was copied, not shared, is read back and compared.
 
     `like` gives the copy the times and permissions of another file. `on_bytes` hears of what is copied, `on_verified`
     of what is read back. Raises Damaged where the copy differs; nothing is then left under the target's name.
     """
-    with AtomicFile(target, replace, purpose="copy") as new:
+    with files.AtomicFile(target, replace, purpose="copy") as new:
         descriptor = new.file.fileno()
-        with explaining(
+        with files.explaining(
             f"copy {source.name} to {printable(target)}",
-            needed=lambda: unwritten(descriptor, source.size),
+            needed=lambda: files.unwritten(descriptor, source.size),
             folder=target.parent,
             state="nothing was left there",
         ):
             poured = pour(
                 source, descriptor, 0, algorithms=with_key(algorithms), share=share, on_bytes=on_bytes
             )
-            sync(descriptor)
-            drop_cache(descriptor)
+            files.sync(descriptor)
+            files.drop_cache(descriptor)
         if poured.shared < source.size:
             with FileSource(new.temporary, printable(target)) as written:
-                drop_cache(written.fileno())
+                files.drop_cache(written.fileno())
                 found = digest_source(written, poured.digests, on_bytes=on_verified)
             if found != poured.digests:
                 raise Damaged(
@@ -210,7 +199,8 @@ def verified_copy(
 
 def copy_times_and_mode(status: os.stat_result, target: Path | int) -> None:
     """Give a file the modification time and permissions (without set-user-ID and the like) of another."""
-    with explaining(f"set permissions and times of {printable(target) if isinstance(target, Path) else 'a copy'}"):
+    name = printable(target) if isinstance(target, Path) else "a copy"
+    with files.explaining(f"set permissions and times of {name}"):
         try:
             os.chmod(target, status.st_mode & 0o777)
         except OSError as error:
@@ -223,17 +213,17 @@ def move(source: Path, target: Path) -> None:
     """Move a file without ever overwriting; across devices it is copied, read back, and only then removed."""
     if os.path.lexists(target):
         raise Refused(f"{printable(target)} exists already; {printable(source)} stays where it is.")
-    if rename_within(source, target):
+    if files.rename_within(source, target):
         return
     _copy_across(source, target)
-    remove(source, missing_ok=False)
-    sync_folder(target.parent)
-    sync_folder(source.parent)
+    files.remove(source, missing_ok=False)
+    files.sync_folder(target.parent)
+    files.sync_folder(source.parent)
 
 
 def _copy_across(source: Path, target: Path) -> None:
     """Put the same file or link on another device; the source may be removed when this returns."""
-    with explaining(f"move {printable(source)} to {printable(target)}"):
+    with files.explaining(f"move {printable(source)} to {printable(target)}"):
         status = source.lstat()
         if stat.S_ISLNK(status.st_mode):
             target.symlink_to(source.readlink())
@@ -244,7 +234,7 @@ def _copy_across(source: Path, target: Path) -> None:
         )
     with FileSource(source) as origin:
         verified_copy(origin, target, like=origin.status)
-        with explaining(f"look at {printable(source)} again"):
+        with files.explaining(f"look at {printable(source)} again"):
             now = source.lstat()
         if FileIdentity.of(now) != origin.identity:
             raise SourceChanged(
