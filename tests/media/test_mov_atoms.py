@@ -59,7 +59,7 @@ def test_quicktime_and_mp4_are_recognised_by_their_first_bytes(head):
 )
 def test_others_are_not(head):
     assert not is_mov(head)
-    with pytest.raises(NotMedia, match="clip.mov is not a QuickTime or MP4 file"):
+    with pytest.raises(NotMedia, match=r"clip\.mov is not a QuickTime or MP4 file"):
         MovFile.open(MemorySource(head, "clip.mov"))
 
 

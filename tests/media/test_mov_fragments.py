@@ -5,9 +5,19 @@ import struct
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.media.mov_building import TrackPlan, atom, elst, full, movie, opened, picture_entry, sound_entry, timecode_entry
 
 from film_archive.core.errors import Damaged, NotSupported
+from tests.media.mov_building import (
+    TrackPlan,
+    atom,
+    elst,
+    full,
+    movie,
+    opened,
+    picture_entry,
+    sound_entry,
+    timecode_entry,
+)
 
 NON_SYNC = 0x10000
 

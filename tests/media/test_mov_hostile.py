@@ -6,6 +6,10 @@ import tracemalloc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported
+from film_archive.core.source import ByteSource, FileSource, MemorySource
+from film_archive.media.mov import MovFile
 from tests.media.mov_building import (
     atom,
     co64,
@@ -23,10 +27,6 @@ from tests.media.mov_building import (
     video,
 )
 from tests.media.test_mov_fragments import beginning, empty, fragment, tfdt, tfhd, trex, trun
-
-from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported
-from film_archive.core.source import ByteSource, FileSource, MemorySource
-from film_archive.media.mov import MovFile
 
 
 def tried(data: bytes) -> None:

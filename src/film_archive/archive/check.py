@@ -7,6 +7,7 @@ CRCs and its structure.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -222,7 +223,7 @@ class _PlainCheck(_Check):
             if problem is not None:
                 yield Problem(printable(entry.path), problem)
         regions.sort()
-        for (_, end, first), (start, _, second) in zip(regions, regions[1:], strict=False):
+        for (_, end, first), (start, _, second) in itertools.pairwise(regions):
             if start < end:
                 yield Problem(printable(second), f"shares bytes with {printable(first)}")
         if self.archive.manifest_problem is not None:

@@ -158,7 +158,7 @@ class FolderWriter(Writer):
     @staticmethod
     def _lies_at(source: ByteSource, place: Path) -> bool:
         extent = source.extent()
-        return extent is not None and place.exists() and os.path.samefile(extent.path, place)
+        return extent is not None and place.exists() and extent.path.samefile(place)
 
     def _digest(self, source: ByteSource, on_bytes: OnBytes | None) -> dict[str, str]:
         digests = digest_source(source, self._algorithms, on_bytes=on_bytes)

@@ -31,7 +31,7 @@ from film_archive.archive.zipformat import Entry
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NotFound, NotSupported
 from film_archive.core.manifest import Header, Member, Role
-from film_archive.core.source import ByteSource, FileSource, printable
+from film_archive.core.source import ByteSource, FileSource
 
 _KEPT_WITHOUT_DIRECTORY = {Role.ORIGINAL, Role.FOLDER, Role.SYMLINK, Role.STRUCTURE}
 

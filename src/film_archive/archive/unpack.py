@@ -7,6 +7,7 @@ already and is the same is left alone, so that a killed run continues.
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ def _check_sizes(archive: Archive, members: Iterable[Member]) -> None:
         if member.offset is not None and member.packed_size:
             regions.append((member.offset, member.offset + member.packed_size, member.path))
     regions.sort()
-    for (_, end, first), (start, _, second) in zip(regions, regions[1:], strict=False):
+    for (_, end, first), (start, _, second) in itertools.pairwise(regions):
         if start < end:
             raise Refused(
                 f"{archive.name}: {printable(first)} and {printable(second)} share bytes, as in a zip bomb. "
@@ -196,10 +197,10 @@ def _unpack_links(root: Path, members: Iterable[Member]) -> list[tuple[str, str]
         place = _place(root, member)
         if target is None:
             skipped.append((member.path, "is a symbolic link of a foreign zip"))
-        elif os.path.isabs(target) or not (place.parent / target).resolve().is_relative_to(root):
+        elif Path(target).is_absolute() or not (place.parent / target).resolve().is_relative_to(root):
             skipped.append((member.path, f"points out of the archive, to {printable(target)}"))
         elif os.path.lexists(place):
-            if not place.is_symlink() or os.readlink(place) != target:
+            if not place.is_symlink() or str(place.readlink()) != target:
                 skipped.append((member.path, "something else is there"))
         else:
             try:

@@ -225,7 +225,7 @@ class Writer(ABC):
 
     def _refuse_other_work(self) -> None:
         """Raise Refused where what is unfinished belongs to another job that must not be thrown away."""
-        return None
+        return
 
     @property
     def reused(self) -> int:

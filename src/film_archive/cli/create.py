@@ -76,7 +76,7 @@ def show_plan(plan: object, json: bool) -> int:
 
 def show_made(made: object, json: bool) -> int:
     """What `create` and `add` print when they are done."""
-    from film_archive.workflows.production import Made
+    from film_archive.workflows.filling import Made
 
     assert isinstance(made, Made)
     if json:

@@ -86,7 +86,7 @@ def gather(sources: Iterable[Path], *, root: str = "", leave_out: Iterable[Path]
                 "rename one, or archive the folder above them."
             )
         names[folded] = source
-        entries.extend(walk.source(source, os.path.join(root, name) if root else name))
+        entries.extend(walk.source(source, f"{root}/{name}" if root else name))
     return walk.result(entries)
 
 
@@ -139,7 +139,7 @@ def _sequence(images: ImageSequence, files: dict[str, Found]) -> FoundSequence:
 class _Walk:
     def __init__(self, leave_out: set[str]) -> None:
         self._leave_out = leave_out
-        self._leave_out_names = {os.path.basename(path) for path in leave_out}
+        self._leave_out_names = {Path(path).name for path in leave_out}
         self._junk = 0
         self._left_out: list[tuple[str, str]] = []
 

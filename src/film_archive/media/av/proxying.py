@@ -26,7 +26,14 @@ from film_archive.core.source import ByteSource, FileSource
 from film_archive.core.timecode import FrameRate
 from film_archive.media.av.decoding import decode_frames
 from film_archive.media.av.encoding import AudioTrack, ContainerWriter, VideoTrack
-from film_archive.media.av.fragments import GOP, audio_span, fragment_audio, fragment_video, join_fragments, open_fragments
+from film_archive.media.av.fragments import (
+    GOP,
+    audio_span,
+    fragment_audio,
+    fragment_video,
+    join_fragments,
+    open_fragments,
+)
 from film_archive.media.av.frames import converted
 from film_archive.media.av.sound import decode_audio
 

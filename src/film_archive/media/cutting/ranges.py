@@ -54,7 +54,8 @@ class Clip:
         start = self.require_start()
         parsed = parse_timecode(text, start.rate, start.drop_frame, out=out)
         if parsed.diagnostics and not start.drop_frame and any(sign in text for sign in ";,"):
-            raise InvalidTimecode(f"{text} is drop-frame timecode, and {self.name} counts non-drop; write {text.replace(';', ':')}.")
+            written = text.replace(";", ":").replace(",", ":")
+            raise InvalidTimecode(f"{text} is drop-frame timecode, and {self.name} counts non-drop; write {written}.")
         return parsed.timecode
 
 
