@@ -1,7 +1,7 @@
 """Making proxies: one decode, scaled down in steps, encoded in pieces of fixed length.
 
 A piece is 20 GOPs and has encoders of its own, each with one thread, in serial runs too: so the bytes do not depend on
-threads or on where a killed run was taken up again. Pieces that are there already are kept.
+threads or on where a killed run was taken up again. Pieces and whole proxies that are there already are kept.
 """
 
 from __future__ import annotations
@@ -95,11 +95,13 @@ def make_proxies(
         raise NotSupported(f"{source.name} has no picture that can be decoded; no proxies were made.")
     sound, sample_rate = proxy_sound(facts)
     clip = _Clip(source, facts, index, facts.frame_rate, sound, sample_rate)
-    ordered = sorted(targets, key=lambda target: target.width * target.height, reverse=True)
+    finished = {target.size for target in targets if (folder / f"{target.size}.mp4").exists()}
+    missing = [target for target in targets if target.size not in finished]
+    ordered = sorted(missing, key=lambda target: target.width * target.height, reverse=True)
     starts = [*range(0, index.frames, PIECE), index.frames]
     for first, end in pairwise(starts):
         paths = [_piece_path(folder, target, first) for target in ordered]
-        if not all(path.exists() for path in paths):
+        if paths and not all(path.exists() for path in paths):
             _make_piece(clip, ordered, paths, first, end, preset, on_frames)
         elif on_frames is not None:
             on_frames(end - first)
@@ -107,7 +109,8 @@ def make_proxies(
     for target in targets:
         pieces = [_piece_path(folder, target, first) for first in starts[:-1]]
         path = folder / f"{target.size}.mp4"
-        _join(pieces, path)
+        if target.size not in finished:
+            _join(pieces, path)
         made.append(MadeProxy(target, path, index.frames, len(pieces), tuple(clip.corrupt)))
     return made
 
