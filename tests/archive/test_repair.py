@@ -65,7 +65,7 @@ def mend_flips(path: Path, layout_: Layout, places: list[int]) -> None:
 def test_flips_outside_payloads_are_mended(two_generations: Path) -> None:
     structure = Layout(two_generations)
     places = [at for at in structure.worth_flipping(gap_step=512) if at not in structure.payloads]
-    mend_flips(two_generations, structure, places[::7])
+    mend_flips(two_generations, structure, [*places[::7], *range(len(structure.data) - 400, len(structure.data))])
 
 
 @pytest.mark.nightly

@@ -289,11 +289,13 @@ def _inflated(packed: ByteSource) -> Iterator[bytes]:
     """The whole of a deflate stream, in steps."""
     inflater = zlib.decompressobj(-15)
     for data in _steps(packed):
+        if inflater.eof:
+            raise Damaged(f"{packed.name} is packed in fewer bytes than the directory states.")
         while data and not inflater.eof:
             yield from _inflate_step(inflater, data, packed.name)
             data = inflater.unconsumed_tail
-        if inflater.eof:
-            break
+        if inflater.unused_data:
+            raise Damaged(f"{packed.name} is packed in fewer bytes than the directory states.")
     while not inflater.eof and (chunk := b"".join(_inflate_step(inflater, b"", packed.name))):
         yield chunk  # what the last input had in store beyond a step
 
