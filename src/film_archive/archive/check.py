@@ -7,7 +7,7 @@ CRCs and its structure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from film_archive.archive import directory, layout, zipformat
@@ -92,13 +92,19 @@ class _Check:
         """What is wrong with names, for archives whose names we did not choose."""
         paths = []
         for member in members:
-            problem = layout.name_problem(member.path)
-            if problem is not None:
-                yield Problem(printable(member.path), f"must not have this name: {problem}")
-            paths.append(member.path)
+            for part in _parts(member):
+                problem = layout.name_problem(part.path)
+                if problem is not None:
+                    yield Problem(printable(part.path), f"must not have this name: {problem}")
+                paths.append(part.path)
         for first, second in layout.clashes(paths):
             what = "is there twice" if first == second else f"clashes with {printable(first)} where case is ignored"
             yield Problem(printable(second), what)
+
+
+def _parts(member: Member) -> Iterable[Member]:
+    """A member, or the frames of an image sequence."""
+    return member.frame_members() if member.sequence is not None else (member,)
 
 
 class _SealedCheck(_Check):
@@ -118,11 +124,12 @@ class _SealedCheck(_Check):
                 yield from expected.compare(entry, payload)
                 if not self._header_holds(entry, payload):
                     yield Problem(printable(member.path), "its local header is damaged")
-            if member.offset is not None and member.role != Role.FOLDER:
-                self.checked += 1
-                problem = self.member_problem(self.archive, member)
-                if problem is not None:
-                    yield Problem(printable(member.path), problem)
+            for part in _parts(member):
+                if part.offset is not None and part.role != Role.FOLDER:
+                    self.checked += 1
+                    problem = self.member_problem(self.archive, part)
+                    if problem is not None:
+                        yield Problem(printable(part.path), problem)
         yield from self._structure_problems(expected, regions)
         yield from self._gap_problems(regions)
         yield from self.listing_problems(self.archive.members())
@@ -242,7 +249,7 @@ class _PlainCheck(_Check):
         return None
 
     def _manifest_problems(self) -> Iterator[Problem]:
-        stated = {member.path: member for member in self.archive.manifest_members()}
+        stated = {part.path: part for member in self.archive.manifest_members() for part in _parts(member)}
         for member in self.archive.members():
             line = stated.pop(member.path, None)
             if line is None:
@@ -272,9 +279,10 @@ class _FolderCheck(_Check):
                 continue
             if member.role == Role.SYMLINK:
                 continue
-            self.checked += 1
-            problem = self.member_problem(self.archive, member)
-            if problem is not None:
-                yield Problem(printable(member.path), problem)
+            for part in _parts(member):
+                self.checked += 1
+                problem = self.member_problem(self.archive, part)
+                if problem is not None:
+                    yield Problem(printable(part.path), problem)
         if listed != header.members:
             raise Damaged(f"the manifest announces {header.members} members and lists {listed}")

@@ -14,6 +14,7 @@ from film_archive.archive.writer import EPOCH_NS, OnBytes, Sealed, Writer
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher, digest_source, read_ahead
 from film_archive.core.errors import FilmArchiveError, NotFound, Refused
+from film_archive.core.frame_table import FrameFile
 from film_archive.core.manifest import Member, Role
 from film_archive.core.source import ByteSource, FileSource, printable
 
@@ -82,9 +83,21 @@ class FolderWriter(Writer):
             digests = self._put(source, place, replace=layout.is_own(path), on_bytes=on_bytes)
             os.utime(place, ns=(mtime_ns, mtime_ns))
             os.chmod(place, mode & 0o777)
-        member = Member.make(path, role, source.size, digests=digests, mtime_ns=mtime_ns, mode=mode, **facts)
+        crc = digests.pop("crc32")
+        member = Member.make(path, role, source.size, crc32=crc, digests=digests, mtime_ns=mtime_ns, mode=mode, **facts)
         self._write_line(member, identity, source.size)
         return member
+
+    def _put_frame(
+        self, path: str, number: int, source: ByteSource, mtime_ns: int, mode: int, on_bytes: OnBytes | None
+    ) -> FrameFile:
+        place = self.target / path
+        if self._lies_at(source, place):
+            digests = self._digest(source, on_bytes)
+        else:
+            digests = self._put(source, place, replace=False, on_bytes=on_bytes)
+            os.utime(place, ns=(mtime_ns, mtime_ns))
+        return FrameFile(number, source.size, None, int(digests["crc32"], 16), digests[KEY], mtime_ns, mode)
 
     def finish(self) -> Sealed:
         self._next_pending()
@@ -123,7 +136,7 @@ class FolderWriter(Writer):
         return extent is not None and place.exists() and os.path.samefile(extent.path, place)
 
     def _digest(self, source: ByteSource, on_bytes: OnBytes | None) -> dict[str, str]:
-        digests = digest_source(source, self._own_algorithms, on_bytes=on_bytes)
+        digests = digest_source(source, self._algorithms, on_bytes=on_bytes)
         source.check_unchanged()
         return digests
 
@@ -131,12 +144,8 @@ class FolderWriter(Writer):
         with files.explaining(f"write {printable(place)}"):
             place.parent.mkdir(parents=True, exist_ok=True)
         return files.verified_copy(
-            source, place, algorithms=self._own_algorithms, replace=replace, on_bytes=on_bytes
+            source, place, algorithms=self._algorithms, replace=replace, on_bytes=on_bytes
         ).digests
-
-    @property
-    def _own_algorithms(self) -> tuple[str, ...]:
-        return tuple(name for name in self._algorithms if name != "crc32")
 
     @property
     def _position(self) -> int:

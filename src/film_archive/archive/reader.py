@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -72,7 +72,18 @@ class Archive(ABC):
         return source.read_at(0, source.size)
 
     def _named(self, member: Member | str) -> Member:
-        return self.member(member) if isinstance(member, str) else member
+        member = self.member(member) if isinstance(member, str) else member
+        if member.sequence is not None:
+            raise NotSupported(f"{self.name}::{printable(member.path)} is an image sequence; name one of its frames.")
+        return member
+
+    def _frame_named(self, path: str, sequences: Iterable[Member]) -> Member:
+        """A frame of one of the archive's image sequences; raises NotFound."""
+        for member in sequences:
+            frame = member.frame_member(path)
+            if frame is not None:
+                return frame
+        raise self._no_member(path)
 
     def _no_member(self, path: str) -> NotFound:
         return NotFound(f"{self.name} has no member {printable(path)}; `film-archive ls` shows what it has.")
@@ -146,10 +157,8 @@ class ZipArchive(Archive):
             return self._search(path)
         if self._by_path is None:
             self._by_path = {member.path: member for member in self.members()}
-        try:
-            return self._by_path[path]
-        except KeyError:
-            raise self._no_member(path) from None
+        found = self._by_path.get(path)
+        return found if found is not None else self._frame_named(path, self._by_path.values())
 
     def source(self, member: Member | str) -> ByteSource:
         member = self._named(member)
@@ -207,13 +216,16 @@ class ZipArchive(Archive):
                 member = parse_member(line, header.schema_version)
                 if member.path == path:
                     return member
-        raise self._no_member(path)
+        return self._frame_named(path, (member for member in self.members() if member.sequence is not None))
 
     def _members_of_directory(self) -> Iterator[Member]:
         """What the zip's directory says, with the manifest's facts where it still speaks of the same bytes."""
         known: dict[str, Member] = {}
         if self.header is not None:
-            known = {member.path: member for member in self.manifest_members()}
+            for member in self.manifest_members():
+                known.update((part.path, part) for part in member.frame_members())
+                if member.sequence is None:
+                    known[member.path] = member
         for entry in self.entries():
             if entry.name == layout.MANIFEST.encode():
                 continue
@@ -322,10 +334,8 @@ class FolderArchive(Archive):
     def member(self, path: str) -> Member:
         if self._by_path is None:
             self._by_path = {member.path: member for member in self.members()}
-        try:
-            return self._by_path[path]
-        except KeyError:
-            raise self._no_member(path) from None
+        found = self._by_path.get(path)
+        return found if found is not None else self._frame_named(path, self._by_path.values())
 
     def file_of(self, member: Member) -> Path:
         """Where a member's file is on disk; refuses a path that would leave the folder."""

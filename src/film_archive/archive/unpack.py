@@ -44,13 +44,14 @@ def plan_unpack(
 ) -> list[Member]:
     """The members that `unpack` would write, after all checks; raises Refused, NotSupported or NoSpace."""
     wanted = None if only is None else set(only)
-    chosen = [
-        member
-        for member in archive.members()
-        if (everything or not layout.is_own(member.path)) and (wanted is None or member.path in wanted)
-    ]
-    if wanted is not None and (missing := wanted - {member.path for member in chosen}):
-        archive.member(min(missing))
+    chosen: list[Member] = []
+    for member in archive.members():
+        if (everything or not layout.is_own(member.path)) and (wanted is None or member.path in wanted):
+            chosen.extend(member.frame_members() if member.sequence is not None else (member,))
+            if wanted is not None:
+                wanted.discard(member.path)
+    for path in sorted(wanted or ()):  # a frame of a sequence, or nothing
+        chosen.append(archive.member(path))
     _check_names(archive, chosen)
     _check_sizes(archive, chosen)
     existing = target if target.exists() else next(parent for parent in target.absolute().parents if parent.exists())

@@ -11,6 +11,7 @@ Elsewhere it appends behind the old directory, which stays untouched and is foun
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import stat
 import time
@@ -30,6 +31,8 @@ from film_archive.archive.zipformat import Entry
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
 from film_archive.core.errors import Damaged, NotFound, Refused
+from film_archive.core.facts import MediaFacts
+from film_archive.core.frame_table import FrameFile, FrameTable, SequenceName
 from film_archive.core.manifest import Header, Member, ProxyRecord, Role, Superseded, archive_id, member_line
 from film_archive.core.source import ByteSource, FileSource, MemorySource, SliceSource, printable
 
@@ -95,6 +98,39 @@ class Writer(ABC):
         `facts` are more values of its line (media, of, raw_name, proxy …). Raises SourceChanged where the source changed
         meanwhile; nothing of it is then kept.
         """
+
+    def add_frame(self, path: str, number: int, source: ByteSource, *, identity: str, mtime_ns: int, mode: int,
+                  on_bytes: OnBytes | None = None) -> None:  # fmt: skip
+        """One file of an image sequence; `end_sequence` makes a member of all that were added since the last one."""
+        line = self._next_pending()
+        if line is not None and line[1].get("identity") == identity and line[1].get("path") == path and "frame" in line[1]:
+            frame = FrameFile(*line[1]["frame"])
+            if line[0] <= self._trusted or self._holds(_frame_as_member(path, frame)):
+                self._consume(line)
+                self._position = line[1]["end"]
+                self._reused += 1
+                return
+        elif line is not None and self._reused <= 1:
+            self._refuse_other_work()
+        self._stop_reusing()
+        frame = self._put_frame(path, number, source, mtime_ns, mode, on_bytes)
+        self._append({"frame": dataclasses.astuple(frame), "path": path, "identity": identity}, frame.size)
+
+    @abstractmethod
+    def _put_frame(
+        self, path: str, number: int, source: ByteSource, mtime_ns: int, mode: int, on_bytes: OnBytes | None
+    ) -> FrameFile:
+        """Store and digest one file of a sequence."""
+
+    def end_sequence(self, name: SequenceName, *, media: MediaFacts | None = None) -> Member:
+        """The frames added since the last member become one member, an image sequence."""
+        identity = f"sequence {name.pattern}"
+        found = self.reuse(name.pattern, identity)
+        if found is not None:
+            return found
+        member = Member.make(name.pattern, Role.ORIGINAL, 0, media=media, sequence=name.to_json())
+        self._write_line(member, identity)
+        return member
 
     @abstractmethod
     def finish(self) -> Sealed:
@@ -216,7 +252,10 @@ class Writer(ABC):
             self._truncate(self._position)
 
     def _write_line(self, member: Member, identity: str, written: int = 0) -> None:
-        self._journal.append({"member": member.to_json(), "identity": identity, "end": self._position})
+        self._append({"member": member.to_json(), "identity": identity}, written)
+
+    def _append(self, record: dict[str, Any], written: int) -> None:
+        self._journal.append({**record, "end": self._position})
         self._unsynced += written
         now = time.monotonic()
         if self._unsynced >= _SYNC_BYTES or (self._unsynced and now - self._last_sync >= _SYNC_SECONDS):
@@ -230,9 +269,14 @@ class Writer(ABC):
         self._last_sync = time.monotonic()
 
     def _new_members(self) -> Iterator[Member]:
+        frames: list[FrameFile] = []
         for _, record in self._journal.lines():
-            if "member" in record:
-                yield Member(record["member"])
+            if "frame" in record:
+                frames.append(FrameFile(*record["frame"]))
+            elif "member" in record:
+                member = Member(record["member"])
+                yield _with_frames(member, frames) if member.sequence is not None else member
+                frames.clear()
 
     def _live(self) -> Iterator[Member]:
         """All members of the new generation, in order, without their proxies named."""
@@ -259,7 +303,7 @@ class Writer(ABC):
             count += 1
             total += member.size
             if base is None and member.is_original:
-                identities.append((member.path, {KEY: member.digests.get(KEY, "")}))
+                identities.append((member.path, member.digests))
         return Header(
             archive_id=base.archive_id if base is not None else archive_id(identities),
             generation=base.generation + 1 if base is not None else 1,
@@ -286,6 +330,33 @@ class Writer(ABC):
 
     @abstractmethod
     def _close(self) -> None: ...
+
+
+def _with_frames(member: Member, frames: list[FrameFile]) -> Member:
+    """The line of a sequence, with its table, total size and the digest over its frames' digests."""
+    table = FrameTable.of(sorted(frames, key=lambda frame: frame.number))
+    hasher = MultiHasher()
+    hasher.update(table.digests)
+    return member.changed(
+        size=int(table.sizes.sum()),
+        sequence={**member.get("sequence"), "count": len(table)},
+        digests=hasher.digests(),
+        mtime_ns=int(table.times.max(initial=EPOCH_NS)),
+        table=table.to_text(),
+    )
+
+
+def _frame_as_member(path: str, frame: FrameFile) -> Member:
+    return Member.make(
+        path,
+        Role.ORIGINAL,
+        frame.size,
+        offset=frame.offset,
+        crc32=f"{frame.crc32:08x}",
+        digests={KEY: frame.xxh128},
+        mtime_ns=frame.mtime_ns,
+        mode=frame.mode,
+    )
 
 
 def entry_of(member: Member) -> tuple[Entry, int] | None:
@@ -461,6 +532,21 @@ class ZipWriter(Writer):
         found = self.reuse(path, identity)
         if found is not None:
             return found
+        member = self._put(path, source, role, mtime_ns, mode, on_bytes, facts)
+        self._write_line(member, identity, source.size)
+        return member
+
+    def _put(
+        self,
+        path: str,
+        source: ByteSource,
+        role: Role,
+        mtime_ns: int,
+        mode: int,
+        on_bytes: OnBytes | None,
+        facts: Mapping[str, Any],
+    ) -> Member:
+        """Payload, then local header; what goes wrong leaves nothing of the member."""
         name = path.encode("utf-8")
         size = source.size
         aligned = size > 0 and role != Role.STRUCTURE
@@ -481,8 +567,15 @@ class ZipWriter(Writer):
             )
             self._write_header(member)
         self._end = payload + size
-        self._write_line(member, identity, size)
         return member
+
+    def _put_frame(
+        self, path: str, number: int, source: ByteSource, mtime_ns: int, mode: int, on_bytes: OnBytes | None
+    ) -> FrameFile:
+        member = self._put(path, source, Role.ORIGINAL, mtime_ns, mode, on_bytes, {})
+        return FrameFile(
+            number, member.size, member.offset, member.crc32 or 0, member.digests[KEY], mtime_ns, mode
+        )
 
     def add_folder(self, path: str, *, empty: bool, mtime_ns: int, mode: int, raw_name: str | None = None) -> Member:
         if not empty:
@@ -680,9 +773,10 @@ class ZipWriter(Writer):
 
 def entries_of(member: Member) -> Iterator[tuple[Entry, int]]:
     """All of a member's entries in the zip's directory (an image sequence has one a frame), with their payloads' places."""
-    placed = entry_of(member)
-    if placed is not None:
-        yield placed
+    for part in member.frame_members() if member.sequence is not None else (member,):
+        placed = entry_of(part)
+        if placed is not None:
+            yield placed
 
 
 @dataclass(frozen=True, slots=True)

@@ -437,3 +437,44 @@ def can_share(source: Path, folder: Path) -> bool:
     finally:
         os.close(descriptor)
         remove(probe)
+
+
+def transfer(source: ByteSource, target: int, offset: int, *, on_bytes: OnBytes | None = None) -> int:
+    """Put a source's bytes into an open file without digesting them: shared, else by the system, else through memory.
+
+    Returns how many bytes are shared with the source's file.
+    """
+    shared = _share(source, target, offset)
+    done = shared
+    if on_bytes is not None and shared:
+        on_bytes(shared)
+    extent = source.extent()
+    if extent is not None and hasattr(os, "copy_file_range"):
+        with FileSource(extent.path) as origin:
+            while done < source.size:
+                try:
+                    count = os.copy_file_range(
+                        origin.fileno(), target, min(_TRANSFER, source.size - done), extent.offset + done, offset + done
+                    )
+                except OSError as error:
+                    if error.errno in _NOT_HERE:
+                        break
+                    raise
+                if count == 0:
+                    break
+                done += count
+                if on_bytes is not None:
+                    on_bytes(count)
+    while done < source.size:
+        data = source.read_at(done, BLOCK)
+        view = memoryview(data)
+        while len(view):
+            view = view[os.pwrite(target, view, offset + done + len(data) - len(view)) :]
+        done += len(data)
+        if on_bytes is not None:
+            on_bytes(len(data))
+    source.check_unchanged()
+    return shared
+
+
+_TRANSFER = 64 << 20

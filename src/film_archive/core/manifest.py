@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic_core import from_json, to_json
 
 from film_archive.core.errors import Damaged, NotSupported
 from film_archive.core.facts import MediaFacts
+
+if TYPE_CHECKING:  # numpy is loaded only where a table is read
+    from film_archive.core.frame_table import FrameFile, FrameTable, SequenceName
 
 SCHEMA_VERSION = 1
 KIND = "manifest"
@@ -191,6 +194,53 @@ class Member:
     @property
     def is_original(self) -> bool:
         return self.role == Role.ORIGINAL
+
+    @property
+    def sequence(self) -> SequenceName | None:
+        """How the files are called, where this line is an image sequence."""
+        from film_archive.core.frame_table import SequenceName
+
+        data = self._record.get("sequence")
+        return None if data is None else SequenceName.from_json(data)
+
+    @property
+    def frame_count(self) -> int:
+        """How many files an image sequence has; 0 for all else."""
+        data = self._record.get("sequence")
+        return 0 if data is None else int(data["count"])
+
+    def frame_table(self) -> FrameTable:
+        """The files of an image sequence."""
+        from film_archive.core.frame_table import FrameTable
+
+        return FrameTable.from_text(self._record.get("table", ""), self.frame_count)
+
+    def frame_members(self) -> Iterator[Member]:
+        """Each file of an image sequence as a member of its own, in order."""
+        name = self.sequence
+        if name is not None:
+            for frame in self.frame_table():
+                yield self._frame_member(name.path(frame.number), frame)
+
+    def frame_member(self, path: str) -> Member | None:
+        """The file of this path as a member of its own, if the sequence has it."""
+        name = self.sequence
+        number = None if name is None else name.number(path)
+        frame = None if number is None else self.frame_table().find(number)
+        return None if frame is None else self._frame_member(path, frame)
+
+    def _frame_member(self, path: str, frame: FrameFile) -> Member:
+        return Member.make(
+            path,
+            Role(self.role),
+            frame.size,
+            offset=frame.offset,
+            crc32=f"{frame.crc32:08x}",
+            digests={"xxh128": frame.xxh128},
+            mtime_ns=frame.mtime_ns,
+            mode=frame.mode,
+            of=self.path,
+        )
 
     def get(self, key: str) -> Any:
         """A value that has no property here; None where the line does not have it."""

@@ -1,0 +1,60 @@
+"""`extract SOURCE[::MEMBER]`: exactly these frames, by timecode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from film_archive.cli.output import print_json, say, size_text
+
+
+def register(app: typer.Typer) -> None:
+    app.command("extract")(extract_verb)
+
+
+def extract_verb(
+    source: str = typer.Argument(..., help="A media file, or ARCHIVE::MEMBER."),
+    in_point: str = typer.Option(..., "--in", help="First frame, as source timecode."),
+    out_point: str | None = typer.Option(None, "--out", help="The frame after the last one (exclusive)."),
+    duration: str | None = typer.Option(None, "--duration", help="Length as timecode, instead of --out."),
+    handles: int = typer.Option(0, "--handles", help="Frames more on each side, as far as the media has them."),
+    output: Path = typer.Option(..., "--output", "-o", help="The file to write."),
+    start: str | None = typer.Option(None, "--start", help="The media's start timecode, where it has none."),
+    rate: str | None = typer.Option(None, "--rate", help="The rate that --start counts at (24, 29.97df, 30000/1001)."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be cut."),
+    json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+) -> int:
+    """Cut a range out of a clip: the very bytes of its frames, its sound to the sample, its timecode shifted."""
+    from film_archive.cli.progress import progress
+    from film_archive.workflows.extraction import extract
+
+    with progress("cutting", 0) as on_bytes:
+        done = extract(
+            source,
+            output,
+            in_point=in_point,
+            out_point=out_point,
+            duration=duration,
+            handles=handles,
+            start=start,
+            rate=rate,
+            dry_run=dry_run,
+            on_bytes=on_bytes,
+        )
+    if json:
+        print_json(done.to_json())
+        return 0
+    selection = done.selection
+    verb = "Would cut" if dry_run else "Cut"
+    say(
+        f"{verb} {selection.frames.count} frames from {done.start} (frame {selection.frames.first} of the clip, "
+        f"handles {selection.head_handle} + {selection.tail_handle}) to {done.output}"
+    )
+    if done.result is not None:
+        for sentence in done.result.diagnostics:
+            say(f"note: {sentence}")
+        say(f"{size_text(done.result.bytes_read)} read, {size_text(done.result.shared)} shared, {done.seconds:.2f} s")
+    if (selection.head_handle, selection.tail_handle) != (handles, handles):
+        say(f"note: the clip has no more than {selection.head_handle} + {selection.tail_handle} of {handles} handle frames there")
+    return 0

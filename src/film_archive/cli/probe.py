@@ -1,0 +1,60 @@
+"""`probe MEDIA…`: what a clip is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from film_archive.cli.output import print_json, say
+
+
+def register(app: typer.Typer) -> None:
+    app.command("probe")(probe_verb)
+
+
+def probe_verb(
+    media: list[str] = typer.Argument(..., help="Files, folders, image sequences, ARCHIVE::MEMBER."),
+    json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+) -> int:
+    """Codec, size, rate, start timecode and reel, frames counted, sound, colour."""
+    from film_archive.workflows.inspection import probe_all
+
+    found = probe_all(media)
+    if json:
+        print_json(
+            {
+                "media": [{"path": clip.path, **clip.facts.to_json()} for clip in found.clips],
+                "failed": [{"path": path, "what": str(error)} for path, error in found.failed],
+            }
+        )
+    else:
+        for clip in found.clips:
+            _show(clip.path, clip.facts)
+        for path, error in found.failed:
+            say(f"{path}: {error}")
+    return found.exit_status
+
+
+def _show(path: str, facts: Any) -> None:
+    say(path)
+    size = f"{facts.width}×{facts.height}" if facts.width else ""
+    rate = f"{facts.frame_rate.text} fps" if facts.frame_rate else ""
+    depth = f"{facts.bit_depth} bit" if facts.bit_depth else ""
+    words = [facts.container, facts.codec, facts.profile, size, rate, facts.scan, depth, "variable rate" if facts.vfr else ""]
+    say("  " + "  ".join(str(word) for word in words if word))
+    if facts.frames is not None:
+        start = f"from {facts.start_timecode} ({facts.start_source})" if facts.start_timecode else "no start timecode"
+        reel = f", reel {facts.reel} ({facts.reel_source})" if facts.reel else ""
+        say(f"  {facts.frames} frames {start}{reel}")
+    for track in facts.audio:
+        say(f"  sound: {track.codec}, {track.channels} channels, {track.sample_rate} Hz")
+    color = [facts.color.primaries, facts.color.transfer, facts.color.matrix, facts.color.range, facts.color.space]
+    if any(color):
+        say("  colour: " + " / ".join(str(tag or "–") for tag in color[:4]) + (f" {color[4]}" if color[4] else ""))
+    if facts.missing:
+        say("  missing: " + ", ".join(f"{hole.first}–{hole.end - 1}" for hole in facts.missing))
+    if facts.created:
+        say(f"  created {facts.created} ({facts.created_source})")
+    for sentence in (*facts.diagnostics, *([facts.note] if facts.note else [])):
+        say(f"  note: {sentence}")

@@ -1,0 +1,102 @@
+"""Cutting a timecode range out of a file or an archive's member."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from film_archive.core.errors import NotSupported, RateUnknown, UsageError
+from film_archive.core.files import OnBytes
+from film_archive.core.source import printable
+from film_archive.core.timecode import FrameRate, Timecode, parse_rate
+from film_archive.media.cutting.cut import CutResult, cut_movie
+from film_archive.media.cutting.opening import open_clip
+from film_archive.media.cutting.ranges import Clip, Selection, select
+from film_archive.workflows.locating import Located, locate
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """What was cut. Frame numbers are those of the source, from 0."""
+
+    output: Path
+    selection: Selection
+    result: CutResult | None
+    start: Timecode
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "output": printable(self.output),
+            "first_frame": self.selection.frames.first,
+            "frames": self.selection.frames.count,
+            "start_timecode": str(self.start),
+            "head_handle": self.selection.head_handle,
+            "tail_handle": self.selection.tail_handle,
+            "mode": "plan" if self.result is None else self.result.mode,
+            "stored_from": None if self.result is None else self.result.stored_from,
+            "bytes_read": 0 if self.result is None else self.result.bytes_read,
+            "bytes_shared": 0 if self.result is None else self.result.shared,
+            "diagnostics": [] if self.result is None else list(self.result.diagnostics),
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def extract(
+    what: str,
+    output: Path,
+    *,
+    in_point: str,
+    out_point: str | None = None,
+    duration: str | None = None,
+    handles: int = 0,
+    start: str | None = None,
+    rate: str | None = None,
+    dry_run: bool = False,
+    on_bytes: OnBytes | None = None,
+) -> Extracted:
+    """Cut SOURCE[::MEMBER] from `in_point` to just before `out_point` (or for `duration`), with handles, into `output`.
+
+    `start` gives the media a start timecode that it does not have; `rate` the rate that it counts at.
+    """
+    begun = time.monotonic()
+    if (out_point is None) == (duration is None):
+        raise UsageError("Give either the out point (--out, exclusive) or the duration.")
+    with locate(what) as located:
+        clip_source = open_clip(located.source, index=located.index)
+        clip = _clip(located, clip_source.index.frames, clip_source.index.rate, clip_source.start, start, rate)
+        first = clip.read(in_point)
+        if out_point is not None:
+            end = clip.read(out_point, out=True)
+        else:
+            assert duration is not None
+            end = first + clip.read(duration)
+        selection = select(clip, first, end, handles)
+        label = clip.label(selection.frames.first)
+        if dry_run:
+            return Extracted(output, selection, None, label, time.monotonic() - begun)
+        result = cut_movie(clip_source.starting_at(clip.require_start()), selection.frames, output, on_bytes=on_bytes)
+    return Extracted(output, selection, result, label, time.monotonic() - begun)
+
+
+def _clip(
+    located: Located,
+    frames: int,
+    rate: FrameRate | None,
+    found: Timecode | None,
+    start: str | None,
+    rate_text: str | None,
+) -> Clip:
+    """The clip with the caller's start timecode where one is given; the media's own rate always counts."""
+    if rate is None:
+        raise NotSupported(f"{located.source.name} has no frame rate; it can't be cut by timecode.")
+    if start is None:
+        return Clip(located.source.name, frames, rate, found)
+    counting, drop = (found.rate if found is not None else rate), None
+    if rate_text is not None:
+        counting, drop = parse_rate(rate_text)
+    if counting.nominal == 0:
+        raise RateUnknown("Give the rate at which the timecode counts (--rate).")
+    return Clip(located.source.name, frames, rate, Timecode.from_string(start, counting, drop))

@@ -1,0 +1,72 @@
+"""What a user points at: a file, or SOURCE::MEMBER of an archive, with what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from film_archive.archive import layout
+from film_archive.archive.reader import Archive, open_archive
+from film_archive.core.errors import Damaged, NotFound, UsageError
+from film_archive.core.facts import MediaFacts
+from film_archive.core.frame_index import FrameIndex
+from film_archive.core.manifest import Member
+from film_archive.core.source import ByteSource, FileSource, printable
+
+SEPARATOR = "::"
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A clip's bytes, and the facts and frame index that an archive keeps of it (None: probe the bytes)."""
+
+    source: ByteSource
+    facts: MediaFacts | None
+    index: FrameIndex | None
+    member: Member | None
+
+
+@contextmanager
+def locate(what: str) -> Iterator[Located]:
+    """Open what a user points at; an archive with one clip may be named without the member."""
+    path, _, member_path = what.partition(SEPARATOR)
+    if not member_path and not _is_archive(Path(path)):
+        with FileSource(path) as source:
+            yield Located(source, None, None, None)
+        return
+    with open_archive(path) as archive:
+        member = archive.member(member_path) if member_path else _only_clip(archive)
+        with archive.source(member) as source:
+            yield Located(source, member.media, _stored_index(archive, member), member)
+
+
+def _is_archive(path: Path) -> bool:
+    if path.is_dir():
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(4) in (b"PK\3\4", b"PK\5\6")
+    except OSError:
+        return False
+
+
+def _only_clip(archive: Archive) -> Member:
+    clips = [member for member in archive.originals() if member.get("media")]
+    if len(clips) == 1:
+        return clips[0]
+    if not clips:
+        raise NotFound(f"{archive.name} has no clip that is known as one; name a member: {archive.name}::MEMBER.")
+    named = ", ".join(printable(clip.path) for clip in clips[:5]) + (", …" if len(clips) > 5 else "")
+    raise UsageError(f"{archive.name} has {len(clips)} clips ({named}); name one: {archive.name}::MEMBER.")
+
+
+def _stored_index(archive: Archive, member: Member) -> FrameIndex | None:
+    """The frame index that was made with the archive; a damaged one is as good as none, since it can be made again."""
+    if archive.is_foreign:
+        return None
+    try:
+        return FrameIndex.from_bytes(archive.read(layout.index_path(member.path)))
+    except (NotFound, Damaged):
+        return None
