@@ -24,6 +24,7 @@ class BlockCache:
         self._size = 0
         self._lock = threading.Lock()
         self._blocks: OrderedDict[tuple[Hashable, int], bytes] = OrderedDict()
+        self._reading: dict[tuple[Hashable, int], threading.Event] = {}
 
     @property
     def size(self) -> int:
@@ -35,23 +36,36 @@ class BlockCache:
         return source if self.capacity < BLOCK else _CachedSource(source, key, self)
 
     def block(self, source: ByteSource, key: Hashable, index: int) -> bytes:
-        """Block `index` of a source, read where it is not held."""
+        """Block `index` of a source, read where it is not held; of several who ask at once, one reads."""
         name = (key, index)
+        while True:
+            with self._lock:
+                data = self._blocks.get(name)
+                if data is not None:
+                    self.hits += 1
+                    self._blocks.move_to_end(name)
+                    return data
+                reading = self._reading.get(name)
+                if reading is None:
+                    self.misses += 1
+                    reading = self._reading[name] = threading.Event()
+                    break
+            reading.wait()  # then it is held; or its reader failed, and this one tries itself
+        try:
+            data = source.read_at(index * BLOCK, BLOCK)
+            self._keep(name, data)
+        finally:
+            with self._lock:
+                del self._reading[name]
+            reading.set()
+        return data
+
+    def _keep(self, name: tuple[Hashable, int], data: bytes) -> None:
         with self._lock:
-            data = self._blocks.get(name)
-            if data is not None:
-                self.hits += 1
-                self._blocks.move_to_end(name)
-                return data
-            self.misses += 1
-        data = source.read_at(index * BLOCK, BLOCK)
-        with self._lock:
-            if name not in self._blocks:
-                self._blocks[name] = data
-                self._size += len(data)
+            self._blocks[name] = data
+            self._size += len(data)
             while self._size > self.capacity:
                 self._size -= len(self._blocks.popitem(last=False)[1])
-        return data
 
 
 class _CachedSource(ByteSource):
