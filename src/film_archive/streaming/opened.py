@@ -15,7 +15,7 @@ from pathlib import Path
 
 from film_archive.archive import directory, layout, zipformat
 from film_archive.archive.reader import Archive, ZipArchive, open_archive
-from film_archive.core.errors import Damaged, NotFound, NotSupported, from_os_error
+from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, from_os_error
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.manifest import Member
 from film_archive.core.source import ByteSource, FileSource, printable
@@ -99,6 +99,7 @@ class _Slot:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.opened: OpenedArchive | None = None
+        self.failed: tuple[tuple[int, int, int, int], tuple[type[FilmArchiveError], str]] | None = None
 
 
 class OpenArchives:
@@ -120,9 +121,19 @@ class OpenArchives:
                 self._slots.popitem(last=False)
         with slot.lock:  # one opens, the others wait for it
             status = _status(path)
-            if slot.opened is None or not _is_current(slot.opened, path, status):
-                slot.opened = None
-                slot.opened = _open(path, status, open_file)
+            if slot.opened is not None and _is_current(slot.opened, path, status):
+                return slot.opened
+            slot.opened = None
+            if slot.failed is not None and slot.failed[0] == _stamp(status):
+                kind, sentence = slot.failed[1]
+                raise kind(sentence)
+            file = None if open_file is None else open_file()
+            try:
+                slot.opened = _open(path, status, file)
+            except (Damaged, NotFound, NotSupported) as error:
+                # Looking again may mean reading all of the file.
+                slot.failed = _stamp(status), (type(error), str(error))
+                raise
             return slot.opened
 
     def __len__(self) -> int:
@@ -134,11 +145,10 @@ class OpenArchives:
             self._slots.clear()
 
 
-def _open(path: Path, status: os.stat_result, open_file: Callable[[], FileSource] | None) -> OpenedArchive:
-    if open_file is None:
+def _open(path: Path, status: os.stat_result, file: FileSource | None) -> OpenedArchive:
+    if file is None:
         archive = open_archive(path)
         return OpenedArchive(archive, _opened_status(archive, status))
-    file = open_file()
     return OpenedArchive(ZipArchive(path, file), file.status)
 
 
