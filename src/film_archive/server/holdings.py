@@ -122,9 +122,12 @@ class Holdings:
         over.
         """
         search = _Search()
+        found: list[ArchiveName] = []
         for root in self.roots:
+            search.found = []
             self._search(root, search)
-        return search.found, search.complete
+            found.extend(sorted(search.found, key=lambda archive: archive.path))
+        return found, search.complete
 
     def public(self, message: str) -> str:
         """A sentence without the ROOTs' places on this machine."""
