@@ -91,7 +91,7 @@ VIDEO_FOURCC: dict[bytes, Codec] = {
     b"apv1": Codec("apv", None, None, True),
     **{
         kind: Codec("braw", intra=True, decodable=False)
-        for kind in (b"brst", b"brhq", b"brlt", b"brvl", b"brvm", b"brvn", b"brxq", b"brs2", b"blrv", b"BRAW")
+        for kind in (b"brst", b"brhq", b"brlt", b"brvl", b"brvm", b"brvn", b"brxq", b"brxh", b"brs2", b"blrv", b"braw", b"BRAW")
     },
     b"CRAW": Codec("crm", intra=True, decodable=False),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -18,7 +19,8 @@ from film_archive.core.errors import Damaged, NotFound, NotMedia, NotSupported, 
 from film_archive.core.facts import MediaFacts
 from film_archive.core.manifest import Member, Role
 from film_archive.core.source import FileSource, printable
-from film_archive.workflows.gathering import Found, Gathered, Kind, gather, gather_folder
+from film_archive.media.clips import clip_of_sequence
+from film_archive.workflows.gathering import Found, FoundSequence, Gathered, Kind, gather, gather_folder, grouped
 
 OnBytes = Callable[[int], None]
 OnNote = Callable[[str], None]
@@ -152,8 +154,10 @@ def _fill(
     archive: Writer, gathered: Gathered, begun: float, on_bytes: OnBytes | None, on_note: OnNote | None
 ) -> Made:
     made = Made(archive.target, junk=gathered.junk, left_out=gathered.left_out)
-    for entry in gathered.entries:
-        if entry.kind == Kind.FILE:
+    for entry in grouped(gathered.entries):
+        if isinstance(entry, FoundSequence):
+            _add_sequence(archive, entry, on_bytes)
+        elif entry.kind == Kind.FILE:
             _add_file(archive, entry, made, on_bytes, on_note)
         elif entry.kind == Kind.SYMLINK:
             archive.add_symlink(
@@ -172,6 +176,27 @@ def _fill(
     made.reused = archive.reused
     made.seconds = time.monotonic() - begun
     return made
+
+
+def _add_sequence(archive: Writer, sequence: FoundSequence, on_bytes: OnBytes | None) -> None:
+    """All frames of an image sequence, as one member."""
+    from film_archive.media.probe import probe_clip
+
+    for number, frame in sequence.frames:
+        with FileSource(frame.path) as source:
+            archive.add_frame(
+                frame.member,
+                number,
+                source,
+                identity=frame.identity,
+                mtime_ns=frame.mtime_ns,
+                mode=frame.mode,
+                on_bytes=on_bytes,
+            )
+    facts = None
+    with contextlib.suppress(NotMedia, NotSupported, Damaged):  # then it is archived without facts
+        facts = probe_clip(clip_of_sequence(sequence.images))
+    archive.end_sequence(sequence.name, media=facts)
 
 
 def _add_file(

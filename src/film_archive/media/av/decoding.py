@@ -7,7 +7,7 @@ in its place: never left out, never another in its stead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from heapq import heappop, heappush
@@ -80,34 +80,19 @@ def decode_frames(
                 decoder.unsorted, seek = True, False
             clock = None if index is None else decoder.clock(index)
             if index is None or entry is None or clock is None:
-                yield from _by_counting(decoder, start, count if index is None else wanted)
-                return
+                rest = yield from _by_counting(decoder, start, count if index is None else wanted)
+                break
             if seek and not decoder.seek(clock, entry):
                 seek = False  # the container's own index led astray: decode from the start instead
                 continue
-            reached = start
-            for picture in _by_index(decoder, clock, start, start + wanted):
-                yield picture
-                reached = picture.number + 1
+            rest = yield from _by_index(decoder, clock, start, start + wanted)
             break
-    if reached < start + wanted:
-        yield from _rest(source, container, reached, start + wanted, index, threads)
-
-
-def _rest(
-    source: ByteSource, container: str | None, reached: int, stop: int, index: FrameIndex, threads: int
-) -> Iterator[DecodedFrame]:
-    """What did not come out of the decoder at the end of a damaged file.
-
-    PyAV gives up what several threads still hold when an error is among it, so one thread is asked again; what even
-    that does not show is not there.
-    """
-    if threads != 1:
-        left = stop - reached
-        yield from decode_frames(source, container=container, start=reached, count=left, index=index, threads=1)
-        return
-    for number in range(reached, stop):
-        yield DecodedFrame(number, _time(index, number), None, corrupt=True)
+    if rest and threads != 1:
+        # PyAV gives up what several threads still hold at the end when an error is among it: one thread is asked again.
+        first, left = rest[0].number, count if count is None else count - (rest[0].number - start)
+        yield from decode_frames(source, container=container, start=first, count=left, index=index, threads=1)
+    else:
+        yield from rest
 
 
 def _is_unsorted(source: ByteSource, container: str | None) -> bool:
@@ -118,8 +103,11 @@ def _is_unsorted(source: ByteSource, container: str | None) -> bool:
     return times != sorted(times)
 
 
-def _by_index(decoder: _Decoder, clock: _Clock, start: int, stop: int) -> Iterator[DecodedFrame]:
-    """The shown pictures from `start` to before `stop`, with those between that never came."""
+_Frames = Generator[DecodedFrame, None, list[DecodedFrame]]
+"""Yields what came out of the decoder and what is missing between; returns what is missing at the end."""
+
+
+def _by_index(decoder: _Decoder, clock: _Clock, start: int, stop: int) -> _Frames:
     index, expected = clock.index, start
     for picture in decoder.pictures():
         number = clock.number(picture.time)
@@ -129,14 +117,15 @@ def _by_index(decoder: _Decoder, clock: _Clock, start: int, stop: int) -> Iterat
             yield DecodedFrame(expected, _time(index, expected), None, corrupt=True)
             expected += 1
         if number >= stop:
-            return
+            return []
         yield DecodedFrame(number, _time(index, number), picture.frame, picture.corrupt)
         expected = number + 1
         if expected == stop:
-            return
+            return []
+    return [DecodedFrame(number, _time(index, number), None, corrupt=True) for number in range(expected, stop)]
 
 
-def _by_counting(decoder: _Decoder, start: int, count: int | None) -> Iterator[DecodedFrame]:
+def _by_counting(decoder: _Decoder, start: int, count: int | None) -> _Frames:
     number, first = 0, Fraction(0)
     rate = decoder.rate
     for picture in decoder.pictures():
@@ -147,11 +136,18 @@ def _by_counting(decoder: _Decoder, start: int, count: int | None) -> Iterator[D
             yield DecodedFrame(number, time, picture.frame, picture.corrupt)
         number += 1
         if count is not None and number >= start + count:
-            return
+            return []
     if decoder.broken is not None:
         raise Damaged(f"{decoder.name} could not be read on after frame {number - 1}: {decoder.broken}.")
-    if count is not None or start > number:
-        raise OutOfRange(f"{decoder.name} has only {number} frames; {start} and {count or 0} after it were asked for.")
+    left = decoder.left()
+    total = number + len(left)
+    if start + (count or 0) > total:
+        raise OutOfRange(f"{decoder.name} has only {total} frames; {count or 'all'} from {start} on were asked for.")
+    return [
+        DecodedFrame(place, time - first, None, corrupt=True)
+        for place, time in enumerate(left, number)
+        if place >= start and (count is None or place < start + count)
+    ]
 
 
 def _entry(index: FrameIndex, start: int) -> Frame:
@@ -218,6 +214,21 @@ class _Picture:
     corrupt: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Damage:
+    """A packet that could not be decoded: one of those from `first` to `last` in decode order; its time where it is
+    known."""
+
+    first: int
+    last: int
+    time: int | None = None
+
+    def ends_at(self, place: int, time: int | None) -> bool:
+        """Whether nothing after this keyframe depends on it any more: it was decoded before it, or only led up to
+        it."""
+        return self.last < place or (self.time is not None and time is not None and self.time < time)
+
+
 class _Decoder:
     """The first video track of an open container, and what is known of its damage."""
 
@@ -242,8 +253,11 @@ class _Decoder:
         self._tick = Fraction(self._stream.time_base or 1)
         self._intra = self._context.codec.intra_only
         self._waiting: list[int] = []
+        self._order: dict[int, int] = {}
+        """Time → place in decode order, of the packets so far."""
+        self._sent = 0
         self._poor: set[int] = set()
-        self._suspect_since: int | None = None
+        self._damages: list[_Damage] = []
         self._unsupported: str | None = None
         self._packets = self._demuxed()
 
@@ -302,19 +316,25 @@ class _Decoder:
                     heappop(self._waiting)
                 if last is None or time > last:  # else it came too late: its place was given out as missing
                     last = time
-                    yield _Picture(time * self._tick, frame, self._corrupt(frame, time))
+                    yield _Picture(time * self._tick, frame, self._corrupt(frame, frame.pts))
         if last is None and self._unsupported is not None:
             raise NotSupported(f"{self.name}: its pictures cannot be decoded here ({self._unsupported}).")
-        yield from self._missing(None)
+
+    def left(self) -> list[Fraction]:
+        """The times of what never came out, at the end."""
+        return [time * self._tick for time in sorted(self._waiting)]
 
     def decoded(self, packet: _Packet | None) -> tuple[list[av.VideoFrame], bool]:
         """The pictures that a packet (None: the end) brings out, and whether something failed."""
-        if packet is not None and packet.pts is not None and not packet.is_discard:
-            heappush(self._waiting, packet.pts)
-            if packet.is_corrupt:
-                self._poor.add(packet.pts)
-        if packet is not None and packet.size == 0:
-            return [], True
+        if packet is not None:
+            self._sent += 1
+            if packet.pts is not None and not packet.is_discard:
+                heappush(self._waiting, packet.pts)
+                self._order[packet.pts] = self._sent
+                if packet.is_corrupt:
+                    self._poor.add(packet.pts)
+            if packet.size == 0:
+                return [], True
         try:
             return self._context.decode(packet), False
         except av.error.LookupError as error:
@@ -322,29 +342,33 @@ class _Decoder:
         except av.error.FFmpegError as error:
             if isinstance(error, av.error.PatchWelcomeError):
                 self._unsupported = error.strerror
-            if self._waiting:
-                self._suspect_since = self._waiting[0]
+            held = max(1, self._context.thread_count) - 1  # the error may be that of a packet which a thread held
+            self._damages.append(_Damage(self._sent - held, self._sent))
             return [], True
 
-    def _missing(self, before: int | None) -> Iterator[_Picture]:
-        while self._waiting and (before is None or self._waiting[0] < before):
+    def _missing(self, before: int) -> Iterator[_Picture]:
+        while self._waiting and self._waiting[0] < before:
             time = heappop(self._waiting)
-            self._suspect_since = time
+            place = self._order[time]
+            for damage in self._damages:
+                if damage.first <= place <= damage.last:
+                    self._damages.remove(damage)  # now it is known which packet that was
+                    break
+            self._damages.append(_Damage(place, place, time))
             yield _Picture(time * self._tick, None, corrupt=True)
 
     def _corrupt(self, frame: av.VideoFrame, time: int | None) -> bool:
-        """Whether a picture is damaged, or depends on one that is: until the next keyframe after the damage."""
+        """Whether a picture is damaged, or may depend on one that is: until a keyframe decoded after the damage."""
         damaged = frame.is_corrupt or time in self._poor
         if self._intra:
             return damaged
-        since = self._suspect_since
-        if frame.key_frame and not damaged and not (self.unsorted and since is not None):
-            if since is not None and (time is None or time > since):
-                self._suspect_since = None
+        place = self._sent if time is None else self._order.get(time, self._sent)
+        if frame.key_frame and not damaged and not (self.unsorted and self._damages):
+            self._damages = [damage for damage in self._damages if not damage.ends_at(place, time)]
             return False
-        if damaged and time is not None:
-            self._suspect_since = time
-        return damaged or since is not None
+        if damaged:
+            self._damages.append(_Damage(place, place, time))
+        return damaged or any(damage.first <= place for damage in self._damages)
 
     def _demuxed(self) -> Iterator[_Packet | None]:
         """The track's packets, then None."""

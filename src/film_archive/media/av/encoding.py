@@ -80,8 +80,8 @@ class AudioSettings:
     channels: int = 2
     bit_rate: int | None = None
     keep: tuple[int, int | None] | None = None
-    """Write only packets that begin at or after the first of these samples and before the second. Coded sound begins with
-    a packet of run-up before sample 0, which not every container can hold; and pieces that are joined later share none."""
+    """Write only packets that begin at or after the first of these samples and before the second: coded sound begins
+    with a packet of run-up before sample 0, which not every container can hold, and pieces to be joined share none."""
 
 
 class _Sink:
@@ -120,7 +120,8 @@ class ContainerWriter:
     stays open. `container` is FFmpeg's muxer ("mov", "mp4", "mxf", "wav", …), `options` are the muxer's.
 
     `timecode` is that of the first frame. MOV gets a tmcd track, with the reel as its name; MP4 a tmcd track and the
-    reel as metadata key (`com.apple.proapps.reel`); MXF a material package timecode and the reel as a tape package.
+    reel as metadata key (`com.apple.proapps.reel`); MXF a material package timecode and the reel as a tape package. FFmpeg's
+    MXF has no place for a pixel aspect beside DNxHD and DNxHR.
     """
 
     def __init__(
@@ -377,7 +378,11 @@ class AudioTrack:
         packets = self._stream.encode(frame)
         if self.settings.keep is not None:
             first, end = self.settings.keep
-            packets = [packet for packet in packets if packet.pts >= first and (end is None or packet.pts < end)]
+            packets = [
+                packet
+                for packet in packets
+                if packet.pts is not None and packet.pts >= first and (end is None or packet.pts < end)
+            ]
         self._writer._mux(packets)
 
 

@@ -6,6 +6,7 @@ range unless it is RGB or one of FFmpeg's full-range "yuvj" formats.
 
 from __future__ import annotations
 
+import threading
 from typing import Any, cast
 
 import av
@@ -28,7 +29,7 @@ _MATRICES = {  # ITU-T H.273 MatrixCoefficients → swscale's
     10: Colorspace.BT2020,
 }
 _SD_SIZES = {(720, 480), (720, 486), (720, 576), (720, 608), (720, 512), (704, 480), (704, 576), (352, 288), (352, 240)}
-_EXACT = Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT
+_kept = threading.local()
 
 
 def frame_of(picture: Array, pixel_format: str | None = None) -> av.VideoFrame:
@@ -83,7 +84,8 @@ def converted(
     """A frame scaled, and in another pixel format, matrix (H.273 MatrixCoefficients) and range; a new one, or the same.
 
     Without `matrix` and `full_range` the source's stay (RGB or gray → YUV: BT.709, limited). Transfer and primaries
-    are never converted. A caller with many frames passes one VideoReformatter, which keeps its tables between them.
+    are never converted. A caller who converts in several ways by turns passes a
+    VideoReformatter for each: making its tables takes longer than using them.
     """
     target = frame.format.name if pixel_format is None else pixel_format
     source_full = _is_full_range(frame)
@@ -92,7 +94,8 @@ def converted(
         full_range = to_rgb or (source_full and not _is_rgb(frame) and not _is_gray(frame))
     source_matrix = None if _is_rgb(frame) else matrix_of(frame)
     wanted_matrix = matrix if matrix is not None else source_matrix if source_matrix is not None else 1
-    return (reformatter or VideoReformatter()).reformat(
+    exact = Interpolation.ACCURATE_RND | (Interpolation.FULL_CHR_H_INT if to_rgb else 0)
+    return (reformatter or _reformatter()).reformat(
         frame,
         width,
         height,
@@ -101,9 +104,16 @@ def converted(
         dst_colorspace=None if to_rgb else _MATRICES.get(wanted_matrix, Colorspace.ITU709),
         src_color_range=ColorRange.JPEG if source_full else ColorRange.MPEG,
         dst_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
-        interpolation=Interpolation[interpolation] | _EXACT,
+        interpolation=Interpolation[interpolation] | exact,
         threads=threads,
     )
+
+
+def _reformatter() -> VideoReformatter:
+    """This thread's own."""
+    if not hasattr(_kept, "reformatter"):
+        _kept.reformatter = VideoReformatter()
+    return cast(VideoReformatter, _kept.reformatter)
 
 
 def copy_of(frame: av.VideoFrame) -> av.VideoFrame:

@@ -6,7 +6,9 @@ from film_archive.core.errors import NotSupported
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.source import ByteSource
 from film_archive.media.cutting.cut import CutSource
+from film_archive.media.cutting.descriptions import picture_entry, sound_entry
 from film_archive.media.mov import MovFile, Track, is_mov
+from film_archive.media.mxf import MxfFile, is_mxf
 
 _HEAD = 1 << 16
 
@@ -19,6 +21,8 @@ def open_clip(source: ByteSource, *, index: FrameIndex | None = None) -> CutSour
     head = source.read_at(0, _HEAD)
     if is_mov(head):
         return _open_mov(source, index)
+    if is_mxf(head):
+        return _open_mxf(source, index)
     raise NotSupported(f"{source.name} can't be cut without re-encoding: it is neither QuickTime, MP4 nor MXF.")
 
 
@@ -38,6 +42,27 @@ def _open_mov(source: ByteSource, index: FrameIndex | None) -> CutSource:
         sound=tuple(_entry(track, source) for track in movie.sound_tracks),
         width=width,
         height=height,
+        start=facts.start_timecode,
+        reel=facts.reel,
+    )
+
+
+def _open_mxf(source: ByteSource, index: FrameIndex | None) -> CutSource:
+    """MXF becomes QuickTime around the same frames."""
+    material = MxfFile.open(source)
+    facts = material.facts()
+    frames = material.index() if index is None else index
+    if frames.frames == 0:
+        raise NotSupported(f"{source.name} has no picture; sound alone is not cut yet.")
+    first = frames.frame(0)
+    aspect = facts.pixel_aspect or 1
+    return CutSource(
+        source=source,
+        index=frames,
+        picture=picture_entry(facts, source.read_at(first.offset, min(first.size, 64))),
+        sound=tuple(sound_entry(track) for track in facts.audio),
+        width=round((facts.width or 0) * aspect),
+        height=facts.height or 0,
         start=facts.start_timecode,
         reel=facts.reel,
     )

@@ -24,6 +24,7 @@ _STILL_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif",
 _FIRST_KINDS = frozenset(
     (b"ftyp", b"styp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot", b"uuid", b"moof", b"sidx")
 )
+_TOP_KINDS = _FIRST_KINDS | {b"meta", b"mfra", b"emsg", b"prft", b"ssix", b"pdin", b"udta", b"PICT"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,7 +181,7 @@ def walk(source: ByteSource) -> Layout:
     while source.size - position >= 8:
         head = source.read_at(position, 16)
         place = _place(head, position, source.size)
-        if place is None:
+        if place is None or not (place.whole or place.kind in _TOP_KINDS):
             layout.stopped = f"what lies at byte {position} is not an atom"
             break
         layout.places.append(place)

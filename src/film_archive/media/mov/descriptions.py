@@ -117,6 +117,24 @@ def object_type(esds: Atom) -> int | None:
     return data[position] if tag == 4 and position < len(data) else None
 
 
+def aac_channels(esds: Atom) -> int | None:
+    """The channels that an AAC stream's own configuration states (ISO/IEC 14496-3, 1.6.2.1); None where it states none.
+
+    The sample entry's count is 2 in many MP4 files whatever the sound is.
+    """
+    data = bytes(esds.body[4:260])
+    start = data.find(b"\x05")
+    while start >= 0:
+        _, position = _descriptor(data, start)
+        if position + 2 <= len(data) and object_type(esds) == 0x40:
+            word = data[position] << 8 | data[position + 1]
+            kind, rate, channels = word >> 11, word >> 7 & 15, word >> 3 & 15
+            if kind in (1, 2, 3, 4) and rate < 13 and 1 <= channels <= 7:
+                return (0, 1, 2, 3, 4, 5, 6, 8)[channels]
+        start = data.find(b"\x05", start + 1)
+    return None
+
+
 def _descriptor(data: bytes, position: int) -> tuple[int, int]:
     """(tag, where the content starts); the length takes one to four bytes of seven bits."""
     if position >= len(data):

@@ -73,9 +73,10 @@ def read_movie(source: ByteSource) -> Movie:
     moov = load(source, place)
     parts = moov.children()
     _refuse(source, {atom.kind for atom in parts})
-    header = only(parts, b"mvhd", notes)
-    if header is None:
+    mvhd = only(parts, b"mvhd", notes)
+    if mvhd is None:
         raise moov.damaged("has no movie header (mvhd)")
+    header = _header(mvhd)
     traks = [atom for atom in parts if atom.kind == b"trak"]
     if not traks:
         raise moov.damaged("has no tracks")
@@ -87,7 +88,7 @@ def read_movie(source: ByteSource) -> Movie:
     extension = only(parts, b"mvex", notes)
     movie = Movie(
         brand=_brand(source, layout),
-        header=_header(header),
+        header=header,
         tracks=tracks,
         tags=read_tags([moov, *traks], notes),
         moov=moov,

@@ -128,7 +128,7 @@ def _cut(order: Longs, starts: Longs, ends: Longs, segment: Segment, slack: Frac
     if not len(visible):
         return _Cut(segment, order[:0], segment.start)
     last_end = int(ends[visible[-1]])
-    return _Cut(segment, order[visible], last_end if last_end <= segment.end + slack else segment.end)
+    return _Cut(segment, order[visible], last_end if last_end < segment.end + slack else segment.end)
 
 
 def _joined(samples: Samples, cuts: list[_Cut], origin: int, ground: Ground) -> tuple[Longs, Longs]:

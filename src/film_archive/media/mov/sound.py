@@ -9,11 +9,11 @@ ISO/IEC 14496-12, 12.2; ISO/IEC 23003-5 (`ipcm`, `fpcm`).
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from film_archive.media.codecs import AUDIO_FOURCC
 from film_archive.media.mov.atoms import Atom, Notes, kind_text
-from film_archive.media.mov.descriptions import OBJECT_TYPES, codec_name, object_type, original_format
+from film_archive.media.mov.descriptions import OBJECT_TYPES, aac_channels, codec_name, object_type, original_format
 
 _FIXED_BITS = {b"in24": 24, b"in32": 32, b"fl32": 32, b"fl64": 64, b"ulaw": 8, b"alaw": 8}
 _LAYOUTS = {
@@ -81,6 +81,9 @@ def sound_facts(entry: Atom, timescale: int, notes: Notes, *, iso_entries: bool 
     name = AUDIO_FOURCC.get(fourcc, "")
     if fourcc == b"mp4a" and b"esds" in extensions:
         name = OBJECT_TYPES.get(object_type(extensions[b"esds"]) or 0, name)
+        stated = aac_channels(extensions[b"esds"])
+        if stated is not None and stated != fields.channels:
+            fields = replace(fields, channels=stated)
     if not name:
         name = codec_name(fourcc)
         notes.add(f"the codec '{kind_text(fourcc)}' is not one that is known here")
