@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
+import pytest
+
+httpx = pytest.importorskip("httpx")
 
 
-def ask(app: Any, path: str, method: str = "GET", fields: Mapping[str, str] | None = None, **more: Any) -> httpx.Response:
+def ask(app: Any, path: str, method: str = "GET", fields: Mapping[str, str] | None = None, **more: Any) -> Any:
     """One request through ASGI; the path is sent as it stands, without tidying."""
 
-    async def run() -> httpx.Response:
+    async def run() -> Any:
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=fields) as client:
             return await client.request(method, path, **more)

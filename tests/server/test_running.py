@@ -151,8 +151,9 @@ def test_beyond_this_machine_only_with_a_token(root: Path) -> None:
     for host in ("0.0.0.0", "::", ""):
         with pytest.raises(Refused, match="only with a token"):
             run(Settings(roots=(root,), host=host, port=0))
-    with pytest.raises(UsageError, match="empty token"):
-        run(Settings(roots=(root,), port=0, token=""))
+    for token in ("", "two words", "geheim\u00e9", "a\n"):
+        with pytest.raises(UsageError, match="one word"):
+            run(Settings(roots=(root,), port=0, token=token))
     with pytest.raises(UsageError, match="no address"):
         run(Settings(roots=(root,), host="no.such.host.invalid", port=0))
 

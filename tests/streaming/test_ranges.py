@@ -7,6 +7,9 @@ import re
 from email.utils import formatdate
 
 import pytest
+
+pytest.importorskip("hypothesis")
+
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -28,6 +28,7 @@ from film_archive.server.documents import (
 from film_archive.server.gate import Token
 from film_archive.server.holdings import Holdings
 from film_archive.streaming.frames import locate
+from film_archive.streaming.opened import making_sense
 
 _MOST = 10_000
 _FAILURES: dict[int | str, dict[str, object]] = {
@@ -114,7 +115,8 @@ def archive_router(holdings: Holdings) -> APIRouter:
         """Where a frame lies, exactly: frame number ⇄ timecode ⇄ bytes, and the keyframe to start from."""
         held = holdings.archive(archive)
         found = held.opened.member(member)
-        facts = found.media
+        with making_sense(held.opened.archive.name, found.path):
+            facts = found.media
         number = _frame_number(found, facts, frame, timecode)
         index = held.opened.frame_index(found)
         place = locate(index, number, facts)

@@ -10,6 +10,7 @@ from film_archive.core.manifest import Member, ProxyRecord
 from film_archive.core.timecode import FrameRate
 from film_archive.server.holdings import HeldArchive
 from film_archive.streaming.frames import FramePlace
+from film_archive.streaming.opened import making_sense
 
 
 class Health(BaseModel):
@@ -105,7 +106,12 @@ def archive_document(held: HeldArchive) -> ArchiveDocument:
 
 
 def member_document(held: HeldArchive, member: Member, base: str) -> MemberDocument:
-    """A member's document; `base` is what the server's own addresses begin with."""
+    """A member's document; `base` is what the server's own addresses begin with. Damaged: its line makes no sense."""
+    with making_sense(held.opened.archive.name, member.path):
+        return _member_document(held, member, base)
+
+
+def _member_document(held: HeldArchive, member: Member, base: str) -> MemberDocument:
     url = held.media_url(member)
     return MemberDocument(
         path=member.path,

@@ -7,10 +7,12 @@ can send no header; the cookie is made from the token, does not contain it, and 
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Collection
 from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
 
+from film_archive.core.errors import UsageError
 from film_archive.server.sending import Application, Message, Receive, Scope, Send, header, route_path, send_error
 
 _PUBLIC = ("/healthz", "/", "")
@@ -22,10 +24,16 @@ _FIELDS = (
 )
 
 
+_WRITTEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+"""A bearer token (RFC 6750, 2.1)."""
+
+
 class Token:
-    """The secret that a client has to show; compared in constant time."""
+    """The secret that a client has to show; compared in constant time. Raises UsageError where it can't be a token."""
 
     def __init__(self, secret: str) -> None:
+        if _WRITTEN.fullmatch(secret) is None:
+            raise UsageError("A token is one word of letters, digits and - . _ ~ + /; give a long random one.")
         self._secret = secret.encode()
         session = hmac.new(self._secret, b"film-archive session", sha256).hexdigest()
         self.cookie_name = f"film_archive_{session[:8]}"

@@ -13,7 +13,7 @@ from film_archive.core.errors import NotFound, Refused, UsageError
 from film_archive.core.manifest import Member, Role
 from film_archive.core.source import ByteSource, FileSource, printable
 from film_archive.server.listing import Entry, Root, root_of
-from film_archive.streaming.opened import OpenArchives, OpenedArchive
+from film_archive.streaming.opened import OpenArchives, OpenedArchive, making_sense
 from film_archive.streaming.ranges import Representation
 from film_archive.streaming.representation import of_file, of_member
 
@@ -95,7 +95,8 @@ class Holdings:
         opened = self._opened_zip(root, entry)
         member = opened.member("/".join(rest))
         inside = opened.source(member)
-        return Media(inside, replace(of_member(member, opened.status), size=inside.size))
+        with making_sense(opened.archive.name, member.path):
+            return Media(inside, replace(of_member(member, opened.status), size=inside.size))
 
     def archive(self, path: str) -> HeldArchive:
         """The archive of this path, of either form or a foreign zip; raises NotFound."""

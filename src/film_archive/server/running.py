@@ -32,6 +32,7 @@ import uvicorn
 
 from film_archive.core.errors import Refused, StorageError, UsageError, from_os_error
 from film_archive.server.app import create_app
+from film_archive.server.gate import Token
 from film_archive.server.holdings import Holdings
 
 GRACE = 10
@@ -96,8 +97,7 @@ def _addresses(host: str, port: int) -> list[Any]:
 def _allowed_hosts(settings: Settings) -> frozenset[str] | None:
     """The Host names to answer to; None for all, once a token guards the server."""
     if settings.token is not None:
-        if not settings.token:
-            raise UsageError("An empty token guards nothing; give a long random one.")
+        Token(settings.token)  # says what is wrong with it
         return None
     if not is_loopback(settings.host):
         suggestion = secrets.token_hex(16)

@@ -10,7 +10,8 @@ import os
 import stat
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from film_archive.archive import directory, layout, zipformat
@@ -27,6 +28,20 @@ _KEPT_INDEXES = 16
 _LARGEST_INDEX = 1 << 28
 _KEPT_INFLATERS = 4
 """Each may hold some megabytes of states, and is worth it: another would inflate from the start again."""
+
+
+@contextmanager
+def making_sense(archive: str, path: str) -> Iterator[None]:
+    """Whatever a manifest's line says: where its values can't be used, that is Damaged and no other error."""
+    try:
+        yield
+    except FilmArchiveError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise Damaged(
+            f"What the manifest of {archive} says of {printable(path)} makes no sense ({type(error).__name__}); "
+            "run `film-archive check`."
+        ) from error
 
 
 class OpenedArchive:
@@ -48,7 +63,8 @@ class OpenedArchive:
             if member is not None:
                 self._members.move_to_end(path)
                 return member
-        member = self.archive.member(path)
+        with making_sense(self.archive.name, path):
+            member = self.archive.member(path)
         with self._lock:
             self._members[path] = member
             while len(self._members) > _KEPT_MEMBERS:
@@ -62,7 +78,8 @@ class OpenedArchive:
             if shared is not None:
                 self._inflaters.move_to_end(member.path)
                 return shared
-        source = self.archive.source(member)
+        with making_sense(self.archive.name, member.path):
+            source = self.archive.source(member)
         if source.extent() is not None:
             return source
         with self._lock:
@@ -79,15 +96,16 @@ class OpenedArchive:
                 self._indexes.move_to_end(member.path)
                 return index
         try:
-            stored = self.archive.member(layout.index_path(member.path))
+            stored = self.member(layout.index_path(member.path))
         except NotFound:
             raise NotSupported(
                 f"{self.archive.name}::{printable(member.path)} has no frame index, so its frames can't be found; "
                 "it is made for media that a probe knows, when `create` or `add` puts them in."
             ) from None
-        if stored.size > _LARGEST_INDEX:
+        if stored.size > _LARGEST_INDEX:  # before it is read into memory
             raise Damaged(f"{self.archive.name}: a frame index of {stored.size} bytes is not possible.")
-        index = FrameIndex.from_bytes(self.archive.read(stored.path))
+        source = self.source(stored)
+        index = FrameIndex.from_bytes(source.read_at(0, source.size))
         with self._lock:
             self._indexes[member.path] = index
             while len(self._indexes) > _KEPT_INDEXES:

@@ -25,7 +25,7 @@ from film_archive.streaming.adaptation import AdaptivePace, MovingRate, Pace, bu
 from film_archive.streaming.cache import BlockCache
 from film_archive.streaming.chunks import read_chunks
 from film_archive.streaming.frames import FramePlace, locate
-from film_archive.streaming.opened import OpenArchives, OpenedArchive
+from film_archive.streaming.opened import OpenArchives, OpenedArchive, making_sense
 from film_archive.streaming.ranges import ByteRange, RequestFields
 from film_archive.streaming.reply import Piece, Reply, reply_to
 from film_archive.streaming.representation import of_member
@@ -202,13 +202,16 @@ class ArchiveStreamer:
 
     def _reply(self, request: StreamRequest, fields: RequestFields) -> tuple[ByteSource, Reply]:
         opened, member, source = self._open(request)
-        content = replace(of_member(member, opened.status), size=source.size)
+        with making_sense(opened.archive.name, member.path):
+            content = replace(of_member(member, opened.status), size=source.size)
         return source, reply_to(fields, content, now=time.time(), boundary=secrets.token_hex(16))
 
     def _locate(self, archive: Path, path: str, number: int, index: FrameIndex | None) -> FramePlace:
         opened = self._archives.get(archive)
         member = opened.member(path)
-        return locate(index if index is not None else opened.frame_index(member), number, member.media)
+        with making_sense(opened.archive.name, path):
+            facts = member.media
+        return locate(index if index is not None else opened.frame_index(member), number, facts)
 
     # What is between them and the event loop
 
