@@ -11,6 +11,7 @@ set -euo pipefail
 # package | programs | what tests do with them
 readonly WANTED=(
     "unzip|unzip|reads our archives"
+    "zip|zip|alters our archives, as another program may"
     "p7zip-full|7z|reads our archives, writes foreign ones"
     "libarchive-tools|bsdtar|reads our archives"
     "xxhash|xxhsum|the reference value of XXH3-128"

@@ -4,6 +4,8 @@ import struct
 import tracemalloc
 
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

@@ -88,6 +88,7 @@ class VideoCodec(StrEnum):
     HDR = "hdr"
     SGI = "sgi"
     BMP = "bmp"
+    HEIF = "heif"
 
     OTHER = "other"
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
 
 from film_archive.archive import layout
 from film_archive.archive.reader import open_archive
-from film_archive.core import copying, places
+from film_archive.core import copying, files, places
 from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import NotFound, NotSupported
 from film_archive.core.facts import MediaFacts
@@ -112,7 +111,7 @@ class ProxyGenerator:
     def close(self) -> None:
         """Remove the folder that this object made for itself; one that the caller named stays."""
         if self._folder is not None and self._folder.name.startswith("film-archive-proxies-"):
-            shutil.rmtree(self._folder, ignore_errors=True)
+            files.remove_tree(self._folder)
             self._folder = None
 
 
