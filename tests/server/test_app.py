@@ -537,6 +537,20 @@ def test_frames(app: Any) -> None:
         assert ask(app, base, params=params).status_code == status, params
 
 
+def test_wrong_requests_get_our_error_document(app: Any) -> None:
+    base = "/api/v1/archives/foreign.zip"
+    for path, method, status in [
+        (f"{base}/members?limit=0", "GET", 422),
+        (f"{base}/members?offset=x", "GET", 422),
+        (f"{base}/member", "GET", 422),
+        (f"{base}/frame?member=a.mov&frame=x", "GET", 422),
+        (base, "DELETE", 405),
+        ("/api/v1/session", "GET", 405),
+    ]:
+        answer = ask(app, path, method)
+        assert answer.status_code == answer.json()["error"]["status"] == status, path
+
+
 def test_open_api(app: Any) -> None:
     document = ask(app, "/openapi.json").json()
     assert set(document["paths"]) == {

@@ -8,6 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
 
 from film_archive import __version__
 from film_archive.core.errors import FilmArchiveError
@@ -47,6 +50,7 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
+        redirect_slashes=False,
     )
 
     @app.exception_handler(FilmArchiveError)
@@ -54,10 +58,22 @@ def create_app(
         status = status_of(error)
         return Response(error_body(status, holdings.public(str(error))), status, media_type="application/json")
 
+    @app.exception_handler(RequestValidationError)
+    def invalid(request: Request, error: RequestValidationError) -> Response:
+        wrong = "; ".join(f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg']}" for one in error.errors())
+        return Response(error_body(422, f"The request is wrong: {wrong}."), 422, media_type="application/json")
+
+    @app.exception_handler(HTTPException)
+    def refused(request: Request, error: HTTPException) -> Response:
+        body = error_body(error.status_code, f"{error.detail}.")
+        return Response(body, error.status_code, error.headers, media_type="application/json")
+
     app.include_router(health_router())
     app.include_router(session_router(secret))
     app.include_router(archive_router(holdings))
     app.mount("/media", MediaApplication(holdings, threads))
-    app.mount("/", PageApplication(threads))
+    page = PageApplication(threads)
+    app.mount("/page", page)
+    app.router.routes.append(Route("/", page))
     app.add_middleware(Gate, token=secret, hosts=hosts)
     return app

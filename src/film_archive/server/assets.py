@@ -11,7 +11,7 @@ from pathlib import Path
 
 from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.source import MemorySource
-from film_archive.server.sending import Receive, Scope, Send, request_fields, route_path, send_error, send_reply
+from film_archive.server.sending import Receive, Scope, Send, request_fields, send_error, send_reply
 from film_archive.streaming.ranges import EntityTag, Representation
 from film_archive.streaming.reply import reply_to
 
@@ -48,8 +48,8 @@ class PageApplication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise NotImplementedError(scope["type"])
-        path = route_path(scope)
-        asset = self._assets.get("/page/index.html" if path in ("", "/") else path)
+        path = scope["path"].removeprefix(scope.get("app_root_path", scope.get("root_path", "")))
+        asset = self._assets.get("/page/index.html" if path == "/" else path)
         if asset is None:
             await send_error(scope, send, 404, "There is nothing here.")
         elif scope["method"] not in ("GET", "HEAD"):

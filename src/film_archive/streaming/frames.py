@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-import numpy as np
-
 from film_archive.core.facts import MediaFacts
-from film_archive.core.frame_index import Frame, FrameIndex
+from film_archive.core.frame_index import FrameIndex
 from film_archive.core.timecode import Timecode
 
 
@@ -37,7 +35,7 @@ class FramePlace:
 def locate(index: FrameIndex, number: int, facts: MediaFacts | None = None) -> FramePlace:
     """The place of a frame; raises OutOfRange where there is no such frame. `facts` give the timecode."""
     frame = index.frame(number)
-    key = decoding_start(index, frame)
+    key = index.keyframe_before(number)
     assert index.video is not None
     run = slice(key.position, frame.position + 1)
     start = facts.start_timecode if facts is not None else None
@@ -53,25 +51,4 @@ def locate(index: FrameIndex, number: int, facts: MediaFacts | None = None) -> F
         start_byte=int(index.video.offsets[run].min()),
         end_byte=int((index.video.offsets[run] + index.video.sizes[run]).max()) - 1,
         packets=frame.position - key.position + 1,
-    )
-
-
-def decoding_start(index: FrameIndex, frame: Frame) -> Frame:
-    """The keyframe that decoding starts from to show a frame.
-
-    A frame that follows a keyframe in the file but is shown before it (a leading picture of an open GOP, ITU-T H.265
-    3.77) is made from the group before, too: then it is the keyframe before that one.
-    """
-    assert index.video is not None
-    keys = np.nonzero(index.keys[: frame.position + 1])[0]
-    earlier = keys[index.video.times[keys] <= frame.time]
-    position = int(earlier[-1]) if len(earlier) else int(keys[0]) if len(keys) else 0
-    numbers = np.nonzero(index.shown == position)[0]
-    return Frame(
-        int(numbers[0]) if len(numbers) else -1,
-        int(index.video.offsets[position]),
-        int(index.video.sizes[position]),
-        int(index.video.times[position]),
-        bool(index.keys[position]),
-        position,
     )
