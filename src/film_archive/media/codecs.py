@@ -125,6 +125,7 @@ AUDIO_FOURCC: dict[bytes, str] = {
     b"MAC6": "mace6",
     b"QDM2": "qdm2",
     b"samr": "amr_nb",
+    b"apac": "apac",
     b"sawb": "amr_wb",
     b"dtsc": "dts",
 }
