@@ -317,9 +317,18 @@ class Part:
 
 
 def assemble(
-    parts: Sequence[Part], *, pattern: bytes = OP1A, random_index: bool = True, footer: bool = True, run_in: bytes = b""
+    parts: Sequence[Part],
+    *,
+    pattern: bytes = OP1A,
+    random_index: bool = True,
+    unlisted: int | None = None,
+    footer: bool = True,
+    run_in: bytes = b"",
 ) -> bytes:
-    """A file of partitions. `footer`: whether the packs know where the footer is."""
+    """A file of partitions.
+
+    `footer`: whether the packs know where the footer is; `unlisted`: a partition that the random index leaves out.
+    """
     places, at = [], 0
     for part in parts:
         places.append(at)
@@ -348,7 +357,8 @@ def assemble(
         key = bytes.fromhex(UL + "020501010d01020101") + bytes((part.kind, part.status, 0))
         out += klv(key, value) + part.metadata + part.index + part.essence
     if random_index:
-        rows = b"".join(struct.pack(">IQ", part.body_sid, place) for part, place in zip(parts, places, strict=True))
+        listed = [row for number, row in enumerate(zip(parts, places, strict=True)) if number != unlisted]
+        rows = b"".join(struct.pack(">IQ", part.body_sid, place) for part, place in listed)
         key = bytes.fromhex(UL + "020501010d01020101110100")
         size = 16 + 4 + len(rows) + 4
         out += klv(key, rows + struct.pack(">I", size))

@@ -19,9 +19,10 @@ from film_archive.core.frame_index import FrameIndex
 from film_archive.core.source import MemorySource
 from film_archive.media.mxf import MxfFile
 from film_archive.media.mxf.container import Chunk, Container
+from film_archive.media.mxf.elements import Content
 from film_archive.media.mxf.index_tables import join, parse_segment
 from film_archive.media.mxf.klv import KlvReader, normal
-from film_archive.media.mxf.units import Content, read_units
+from film_archive.media.mxf.units import read_units
 from tests.media.mxf_building import (
     DATA_KEY,
     OP1A,
@@ -56,7 +57,7 @@ def simple_units(
         [
             (SYSTEM_KEY, bytes(57)),
             (PICTURE_KEY, prores_frame(number, sizes[number % len(sizes)])),
-            *([(SOUND_KEY, bytes((number,)) * MONO_16)] if sound else []),
+            *([(SOUND_KEY, bytes((number % 256,)) * MONO_16)] if sound else []),
         ]
         for number in range(count)
     ]
@@ -170,7 +171,8 @@ def test_any_content_packages_are_found_by_any_index(
         assert [data[offset : offset + size] for offset, size in spans] == expected(made, key)
 
 
-def test_body_offsets_that_are_all_zero_are_counted_instead() -> None:
+@pytest.mark.parametrize("stated", ["0 everywhere", "with a gap"])
+def test_body_offsets_that_are_wrong_are_counted_instead(stated: str) -> None:
     made = simple_units(6)
     first, second = frame_wrap(made[:3]), frame_wrap(made[3:])
     rows = entries_of(first) + entries_of(second, len(first.data))
@@ -179,7 +181,7 @@ def test_body_offsets_that_are_all_zero_are_counted_instead() -> None:
         [
             Part(2, Packages([picture_track(), sound_track()]).header()),
             Part(3, essence=first.data, body_sid=1),
-            Part(3, essence=second.data, body_sid=1, body_offset=0),
+            Part(3, essence=second.data, body_sid=1, body_offset=0 if stated[0] == "0" else len(first.data) + 5000),
             Part(4, index=segment, index_sid=2),
         ]
     )
@@ -187,6 +189,62 @@ def test_body_offsets_that_are_all_zero_are_counted_instead() -> None:
     assert pictures(data, file.index()) == expected(made, PICTURE_KEY)
     assert file.streams[1].content is not None
     assert file.streams[1].content.indexed == 6
+
+
+def test_a_partition_that_the_random_index_leaves_out() -> None:
+    made = simple_units(9)
+    thirds = [frame_wrap(made[first : first + 3]) for first in (0, 3, 6)]
+    parts, rows, stream = [Part(2, Packages([picture_track(), sound_track()]).header())], [], 0
+    for units in thirds:
+        parts.append(Part(3, essence=units.data, body_sid=1, body_offset=stream))
+        rows += entries_of(units, stream)
+        stream += len(units.data)
+    parts.append(Part(4, index=index_segment(duration=9, entries=rows), index_sid=2))
+    data = assemble(parts, unlisted=2)
+    file = opened(data)
+    assert file.partitions.found_by == "random index pack"
+    assert len(file.partitions.sections) == 5
+    assert pictures(data, file.index()) == expected(made, PICTURE_KEY)
+    assert file.index().diagnostics == ()
+
+
+class Counting(MemorySource):
+    """Counts reads."""
+
+    reads = 0
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        self.reads += 1
+        return super().read_into(offset, buffer)
+
+
+def test_an_index_with_slices_takes_one_read_an_element() -> None:
+    made = simple_units(400)
+    units = frame_wrap(made, 64)
+    sounds = [place - 20 for place, _ in units.payloads[SOUND_KEY]]
+    rows = [Entry(start, slices=(sound - start,)) for start, sound in zip(units.starts, sounds, strict=True)]
+    system = units.payloads[PICTURE_KEY][0][0] - 20 - units.starts[0]
+    segment = index_segment(duration=400, entries=rows, deltas=[(0, 0), (0, system), (1, 0)])
+    source = Counting(simple_file(units, index=segment), "clip.mxf")
+    file = MxfFile.open(source)
+    opening = source.reads
+    index = file.index()
+    assert index.frames == 400
+    assert opening < 60
+    assert source.reads - opening < 2 * 400 + 100
+
+
+def test_equal_units_of_a_codec_of_one_size_take_next_to_no_reads() -> None:
+    header = bytes.fromhex("0000028003") + bytes(35) + struct.pack(">I", 1272) + bytes(600)
+    made = [[(PICTURE_KEY, header + bytes((number % 251,)) * 100)] for number in range(400)]
+    units = frame_wrap(made, unit_bytes=1024)
+    items = {0x3004: bytes.fromhex(UL + "0401010a0d01030102110100"), 0x3201: bytes(16)}
+    packages = Packages([picture_track(items=items)])
+    data = simple_file(units, index=index_segment(unit_bytes=1024), packages=packages)
+    source = Counting(data, "clip.mxf")
+    index = MxfFile.open(source).index()
+    assert pictures(data, index) == expected(made, PICTURE_KEY)
+    assert source.reads < 150
 
 
 def test_equal_units_and_open_ended_index() -> None:
@@ -528,7 +586,9 @@ def test_avids_paired_entries(stated: str) -> None:
     offsets = np.cumsum([0, *(len(frame) for frame in frames)]).tolist()
     rows = [Entry(offset) for offset in offsets[:-1] for _ in range(2)] + [Entry(offsets[-1])]
     data = clip_file(b"".join(frames), index_segment(duration=8 if stated == "pairs" else 16, entries=rows))
-    assert pictures(data, opened(data).index()) == frames
+    index = opened(data).index()
+    assert pictures(data, index) == frames
+    assert index.diagnostics == ()
 
 
 def test_more_entries_than_a_local_length_can_say() -> None:

@@ -14,9 +14,9 @@ from film_archive.core.errors import Damaged
 from film_archive.core.frame_index import Longs
 from film_archive.core.source import ByteSource
 from film_archive.media.mxf.container import Chunk, Container
+from film_archive.media.mxf.elements import NO_ELEMENTS, Elements
 from film_archive.media.mxf.index_tables import IndexTable
 from film_archive.media.mxf.klv import KlvReader, is_essence
-from film_archive.media.mxf.units import NO_ELEMENTS, Elements
 
 _SEARCHED = 64 << 20
 _BLOCK = 1 << 20

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from film_archive.core.errors import Damaged, NotSupported
 from film_archive.media.mxf.clips import frames_by_headers, frames_by_index, open_clip, sound_chunks
 from film_archive.media.mxf.container import Container
+from film_archive.media.mxf.elements import NO_ELEMENTS, Content, Elements
 from film_archive.media.mxf.frame_header import frame_mark, frame_size
 from film_archive.media.mxf.index_tables import IndexTable, Segment, join
 from film_archive.media.mxf.klv import (
@@ -22,7 +23,7 @@ from film_archive.media.mxf.labels import PICTURE, SOUND, clip_wrapped, pattern_
 from film_archive.media.mxf.metadata import Metadata
 from film_archive.media.mxf.sound import pcm_form
 from film_archive.media.mxf.tracks import EssenceTrack
-from film_archive.media.mxf.units import NO_ELEMENTS, Content, Elements, read_units
+from film_archive.media.mxf.units import read_units
 
 _MOST_ELEMENTS = 512
 _ITEMS = {PICTURE: (0x15, 0x05, 0x18), SOUND: (0x16, 0x06)}

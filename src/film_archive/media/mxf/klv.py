@@ -107,7 +107,7 @@ class KlvReader:
         self.source = source
         self._data = b""
         self._start = 0
-        self._visits_left = 4_000_000 + source.size // 64
+        self._visits_left = 2_000_000 + source.size // 128
 
     def at(self, offset: int) -> Klv | None:
         """The triplet that begins at `offset`; None at the end of the source.
@@ -139,13 +139,6 @@ class KlvReader:
         if length >> 62:
             raise Damaged(f"{self.source.name} states an impossible length of {length} bytes at byte {offset}.")
         return Klv(normal(data[place : place + 16]), offset, offset + head, length)
-
-    def content(self, offset: int) -> Klv | None:
-        """The first triplet at or behind `offset` that is not filler."""
-        klv = self.at(offset)
-        while klv is not None and klv.key == FILLER:
-            klv = self.at(klv.end)
-        return klv
 
     def walk(self, start: int, end: int) -> Iterator[Klv]:
         """The triplets, fillers too, that begin in [start, end)."""

@@ -16,9 +16,9 @@ from film_archive.core.frame_index import Longs
 from film_archive.core.source import ByteSource
 from film_archive.media.codecs import Codec
 from film_archive.media.mxf.avc import stands_alone
+from film_archive.media.mxf.elements import Elements
 from film_archive.media.mxf.frame_header import mpeg2_picture
 from film_archive.media.mxf.index_tables import Entries
-from film_archive.media.mxf.units import Elements
 
 _BACKWARD_AND_FORWARD = 0x30
 _LOOKED_AT = 2048

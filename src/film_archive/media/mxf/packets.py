@@ -9,10 +9,10 @@ import numpy as np
 
 from film_archive.core.frame_index import Longs, Packets
 from film_archive.core.timecode import FrameRate
+from film_archive.media.mxf.elements import Elements
 from film_archive.media.mxf.order import Order
 from film_archive.media.mxf.sound import SoundForm
 from film_archive.media.mxf.tracks import EssenceTrack
-from film_archive.media.mxf.units import Elements
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from film_archive.core.source import ByteSource
 from film_archive.core.timecode import FrameRate
 from film_archive.media.mxf.container import containers
 from film_archive.media.mxf.describing import Picture, describe_picture, describe_sound
+from film_archive.media.mxf.elements import NO_ELEMENTS, Elements
 from film_archive.media.mxf.essence import Stream, read_stream
 from film_archive.media.mxf.frame_header import HEAD, read_frame_header
 from film_archive.media.mxf.index_tables import Segment, read_segments
@@ -26,7 +27,6 @@ from film_archive.media.mxf.partitions import Partitions, find_partitions
 from film_archive.media.mxf.sound import pcm_form
 from film_archive.media.mxf.source_timecode import Origin, origin_of
 from film_archive.media.mxf.tracks import EssenceTrack, EssenceTracks, essence_tracks
-from film_archive.media.mxf.units import NO_ELEMENTS, Elements
 
 _FIXED_SIZE = frozenset(("dnxhd", "dnxhr", "dv", "uncompressed"))
 """Codecs whose frames all have one size in a file."""
