@@ -28,7 +28,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "fileseq": ("film_archive/media/sequence.py",),
     "gazu": ("ded_io/",),
     "isal": ("film_archive/core/digest.py", "film_archive/archive/"),
-    "multiprocessing": ("film_archive/core/executors/",),
+    "multiprocessing": ("film_archive/core/executors/", "film_archive/server/running.py"),
     "obstore": ("film_archive/storage/",),
     "OpenImageIO": ("film_archive/media/", "film_archive/testing/", "ded_io/"),
     "opentimelineio": ("film_archive/editorial/", "film_archive/bundles/"),
