@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from film_archive.archive import directory, layout, zipformat
 from film_archive.archive.entries import entries_of, is_zero, parts_of
@@ -222,7 +223,7 @@ class _PlainCheck(_Check):
             if problem is not None:
                 yield Problem(printable(entry.path), problem)
         regions.sort()
-        for (_, end, first), (start, _, second) in zip(regions, regions[1:], strict=False):
+        for (_, end, first), (start, _, second) in pairwise(regions):
             if start < end:
                 yield Problem(printable(second), f"shares bytes with {printable(first)}")
         if self.archive.manifest_problem is not None:
