@@ -7,10 +7,10 @@ CRCs and its structure.
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from film_archive.archive import directory, layout, zipformat
 from film_archive.archive.entries import entries_of, is_zero, parts_of
@@ -223,7 +223,7 @@ class _PlainCheck(_Check):
             if problem is not None:
                 yield Problem(printable(entry.path), problem)
         regions.sort()
-        for (_, end, first), (start, _, second) in itertools.pairwise(regions):
+        for (_, end, first), (start, _, second) in pairwise(regions):
             if start < end:
                 yield Problem(printable(second), f"shares bytes with {printable(first)}")
         if self.archive.manifest_problem is not None:

@@ -27,7 +27,7 @@ class InflateSource(ByteSource):
         self.name = name
         self._packed = packed
         self._lock = threading.Lock()
-        self._step = max(_STEP, size // _STATES)
+        self._step = max(_STEP, -(-size // _STATES))
         self._states: list[tuple[int, int, Any, bytes]] = [(0, 0, zlib.decompressobj(-15), b"")]
         self._running: tuple[int, int, Any, bytes] = self._copy(self._states[0])
 

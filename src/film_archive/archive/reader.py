@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
@@ -13,15 +14,13 @@ from typing import Any, Self
 from film_archive.archive import directory, layout, zipformat
 from film_archive.archive.directory import Directory
 from film_archive.archive.inflate import InflateSource
+from film_archive.archive.lookup import LineIndex
 from film_archive.archive.zipformat import Entry
 from film_archive.core.errors import Damaged, NotFound, NotSupported, Refused
 from film_archive.core.manifest import (
     Header,
     Member,
     Role,
-    line_start,
-    parse_member,
-    read_lines,
     read_manifest,
     seal_of,
 )
@@ -110,6 +109,15 @@ class Archive(ABC):
         self.close()
 
 
+def _can_be_a_path(path: str) -> bool:
+    """Whether a text can stand in a manifest: a command line's bytes that are not UTF-8 can't."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def open_archive(path: str | os.PathLike[str]) -> Archive:
     """Open an archive of either form, or a foreign zip.
 
@@ -132,6 +140,8 @@ class ZipArchive(Archive):
             self.header = None
             self.manifest_problem: str | None = None
             self._by_path: dict[str, Member] | None = None
+            self._index: LineIndex | None = None
+            self._index_lock = threading.Lock()
             self.manifest_entry = self._find_manifest()
             if self.manifest_entry is not None:
                 self._read_header()
@@ -171,6 +181,8 @@ class ZipArchive(Archive):
         return self.manifest_members() if self.sealed else self._members_of_directory()
 
     def member(self, path: str) -> Member:
+        if not _can_be_a_path(path):
+            raise self._no_member(path)
         if self._by_path is None and self.sealed and self.header is not None and self.header.members > _CACHED_MEMBERS:
             return self._search(path)
         if self._by_path is None:
@@ -229,14 +241,17 @@ class ZipArchive(Archive):
         )
 
     def _search(self, path: str) -> Member:
-        header = self.require_manifest("be searched")
-        wanted = line_start(path)
-        for line in read_lines(self._manifest_chunks()):
-            if line.startswith(wanted):
-                member = parse_member(line, header.schema_version)
-                if member.path == path:
-                    return member
-        return self._frame_named(path, (member for member in self.members() if member.sequence is not None))
+        """A member of a long manifest, which is not held in memory."""
+        with self._index_lock:
+            if self._index is None:
+                entry, header = self.manifest_entry, self.require_manifest("be searched")
+                assert entry is not None
+                offset = directory.payload_offset(self.file, entry)
+                packed = SliceSource(self.file, offset, entry.packed_size)
+                text = InflateSource(packed, entry.size, f"{self.name}::{layout.MANIFEST}")
+                self._index = LineIndex(self._manifest_chunks(), text, header.schema_version)
+        found = self._index.find(path)
+        return found if found is not None else self._frame_named(path, self._index.sequences())
 
     def _members_of_directory(self) -> Iterator[Member]:
         """What the zip's directory says, with the manifest's facts where it still speaks of the same bytes."""

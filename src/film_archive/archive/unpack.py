@@ -7,17 +7,19 @@ already and is the same is left alone, so that a killed run continues.
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Callable, Iterable
+import stat
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from itertools import pairwise
+from pathlib import Path
 
 from film_archive.archive import layout
+from film_archive.archive.entries import parts_of
 from film_archive.archive.reader import Archive, ZipArchive
-from film_archive.core import copying, files
+from film_archive.core import files
 from film_archive.core.digest import digest_source
-from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported, Refused
+from film_archive.core.errors import Damaged, NotFound, NotSupported, Refused
 from film_archive.core.manifest import Member, Role
 from film_archive.core.source import FileSource, printable
 
@@ -48,17 +50,16 @@ def plan_unpack(
     chosen: list[Member] = []
     for member in archive.members():
         if (everything or not layout.is_own(member.path)) and (wanted is None or member.path in wanted):
-            chosen.extend(member.frame_members() if member.sequence is not None else (member,))
+            chosen.extend(parts_of(member))
             if wanted is not None:
                 wanted.discard(member.path)
-    for path in sorted(wanted or ()):  # a frame of a sequence, or nothing
-        chosen.append(archive.member(path))
+    chosen.extend(archive.member(path) for path in sorted(wanted or ()))  # frames of a sequence, or nothing
     _check_names(archive, chosen)
+    _check_readable(archive, chosen)
     _check_sizes(archive, chosen)
+    missing = _check_target(target, chosen)
     existing = target if target.exists() else next(parent for parent in target.absolute().parents if parent.exists())
-    if target.exists() and not target.is_dir():
-        raise Refused(f"{printable(target)} exists and is not a folder; nothing was written.")
-    files.require_space(existing, sum(member.size for member in chosen), f"Unpacking {archive.name}")
+    files.require_space(existing, missing, f"Unpacking {archive.name}")
     return chosen
 
 
@@ -81,7 +82,7 @@ def unpack(
     total = 0
     with files.explaining(f"write {printable(target)}"):
         target.mkdir(parents=True, exist_ok=True)
-    root = target.resolve()
+    root = Path(os.path.realpath(target))
     for member in chosen:
         if member.role in (Role.FOLDER, Role.SYMLINK):
             continue
@@ -92,76 +93,110 @@ def unpack(
                 total += member.size
             else:
                 present.append(member.path)
-        except Damaged as error:
+        except (Damaged, NotFound) as error:
             failed.append((member.path, str(error)))
     skipped = _unpack_links(root, chosen)
     _unpack_folders(root, chosen)
     return Unpacked(tuple(written), tuple(present), tuple(skipped), tuple(failed), total)
 
 
-def _check_names(archive: Archive, members: Iterable[Member]) -> None:
-    members = list(members)
+def _check_names(archive: Archive, members: Sequence[Member]) -> None:
     for member in members:
-        problem = layout.name_problem(member.path)
-        if problem is not None:
-            raise Refused(
-                f"{archive.name} has a member {printable(member.path)}, which must not be unpacked: {problem}. "
-                "Nothing was written."
-            )
-        if member.get("encrypted"):
-            raise NotSupported(f"{archive.name}: {printable(member.path)} is encrypted. Nothing was written.")
+        try:
+            layout.place_of(member)
+        except Refused as error:
+            raise Refused(f"{archive.name}: {error} Nothing was written.") from None
     clashing = layout.clashes(member.path for member in members)
     if clashing:
         first, second = clashing[0]
         raise Refused(
-            f"{archive.name} has {printable(first)} and {printable(second)}, which are the same file where case is ignored. "
-            "Nothing was written."
+            f"{archive.name} has {printable(first)} and {printable(second)}, which are the same file where case or "
+            "Unicode form is ignored. Nothing was written."
         )
     paths = {layout.fold(member.path) for member in members if member.role != Role.FOLDER}
     for member in members:
-        for parent in PurePosixPath(layout.fold(member.path)).parents:
-            if str(parent) in paths:
+        above = layout.fold(member.path).rpartition("/")[0]
+        while above:
+            if above in paths:
                 raise Refused(
-                    f"{archive.name}: {printable(str(parent))} is a file and the folder of {printable(member.path)} at once. "
+                    f"{archive.name}: {printable(above)} is a file and the folder of {printable(member.path)} at once. "
                     "Nothing was written."
                 )
+            above = above.rpartition("/")[0]
+
+
+def _check_readable(archive: Archive, members: Iterable[Member]) -> None:
+    """Refuse what is encrypted or packed in a way that is not known; what is damaged is left out when it comes."""
+    if not isinstance(archive, ZipArchive):
+        return
+    for member in members:
+        if member.role in (Role.FOLDER, Role.SYMLINK):
+            continue
+        try:
+            archive.source(member).close()
+        except NotSupported as error:
+            raise NotSupported(f"{error} Nothing was written.") from None
+        except Damaged:
+            continue
+
+
+def _check_target(target: Path, members: Iterable[Member]) -> int:
+    """How many bytes have to be written; refuses where something else is in the way."""
+    if not os.path.lexists(target):
+        return sum(member.size for member in members)
+    if not target.is_dir():
+        raise Refused(f"{printable(target)} exists and is not a folder; nothing was written.")
+    missing = 0
+    for member in members:
+        if member.role in (Role.FOLDER, Role.SYMLINK):
+            continue
+        place = target / layout.place_of(member)
+        try:
+            status = place.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            missing += member.size
+            continue
+        if not stat.S_ISREG(status.st_mode) or status.st_size != member.size:
+            raise Refused(f"{printable(place)} exists already and is something else. Nothing was written.")
+    return missing
 
 
 def _check_sizes(archive: Archive, members: Iterable[Member]) -> None:
     """Refuse zips that are made to fill a disk: shared bytes, or more than media or text can be packed."""
-    if not isinstance(archive, ZipArchive) or archive.sealed:
+    if not isinstance(archive, ZipArchive):
         return
     total, packed = 0, 0
     regions = []
     for member in members:
         total += member.size
         packed += member.packed_size
-        if member.offset is not None and member.packed_size:
+        if member.offset is not None and member.packed_size and not archive.sealed:
             regions.append((member.offset, member.offset + member.packed_size, member.path))
     regions.sort()
-    for (_, end, first), (start, _, second) in itertools.pairwise(regions):
+    for (_, end, first), (start, _, second) in pairwise(regions):
         if start < end:
             raise Refused(
                 f"{archive.name}: {printable(first)} and {printable(second)} share bytes, as in a zip bomb. "
                 "Nothing was written."
             )
-    if total > _BOMB_SIZE and total > _BOMB_RATIO * max(1, packed):
+    if packed > archive.file.size or (total > _BOMB_SIZE and total > _BOMB_RATIO * max(1, packed)):
         raise Refused(
-            f"{archive.name} has {packed} bytes that claim to be {total} when unpacked, as in a zip bomb. "
+            f"{archive.name} has {archive.file.size} bytes that claim to be {total} when unpacked, as in a zip bomb. "
             "Nothing was written."
         )
 
 
 def _place(root: Path, member: Member) -> Path:
     """Where a member goes; a folder on the way that is a link out of the target is refused."""
-    raw = member.raw_name
-    place = root / os.fsdecode(raw if raw is not None else member.path.encode("utf-8", "surrogateescape"))
-    parent = place.parent
-    while not parent.exists():
-        parent = parent.parent
-    if not parent.resolve().is_relative_to(root):
+    place = root / layout.place_of(member)
+    if not _is_within(root, place.parent):
         raise Refused(f"{printable(place)} would be written outside {printable(root)}, through a link that is there.")
     return place
+
+
+def _is_within(root: Path, place: Path) -> bool:
+    """Whether a path, all links followed as far as they lead, is the root or below it."""
+    return Path(os.path.realpath(place)).is_relative_to(root)
 
 
 def _unpack_file(archive: Archive, member: Member, place: Path, on_bytes: OnBytes | None) -> bool:
@@ -171,59 +206,94 @@ def _unpack_file(archive: Archive, member: Member, place: Path, on_bytes: OnByte
             with FileSource(place) as there:
                 if digest_source(there, wanted) == wanted:
                     return False
-        raise Refused(f"{printable(place)} exists already and is something else; what was unpacked before it is complete.")
+        raise Refused(
+            f"{printable(place)} exists already and is something else; what was unpacked before it is complete."
+        )
     with files.explaining(f"write {printable(place)}"):
         place.parent.mkdir(parents=True, exist_ok=True)
     with archive.source(member) as source, files.AtomicFile(place, purpose="unpack") as new:
-        with files.explaining(f"write {printable(place)}", needed=lambda: member.size, folder=place.parent):
-            poured = copying.pour(source, new.file.fileno(), 0, algorithms=wanted, on_bytes=on_bytes)
+        descriptor = new.file.fileno()
+
+        def needed() -> int:
+            return member.size - min(member.size, os.fstat(descriptor).st_size)
+
+        with files.explaining(f"write {printable(place)}", needed=needed, folder=place.parent):
+            poured = files.pour(source, descriptor, 0, algorithms=wanted, on_bytes=on_bytes)
             for name, value in poured.digests.items():
                 if value != wanted[name]:
-                    raise Damaged(f"{source.name} is damaged ({name} {value} instead of {wanted[name]}); it was left out.")
+                    raise Damaged(
+                        f"{source.name} is damaged ({name} {value} instead of {wanted[name]}); it was left out."
+                    )
             if member.mode is not None:
-                os.fchmod(new.file.fileno(), member.mode & 0o777)
-            if member.mtime_ns is not None:
-                os.utime(new.file.fileno(), ns=(member.mtime_ns, member.mtime_ns))
+                os.fchmod(descriptor, member.mode & 0o777)
+            _set_time(descriptor, member)
         new.commit()
     return True
 
 
+def _set_time(place: Path | int, member: Member, *, follow: bool = True) -> None:
+    """Give a file its modification time, to the nanosecond as far as the file system keeps it."""
+    if member.mtime_ns is None:
+        return
+    try:
+        if follow:
+            os.utime(place, ns=(member.mtime_ns, member.mtime_ns))
+        elif os.utime in os.supports_follow_symlinks:
+            os.utime(place, ns=(member.mtime_ns, member.mtime_ns), follow_symlinks=False)
+    except OverflowError as error:
+        raise Damaged(f"{printable(member.path)} has a time that no file can have ({member.mtime_ns} ns).") from error
+
+
 def _unpack_links(root: Path, members: Iterable[Member]) -> list[tuple[str, str]]:
+    """Make the links that stay within the target; (path, why) of the others."""
     skipped = []
+    made: list[tuple[Member, Path]] = []
     for member in members:
         if member.role != Role.SYMLINK:
             continue
-        target = member.target
         place = _place(root, member)
-        if target is None:
-            skipped.append((member.path, "is a symbolic link of a foreign zip"))
-        elif Path(target).is_absolute() or not (place.parent / target).resolve().is_relative_to(root):
-            skipped.append((member.path, f"points out of the archive, to {printable(target)}"))
-        elif os.path.lexists(place):
-            if not place.is_symlink() or str(place.readlink()) != target:
-                skipped.append((member.path, "something else is there"))
-        else:
+        problem = _link_problem(root, member, place)
+        if problem is not None:
+            skipped.append((member.path, problem))
+        elif not os.path.lexists(place):
             try:
                 place.parent.mkdir(parents=True, exist_ok=True)
-                place.symlink_to(target)
+                place.symlink_to(os.fsdecode(layout.link_target(member)))
+                _set_time(place, member, follow=False)
             except OSError as error:
                 skipped.append((member.path, f"could not be made here: {error.strerror}"))
+            else:
+                made.append((member, place))
+    for member, place in made:  # one link can turn where another one leads
+        if not _is_within(root, place):
+            files.remove(place)
+            skipped.append((member.path, "points out of the archive through other links"))
     return skipped
 
 
+def _link_problem(root: Path, member: Member, place: Path) -> str | None:
+    if member.target is None:
+        return "is a symbolic link of a foreign zip"
+    target = os.fsdecode(layout.link_target(member))
+    if not target or "\0" in target:
+        return "points nowhere"
+    if Path(target).is_absolute() or not _is_within(root, place.parent / target):
+        return f"points out of the archive, to {printable(target)}"
+    if os.path.lexists(place) and (not place.is_symlink() or os.fspath(place.readlink()) != target):
+        return "something else is there"
+    return None
+
+
 def _unpack_folders(root: Path, members: Iterable[Member]) -> None:
-    """Folders last and deepest first, since writing into one changes its time."""
-    folders = sorted((m for m in members if m.role == Role.FOLDER), key=lambda m: m.path.count("/"), reverse=True)
+    """Folders last and deepest first, since writing into one changes its time, and some may not be written into."""
+    folders = sorted((m for m in members if m.role == Role.FOLDER), key=lambda m: m.path.count("/"))
     for member in folders:
         place = _place(root, member)
         with files.explaining(f"write {printable(place)}"):
             place.mkdir(parents=True, exist_ok=True)
-    for member in folders:
+    for member in reversed(folders):
         place = _place(root, member)
-        try:
+        with files.explaining(f"set time and permissions of {printable(place)}"):
+            _set_time(place, member)
             if member.mode is not None:
-                place.chmod((member.mode & 0o777) | 0o700)
-            if member.mtime_ns is not None:
-                os.utime(place, ns=(member.mtime_ns, member.mtime_ns))
-        except OSError as error:
-            raise FilmArchiveError(f"Could not set the time of {printable(place)}: {error.strerror}.") from error
+                place.chmod(member.mode & 0o777)

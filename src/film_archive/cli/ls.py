@@ -45,14 +45,17 @@ def ls(
         say(f"{count} members, {size_text(total)}")
 
 
+_OTHER: tuple[tuple[str, object], ...] = (("offset", None), ("digests", {}))
+_ORIGINAL = (*_OTHER, ("media", None), ("proxies", []))
+"""What a script finds in every record, whether the manifest has it or not."""
+
+
 def _record(member: Any) -> dict[str, Any]:
-    record = member.to_json()
-    record.setdefault("offset", None)
-    record.setdefault("digests", {})
-    if member.is_original:
-        record.setdefault("media", None)
-        record.setdefault("proxies", [])
-    return dict(record)
+    record: dict[str, Any] = member.to_json()
+    for key, default in _ORIGINAL if record["role"] == "original" else _OTHER:
+        if key not in record:
+            record[key] = default
+    return record
 
 
 def _facts(member: Any) -> str:
