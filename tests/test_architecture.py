@@ -41,7 +41,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "starlette": ("film_archive/server/",),
     "typer": ("film_archive/cli/", "ded_io/"),
     "uvicorn": ("film_archive/server/", "film_archive/cli/"),
-    "xxhash": ("film_archive/core/digest.py",),
+    "xxhash": ("film_archive/core/digest.py", "film_archive/archive/lookup.py"),
 }
 """Library → where under src it may be imported."""
 ANYWHERE = {"film_archive", "ded_io", "numpy", "pydantic", "pydantic_core"}
