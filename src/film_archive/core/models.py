@@ -262,6 +262,8 @@ class TapeArchive(_Model):
     files: tuple[Path, ...] = ()
     total_size: Count = 0
     """Bytes of the files."""
+    spans: tuple[tuple[Count, ...], ...] = ()
+    """For each cartridge the places in `files` of those that go on it, as planned."""
     cartridges: tuple[str, ...] = ()
     """Volume serials in the order of writing, once they are known."""
 
