@@ -11,6 +11,7 @@ from tempfile import mkdtemp
 from film_archive.archive import layout
 from film_archive.archive.reader import open_archive
 from film_archive.core import copying, places
+from film_archive.core.claims import completed
 from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import NotFound, NotSupported
 from film_archive.core.facts import MediaFacts
@@ -97,7 +98,7 @@ class ProxyGenerator:
 
         path = Path(media_file.file_path)
         with FileSource(path) as source:
-            facts = with_claims(probe(source), media_file)
+            facts = completed(probe(source), media_file, source.size)
             made = making.make(source, facts, index(source), rungs, self._own_folder(str(path.resolve())))
         return [proxy_file(proxy, facts, path) for proxy in made]
 
@@ -131,27 +132,6 @@ def proxy_file(proxy: making.Proxy, facts: MediaFacts, original: Path) -> ProxyF
         source_path=original,
         verified=True,
     )
-
-
-def with_claims(facts: MediaFacts, media_file: MediaFile) -> MediaFacts:
-    """Facts completed by what the caller knows and the file does not say; where they disagree the file wins."""
-    import warnings
-
-    if media_file.start_timecode is not None:
-        if facts.start_timecode is None:
-            facts = facts.with_start(media_file.start_timecode, "caller")
-        elif facts.start_timecode != media_file.start_timecode:
-            warnings.warn(
-                f"{media_file.file_path} starts at {facts.start_timecode}, not at {media_file.start_timecode} as claimed.",
-                stacklevel=2,
-            )
-    claimed = media_file.claims
-    if "frame_rate" in claimed and facts.frame_rate is not None and facts.frame_rate != media_file.rate:
-        warnings.warn(
-            f"{media_file.file_path} has {facts.frame_rate.text} frames a second, not {media_file.frame_rate:g} as claimed.",
-            stacklevel=2,
-        )
-    return facts
 
 
 def _rung(resolution: Resolution) -> Rung:
