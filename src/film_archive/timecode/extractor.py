@@ -107,7 +107,7 @@ class TimecodeExtractor:
     def _extract(
         self, data: ArchiveData, media_file: MediaFile, wanted: TimecodeRange, output: Path | None
     ) -> ExtractedSegment:
-        with _opened(data) as source:
+        with _opened(data, media_file) as source:
             clip_source, clip = _clip(source, media_file)
             return self._cut(clip_source, clip, media_file, wanted, output or self._free_name(media_file, wanted, None))
 
@@ -116,7 +116,7 @@ class TimecodeExtractor:
     ) -> list[Path]:
         paths: list[Path] = []
         failed: list[tuple[TimecodeRange, FilmArchiveError]] = []
-        with _opened(data) as source:
+        with _opened(data, media_file) as source:
             clip_source, clip = _clip(source, media_file)
             for wanted in ranges:
                 output = self._free_name(media_file, wanted, folder)
@@ -157,9 +157,9 @@ class TimecodeExtractor:
 
 
 @contextmanager
-def _opened(data: ArchiveData) -> Iterator[ByteSource]:
+def _opened(data: ArchiveData, media_file: MediaFile) -> Iterator[ByteSource]:
     """A source over the caller's data; closed at the end only where it was opened here."""
-    source = as_source(data)
+    source = as_source(data, printable(media_file.file_path))
     try:
         yield source
     finally:
