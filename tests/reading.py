@@ -1,4 +1,4 @@
-"""Reading back what test clips say: the codes in their pictures, the positions in their sound, the bytes of their frames."""
+"""Reading back what test clips say: the codes of their pictures, the positions of their sound, the bytes of frames."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def codes_of(path: Path) -> list[FrameCode | None]:
 def codes_without_index(path: Path) -> list[FrameCode | None]:
     """The same as another program would see them: the container's own edit list tells what is shown."""
     with FileSource(path) as source:
-        return [read_frame_code(rgb_of(each.frame)) for each in decode_frames(source, threads=1) if each.frame is not None]
+        frames = [each.frame for each in decode_frames(source, threads=1)]
+    return [read_frame_code(rgb_of(frame)) for frame in frames if frame is not None]
 
 
 def samples_of(path: Path, track: int) -> NDArray[Any]:

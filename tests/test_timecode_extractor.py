@@ -257,7 +257,7 @@ def test_what_is_no_clip(tmp_path: Path, footage: Path) -> None:
     with pytest.raises(NotFound):
         extract(tmp_path / "gone.mov", media, wanted, tmp_path / "cut.mov")
     for data, error in ((b"", NotSupported), (b"hello " * 1000, NotSupported), (path.read_bytes()[:100_000], Damaged)):
-        with pytest.raises(error, match="film_rate.mov"):
+        with pytest.raises(error, match=r"film_rate\.mov"):
             extract(data, media, wanted, tmp_path / "cut.mov")
     with pytest.raises(UsageError, match="binary"):
         extract(io.StringIO("text"), media, wanted, tmp_path / "cut.mov")
@@ -294,7 +294,7 @@ def test_one_that_fails_does_not_stop_the_others(footage: Path, tmp_path: Path) 
     outside = span("10:00:00:00", "10:00:01:00", rate=23.976)
     extractor = TimecodeExtractor(tmp_path)
     wanted = [outside, frames_as_range(FILM, 2, 6)]
-    with pytest.raises(PartlyDone, match="1 of 2 segments of .*10:00:00:00 is not in"):
+    with pytest.raises(PartlyDone, match=r"1 of 2 segments of .*10:00:00:00 is not in"):
         asyncio.run(extractor.extract_multiple_segments(path, media_file(FILM, path), wanted))
     (segment,) = extractor.segments
     assert_is_cut_of(segment.path, FILM, path, FrameRange(2, 6))
@@ -368,7 +368,8 @@ def test_continuity() -> None:
     assert validate_timecode_continuity([first, second])
     gap = validate_timecode_continuity([first, span("00:00:01:02", "00:00:02:00"), span("00:00:01:12", "00:00:03:00")])
     assert not gap
-    assert [(each.position, each.kind, each.frames) for each in gap.discontinuities] == [(1, "gap", 2), (2, "overlap", -12)]
+    found = [(each.position, each.kind, each.frames) for each in gap.discontinuities]
+    assert found == [(1, "gap", 2), (2, "overlap", -12)]
     assert str(gap.discontinuities[0]) == "range 1 begins at 00:00:01:02 and not at 00:00:01:00: gap of 2 frames"
     back = validate_timecode_continuity([second, first])
     assert back.discontinuities[0].frames == -3 * 24

@@ -1,8 +1,9 @@
 """CMX3600 edit lists: reading them line by line.
 
 An event line is `number reel channels transition [duration] source-in source-out record-in record-out`; it is read
-from the right, four timecodes first, since reels may hold spaces. The short form without reel, `number source-in source-out`,
-is read too. A line that looks like an event and can't be read becomes a diagnostic; it never ends the reading.
+from the right, four timecodes first, since reels may hold spaces. The short form without reel, `number source-in
+source-out`, is read too. A line that looks like an event and can't be read becomes a diagnostic; it never ends the
+reading.
 """
 
 from __future__ import annotations
