@@ -133,6 +133,10 @@ class MediaFacts:
         """The same facts with a start timecode from elsewhere (a sidecar, the caller)."""
         return replace(self, start_timecode=start, start_source=source)
 
+    def with_reel(self, reel: str, source: str) -> MediaFacts:
+        """The same facts with a reel from elsewhere."""
+        return replace(self, reel=reel, reel_source=source)
+
     def to_json(self) -> dict[str, Any]:
         """The keys that `probe --json` prints, without the path.
 

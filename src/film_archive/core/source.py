@@ -402,15 +402,20 @@ class StreamSource(ByteSource):
         return done
 
 
-def as_source(what: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | ByteSource) -> ByteSource:
-    """A source over whatever holds the bytes: a path, bytes, a seekable binary stream, or a source as it is."""
+def as_source(
+    what: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | ByteSource, name: str | None = None
+) -> ByteSource:
+    """A source over whatever holds the bytes: a path, bytes, a seekable binary stream, or a source as it is.
+
+    `name` is what errors call bytes that have no name of their own.
+    """
     if isinstance(what, ByteSource):
         return what
     if isinstance(what, str | os.PathLike):
         return FileSource(what)
     if isinstance(what, bytes | bytearray | memoryview):
-        return MemorySource(what)
-    return StreamSource(what)
+        return MemorySource(what, name or "memory")
+    return StreamSource(what, name if getattr(what, "name", None) is None else None)
 
 
 def kind_of(mode: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import mkdtemp
@@ -10,6 +11,7 @@ from tempfile import mkdtemp
 from film_archive.archive import layout
 from film_archive.archive.reader import open_archive
 from film_archive.core import copying, files, places
+from film_archive.core.claims import completed
 from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import NotFound, NotSupported
 from film_archive.core.facts import MediaFacts
@@ -25,20 +27,24 @@ class ProxyGenerator:
     """Makes proxies of media files, puts them into archives and takes them out again.
 
     `temp_dir` is where proxies are made (default: a folder of this object's own below the system's temporary one). Each
-    original has a folder of its own in it, so that two of one name never meet. Nothing in it is ever removed for the
-    caller.
+    original, as it was when it was read, has a folder of its own in it, so that two of one name never meet, nor a file and
+    the one that takes its place. Nothing in it is ever removed for the caller.
     """
 
-    def __init__(self, temp_dir: Path | None = None, max_workers: int | None = None) -> None:
-        self._folder = temp_dir
+    def __init__(self, temp_dir: Path | str | None = None, max_workers: int | None = None) -> None:
+        self._folder = None if temp_dir is None else Path(temp_dir)
+        self._is_own = temp_dir is None
+        self._lock = threading.Lock()
+        self._in_use: dict[Path, threading.Lock] = {}
         self.max_workers = max_workers
 
     @property
     def temp_dir(self) -> Path:
         """Where proxies are made."""
-        if self._folder is None:
-            self._folder = Path(mkdtemp(prefix="film-archive-proxies-", dir=places.temporary()))
-        return self._folder
+        with self._lock:
+            if self._folder is None:
+                self._folder = Path(mkdtemp(prefix="film-archive-proxies-", dir=places.temporary()))
+            return self._folder
 
     async def generate_proxy(self, media_file: MediaFile, resolution: Resolution) -> ProxyFile:
         """The proxy of one size; see `generate_proxies`."""
@@ -66,7 +72,9 @@ class ProxyGenerator:
             if found is None:
                 there = ", ".join(proxy.size for proxy in original.proxies) or "none"
                 raise NotFound(f"{archive.name}::{member} has no {size} proxy in the archive; it has: {there}.")
-            target = output_path or self._own_folder(f"{archive_path}::{member}") / Path(found.path).name
+            name = Path(found.path).name
+            key = f"{Path(archive_path).resolve()}::{member} {archive.member(found.path).digests}"
+            target = Path(output_path) if output_path is not None else self._own_folder(Path(member).name, key) / name
             target.parent.mkdir(parents=True, exist_ok=True)
             with archive.source(found.path) as source:
                 copying.verified_copy(source, target, replace=output_path is None)
@@ -96,21 +104,32 @@ class ProxyGenerator:
 
         path = Path(media_file.file_path)
         with FileSource(path) as source:
-            facts = with_claims(probe(source), media_file)
-            made = making.make(source, facts, index(source), rungs, self._own_folder(str(path.resolve())))
-        return [proxy_file(proxy, facts, path) for proxy in made]
+            facts = completed(probe(source), media_file, source.size)
+            different = list(dict.fromkeys(rungs))
+            key = (path.resolve(), embedding.identity_of(source), facts.start_timecode, facts.reel)
+            folder = self._own_folder(path.name, " ".join(map(str, (*key, *map(making.settings, different)))))
+            with self._alone_in(folder):
+                made = making.make(source, facts, index(source), different, folder)
+            source.check_unchanged()
+        files_of = {proxy.rung: proxy_file(proxy, facts, path) for proxy in made}
+        return [files_of[rung] for rung in rungs]
 
-    def _own_folder(self, name: str) -> Path:
-        """A folder for one original: its name, and a digest of its whole path."""
+    def _own_folder(self, name: str, key: str) -> Path:
+        """A folder for one original and what is made of it: its name, and a digest of all that tells it from others."""
         hasher = MultiHasher()
-        hasher.update(name.encode("utf-8", "surrogateescape"))
-        folder = self.temp_dir / f"{layout.fitting_name(Path(name).name)}-{hasher.digests()[KEY][:16]}"
+        hasher.update(key.encode("utf-8", "surrogateescape"))
+        folder = self.temp_dir / f"{layout.fitting_name(name)}-{hasher.digests()[KEY][:16]}"
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def _alone_in(self, folder: Path) -> threading.Lock:
+        """Held while proxies are made in a folder: the same may be asked for twice at once."""
+        with self._lock:
+            return self._in_use.setdefault(folder, threading.Lock())
+
     def close(self) -> None:
         """Remove the folder that this object made for itself; one that the caller named stays."""
-        if self._folder is not None and self._folder.name.startswith("film-archive-proxies-"):
+        if self._is_own and self._folder is not None:
             files.remove_tree(self._folder)
             self._folder = None
 
@@ -130,27 +149,6 @@ def proxy_file(proxy: making.Proxy, facts: MediaFacts, original: Path) -> ProxyF
         source_path=original,
         verified=True,
     )
-
-
-def with_claims(facts: MediaFacts, media_file: MediaFile) -> MediaFacts:
-    """Facts completed by what the caller knows and the file does not say; where they disagree the file wins."""
-    import warnings
-
-    if media_file.start_timecode is not None:
-        if facts.start_timecode is None:
-            facts = facts.with_start(media_file.start_timecode, "caller")
-        elif facts.start_timecode != media_file.start_timecode:
-            warnings.warn(
-                f"{media_file.file_path} starts at {facts.start_timecode}, not at {media_file.start_timecode} as claimed.",
-                stacklevel=2,
-            )
-    claimed = media_file.claims
-    if "frame_rate" in claimed and facts.frame_rate is not None and facts.frame_rate != media_file.rate:
-        warnings.warn(
-            f"{media_file.file_path} has {facts.frame_rate.text} frames a second, not {media_file.frame_rate:g} as claimed.",
-            stacklevel=2,
-        )
-    return facts
 
 
 def _rung(resolution: Resolution) -> Rung:

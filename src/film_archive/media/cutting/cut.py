@@ -11,6 +11,7 @@ import numpy as np
 from film_archive.core import copying, files
 from film_archive.core.columns import Longs
 from film_archive.core.errors import NotSupported, OutOfRange
+from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import AudioIndex, FrameIndex
 from film_archive.core.source import ByteSource, printable
 from film_archive.core.timecode import FrameRange, Timecode
@@ -29,6 +30,8 @@ class CutSource:
     """The sound tracks' sample entries, in the index's order."""
     width: int
     height: int
+    facts: MediaFacts
+    """What the clip says of itself."""
     start: Timecode | None
     reel: str | None
     user_data: bytes = b""
@@ -36,6 +39,10 @@ class CutSource:
     def starting_at(self, start: Timecode) -> CutSource:
         """The same clip with a start timecode that the caller knows."""
         return replace(self, start=start)
+
+    def completed_by(self, facts: MediaFacts) -> CutSource:
+        """The same clip with start timecode and reel as these facts have them."""
+        return replace(self, facts=facts, start=facts.start_timecode, reel=facts.reel)
 
 
 @dataclass(frozen=True, slots=True)

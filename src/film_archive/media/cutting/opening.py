@@ -42,6 +42,7 @@ def _open_mov(source: ByteSource, index: FrameIndex | None) -> CutSource:
         sound=tuple(_entry(track, source) for track in movie.sound_tracks),
         width=width,
         height=height,
+        facts=facts,
         start=facts.start_timecode,
         reel=facts.reel,
     )
@@ -63,6 +64,7 @@ def _open_mxf(source: ByteSource, index: FrameIndex | None) -> CutSource:
         sound=tuple(sound_entry(track) for track in facts.audio),
         width=round((facts.width or 0) * aspect),
         height=facts.height or 0,
+        facts=facts,
         start=facts.start_timecode,
         reel=facts.reel,
     )
