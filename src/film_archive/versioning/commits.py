@@ -44,7 +44,7 @@ def store_commit(
     objects: ObjectStore, tree: Tree, parents: tuple[Commit, ...], author: str, message: str
 ) -> Commit:
     """Store a commit of a tree that is stored."""
-    base = Tree.load(objects, parents[0].tree) if parents else Tree.of(objects, ())
+    base = Tree.load(objects, parents[0].tree) if parents else Tree.empty(objects)
     changes = base.changes_to(tree).values()
     added = sum(change.before is None for change in changes)
     removed = sum(change.after is None for change in changes)

@@ -241,7 +241,7 @@ class Repository:
         bases = merge_bases(self._objects, source.head, target.head)
         if any(base.id == source.head for base in bases):
             return MergeResult(True, target.head, (), ())
-        trees = [Tree.load(self._objects, base.tree) for base in bases] or [Tree.of(self._objects, ())]
+        trees = [Tree.load(self._objects, base.tree) for base in bases] or [Tree.empty(self._objects)]
         theirs, ours = load_commit(self._objects, source.head), load_commit(self._objects, target.head)
         tree = Tree.load(self._objects, ours.tree)
         merge = merge_trees(trees, Tree.load(self._objects, theirs.tree), tree, resolution, source.name)

@@ -125,6 +125,11 @@ class Tree:
         return cls._of_nodes(objects, [_store_node(objects, part) for part in (*whole, rest) if part])
 
     @classmethod
+    def empty(cls, objects: ObjectStore) -> Tree:
+        """A tree of nothing, to compare with; it is not stored and has no address."""
+        return cls(objects, "", ())
+
+    @classmethod
     def load(cls, objects: ObjectStore, address: str) -> Tree:
         """A tree that was stored; raises Damaged."""
         record = objects.get(_TREE, address)
