@@ -430,6 +430,10 @@ def write_at(target: int, data: bytes | bytearray | memoryview, offset: int) -> 
     """Write all of `data` at a place of an open file (a system's write may take only a part); returns where it ends."""
     view = memoryview(data)
     while len(view):
-        count = os.pwrite(target, view, offset)
+        count = os.pwrite(target, view[:_WRITE], offset)
         view, offset = view[count:], offset + count
     return offset
+
+
+_WRITE = 1 << 20
+"""Bytes of one write: on ext4 with large folios (Linux 6.18) one of 4 MiB takes five times as long as four of 1 MiB."""
