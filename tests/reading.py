@@ -79,3 +79,13 @@ def assert_sound(samples: NDArray[Any], spec: ClipSpec, track: int, frames: Fram
     assert samples.shape == (last - first, sound.channels)
     for column in range(sound.channels):
         assert is_position_coded(samples[:, column], first, channel + column)
+
+
+def assert_heard_alike(cut: Path, spec: ClipSpec, original: Path, frames: FrameRange) -> None:
+    """Coded sound of a cut, decoded, is the original's of the same moments: as long, and equal but for rounding."""
+    for track, sound in enumerate(spec.audio):
+        first = first_sample(frames.first, sound.sample_rate, spec.rate)
+        whole, heard = samples_of(original, track), samples_of(cut, track)
+        expected = whole[first : first_sample(frames.end, sound.sample_rate, spec.rate)]
+        assert heard.shape == expected.shape
+        assert np.abs(heard.astype(np.float64) - expected).max() <= (1e-4 if heard.dtype.kind == "f" else 0)
