@@ -57,7 +57,7 @@ def archive(card: Path) -> Path:
     return target
 
 
-@pytest.fixture()
+@pytest.fixture
 def command(capsys: pytest.CaptureFixture[str]) -> Command:
     """Runs a verb and returns its JSON; fails where the exit status is another than expected."""
 
@@ -161,16 +161,21 @@ def test_a_list_pulls_its_frames(archive: Path, card: Path, tmp_path: Path) -> N
 
 
 def test_errors_by_their_exit_status(archive: Path, command: Command, tmp_path: Path) -> None:
-    clip, output = f"{archive}::card/C003/dnxhr_mxf.mxf", tmp_path / "cut.mov"
-    cut = ("extract", clip, "-o", output)
-    assert "runs from 10:00:00:00 to 10:00:00:23" in str(command(*cut, "--in", "11:00:00:00", "--duration", "00:00:00:05", status=7))
-    command(*cut, "--in", "10:00:00:05", "--out", "10:00:00:05", status=2)
-    command(*cut, "--in", "10:00:00:25", "--out", "10:00:01:05", status=2)
-    command("extract", f"{archive}::card/gone.mov", "-o", output, "--in", "10:00:00:00", "--out", "10:00:00:05", status=3)
-    command("extract", f"{archive}::card/A001/notes.txt", "-o", output, "--in", "10:00:00:00", "--out", "10:00:00:05", status=5)
+    output = tmp_path / "cut.mov"
+
+    def cut(member: str, first: str, end: str, status: int) -> str:
+        asked = ("--in", first, "--out", end, "-o", output)
+        return str(command("extract", f"{archive}::card/{member}", *asked, status=status))
+
+    clip = "C003/dnxhr_mxf.mxf"
+    assert "runs from 10:00:00:00 to 10:00:00:23" in cut(clip, "11:00:00:00", "11:00:00:05", 7)
+    cut(clip, "10:00:00:05", "10:00:00:05", 2)
+    cut(clip, "10:00:00:25", "10:00:01:05", 2)
+    cut("gone.mov", "10:00:00:00", "10:00:00:05", 3)
+    cut("A001/notes.txt", "10:00:00:00", "10:00:00:05", 5)
     assert not output.exists()
     output.write_bytes(b"mine")
-    command(*cut, "--in", "10:00:00:05", "--out", "10:00:00:10", status=4)
+    cut(clip, "10:00:00:05", "10:00:00:10", 4)
     assert output.read_bytes() == b"mine"
 
 
@@ -179,7 +184,9 @@ def test_unpacked_it_is_the_card_again(archive: Path, card: Path, command: Comma
     assert_same_tree(card, tmp_path / "back" / "card")
 
 
-def test_adding_leaves_what_is_there(archive: Path, card: Path, command: Command, footage: Path, tmp_path: Path) -> None:
+def test_adding_leaves_what_is_there(
+    archive: Path, card: Path, command: Command, footage: Path, tmp_path: Path
+) -> None:
     copy = tmp_path / "day01.zip"
     copy.write_bytes(archive.read_bytes())
     more = tmp_path / "D004" / "ntsc.mov"
