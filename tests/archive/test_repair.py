@@ -276,7 +276,7 @@ def test_repair_mends_a_folders_manifest_from_its_copy(tmp_path: Path) -> None:
     assert repair_archive(folder).done == ()
     (folder / layout.MANIFEST).write_bytes(b"")
     (folder / layout.MANIFEST_COPY).write_bytes(b"")
-    with pytest.raises(Damaged, match="Move .film-archive away"):
+    with pytest.raises(Damaged, match=r"Move \.film-archive away"):
         repair_archive(folder)
 
 

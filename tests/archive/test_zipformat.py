@@ -6,6 +6,8 @@ import stat
 import struct
 
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import given
 from hypothesis import strategies as st
 

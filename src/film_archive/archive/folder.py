@@ -13,7 +13,7 @@ from film_archive.archive.folder_repair import copy_manifest, copy_problem
 from film_archive.archive.journal import MemberJournal
 from film_archive.archive.reader import FolderArchive, read_folder_manifest
 from film_archive.archive.writer import Completed, OnBytes, Sealed, Writer, journaled
-from film_archive.core import files
+from film_archive.core import copying, files
 from film_archive.core.digest import KEY, MultiHasher, digest_source, read_ahead
 from film_archive.core.errors import FilmArchiveError, NotFound, Refused
 from film_archive.core.frame_table import FrameFile
@@ -158,7 +158,7 @@ class FolderWriter(Writer):
     @staticmethod
     def _lies_at(source: ByteSource, place: Path) -> bool:
         extent = source.extent()
-        return extent is not None and place.exists() and os.path.samefile(extent.path, place)
+        return extent is not None and place.exists() and extent.path.samefile(place)
 
     def _digest(self, source: ByteSource, on_bytes: OnBytes | None) -> dict[str, str]:
         digests = digest_source(source, self._algorithms, on_bytes=on_bytes)
@@ -177,7 +177,7 @@ class FolderWriter(Writer):
                 if there.size != source.size or digest_source(there, digests) != digests:
                     raise Refused(f"{printable(place)} exists already and is something else; nothing was changed.")
         else:
-            digests = files.verified_copy(
+            digests = copying.verified_copy(
                 source, place, algorithms=self._algorithms, replace=replace, on_bytes=on_bytes
             ).digests
         with files.explaining(f"set time and permissions of {printable(place)}"):

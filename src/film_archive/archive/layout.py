@@ -82,10 +82,10 @@ def _fitting(path: str) -> str:
     """A path whose parts are no longer than a file's name may be; a longer part is cut, and a digest of all of it put in."""
     if len(path) * 4 <= LONGEST_PART:
         return path
-    return "/".join(map(_fitting_part, path.split("/")))
+    return "/".join(map(fitting_name, path.split("/")))
 
 
-def _fitting_part(part: str) -> str:
+def fitting_name(part: str) -> str:
     raw = part.encode("utf-8", "surrogateescape")
     if len(raw) <= LONGEST_PART:
         return part

@@ -17,7 +17,7 @@ from pathlib import Path
 from film_archive.archive import layout
 from film_archive.archive.entries import parts_of
 from film_archive.archive.reader import Archive, ZipArchive
-from film_archive.core import files
+from film_archive.core import copying, files
 from film_archive.core.digest import digest_source
 from film_archive.core.errors import Damaged, NotFound, NotSupported, Refused
 from film_archive.core.manifest import Member, Role
@@ -220,7 +220,7 @@ def _unpack_file(archive: Archive, member: Member, place: Path, on_bytes: OnByte
             return member.size - min(member.size, os.fstat(descriptor).st_size)
 
         with files.explaining(f"write {printable(place)}", needed=needed, folder=place.parent):
-            poured = files.pour(source, descriptor, 0, algorithms=wanted, on_bytes=on_bytes)
+            poured = copying.pour(source, descriptor, 0, algorithms=wanted, on_bytes=on_bytes)
             for name, value in poured.digests.items():
                 if value != wanted[name]:
                     raise Damaged(

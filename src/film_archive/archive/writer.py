@@ -27,12 +27,13 @@ from film_archive.archive import layout, salvage, sealing, zipformat
 from film_archive.archive.entries import EPOCH_NS, entries_of, entry_of, is_zero, naming_proxies
 from film_archive.archive.journal import MemberJournal
 from film_archive.archive.reader import ZipArchive
-from film_archive.core import files
+from film_archive.core import copying, files
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, Refused
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_table import FrameFile, FrameTable, SequenceName
 from film_archive.core.manifest import Header, Member, Role, Superseded, archive_id, member_line
+from film_archive.core.reflink import clone_whole
 from film_archive.core.source import ByteSource, FileSource, MemorySource, SliceSource, printable
 
 OnBytes = Callable[[int], None]
@@ -224,7 +225,7 @@ class Writer(ABC):
 
     def _refuse_other_work(self) -> None:
         """Raise Refused where what is unfinished belongs to another job that must not be thrown away."""
-        return None
+        return
 
     @property
     def reused(self) -> int:
@@ -538,7 +539,7 @@ class ZipWriter(Writer):
         _, payload = zipformat.place(self._end, name, size, size, mtime_ns // 10**9, aligned=aligned)
         layout.check_member_name(path)
         with self._undoing(path, payload + size):
-            poured = files.pour(source, self._descriptor, payload, algorithms=self._algorithms, on_bytes=on_bytes)
+            poured = copying.pour(source, self._descriptor, payload, algorithms=self._algorithms, on_bytes=on_bytes)
             crc = poured.digests.pop("crc32")
             member = Member.make(
                 path,
@@ -759,7 +760,7 @@ def _clone(work: Path, base: ZipArchive) -> tuple[int, int]:
     cloned = False
     try:
         with FileSource(base.path) as old:
-            cloned = files.clone_whole(old.fileno(), descriptor)
+            cloned = clone_whole(old.fileno(), descriptor)
         if cloned:
             start = _manifest_region(base).offset
             os.ftruncate(descriptor, start)

@@ -17,6 +17,9 @@ def create(
     archive: Path | None = typer.Argument(None, help="The archive to make (a zip)."),
     source: list[Path] = typer.Argument(None, help="Files and folders: a folder goes in with its name and all below it."),
     in_place: Path | None = typer.Option(None, "--in-place", help="Make this folder itself the archive; nothing is copied."),
+    proxies: str = typer.Option(
+        "thumbnail,preview", "--proxies", help="Sizes to embed: thumbnail, preview, editorial, 1280x720@3M, … or none."
+    ),
     digest: list[str] = typer.Option([], "--digest", help="A further digest of each member: md5, sha256, xxh64, c4, blake3."),
     abandon: bool = typer.Option(False, "--abandon", help="Remove what a killed run of this archive has left, and stop."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be archived."),
@@ -25,6 +28,7 @@ def create(
     """Make an archive of files and folders, with their facts, frame indexes and proxies in it."""
     from film_archive.cli.progress import progress
     from film_archive.core.errors import UsageError
+    from film_archive.core.ladder import parse_sizes
     from film_archive.workflows.production import abandon_unfinished, create_archive, plan_archive
 
     if in_place is not None and (archive is not None or source):
@@ -39,12 +43,19 @@ def create(
         else:
             say("Removed what was unfinished." if removed else "There was nothing unfinished.")
         return 0
+    sizes = parse_sizes(proxies)
     plan = plan_archive(target, source or (), in_place=in_place is not None)
     if dry_run:
         return show_plan(plan, json)
     with progress("archiving", plan.gathered.bytes) as on_bytes:
         made = create_archive(
-            target, source or (), in_place=in_place is not None, digests=digest, plan=plan, on_bytes=on_bytes
+            target,
+            source or (),
+            in_place=in_place is not None,
+            proxies=sizes,
+            digests=digest,
+            plan=plan,
+            on_bytes=on_bytes,
         )
     return show_made(made, json)
 
@@ -65,7 +76,7 @@ def show_plan(plan: object, json: bool) -> int:
 
 def show_made(made: object, json: bool) -> int:
     """What `create` and `add` print when they are done."""
-    from film_archive.workflows.production import Made
+    from film_archive.workflows.filling import Made
 
     assert isinstance(made, Made)
     if json:

@@ -60,4 +60,8 @@ def table(rows: Iterable[Iterable[object]], right: Iterable[int] = ()) -> None:
     widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     aligned = set(right)
     for row in cells:
-        say("  ".join(c.rjust(w) if i in aligned else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))).rstrip())
+        padded = [
+            cell.rjust(width) if column in aligned else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        say("  ".join(padded).rstrip())

@@ -15,7 +15,14 @@ def progress(phase: str, total: int) -> Iterator[Callable[[int], None]]:
     """A phase of a verb: reading, writing, verifying, …; call with each count of bytes that is done."""
     if sys.stderr.isatty():
         from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
 
         with Progress(
             TextColumn("{task.description}"),

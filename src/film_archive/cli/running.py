@@ -11,8 +11,7 @@ import typer
 from film_archive.cli.output import print_error
 from film_archive.core.errors import FilmArchiveError, from_os_error
 
-
-_ClickException = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
+_ClickException: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 """What typer's parser raises; newer typers carry their own click, so its class is found through a public one."""
 
 

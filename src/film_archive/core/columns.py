@@ -1,4 +1,7 @@
-"""Columns of whole numbers as bytes that compress well: zigzag, then byte plane by byte plane, so that equal bytes lie together."""
+"""Columns of whole numbers as bytes that compress well.
+
+Zigzag, then byte plane by byte plane, so that equal bytes lie together.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Content digests: which algorithms there are, and computing several in one read.
 
-`xxh128` (XXH3-128, canonical big-endian hex as xxhsum prints it) is always among them: with the size it is the key by
-which everything here knows the same content again. `crc32` is what a zip wants.
+`xxh128` (XXH3-128, canonical big-endian hex as xxhsum prints it) is among them wherever a content is met for the first
+time: with the size it is the key by which everything here knows the same content again. `crc32` is what a zip wants.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from queue import Queue
 from typing import Protocol
 
-from film_archive.core.errors import UsageError
+from film_archive.core.errors import ShortRead, UsageError
 from film_archive.core.source import ByteSource
 
 KEY = "xxh128"
@@ -94,10 +94,17 @@ def _xxh64() -> Hasher:
     return xxhash.xxh64()
 
 
-def _blake3() -> Hasher:
-    import blake3
+class _Blake3:
+    def __init__(self) -> None:
+        import blake3
 
-    return blake3.blake3()
+        self._hasher = blake3.blake3()
+
+    def update(self, data: memoryview, /) -> None:
+        self._hasher.update(data)
+
+    def hexdigest(self) -> str:
+        return self._hasher.hexdigest()
 
 
 ALGORITHMS: Mapping[str, Callable[[], Hasher]] = {
@@ -109,7 +116,7 @@ ALGORITHMS: Mapping[str, Callable[[], Hasher]] = {
     "sha1": lambda: hashlib.sha1(usedforsecurity=False),
     "sha256": hashlib.sha256,
     "sha512": hashlib.sha512,
-    "blake3": _blake3,
+    "blake3": _Blake3,
     "c4": _C4,
 }
 
@@ -126,7 +133,7 @@ class MultiHasher:
             self._hashers[name] = ALGORITHMS[name]()
 
     def update(self, data: bytes | bytearray | memoryview) -> None:
-        view = memoryview(data)
+        view = memoryview(data).cast("B")
         for hasher in self._hashers.values():
             hasher.update(view)
         self.size += len(view)
@@ -136,47 +143,88 @@ class MultiHasher:
         return {name: hasher.hexdigest() for name, hasher in self._hashers.items()}
 
 
-def read_ahead(source: ByteSource, offset: int = 0, length: int | None = None) -> Iterator[memoryview]:
+def with_key(algorithms: Iterable[str]) -> tuple[str, ...]:
+    """The algorithms, once each, with `xxh128` first: whoever reads a content that is new to us computes it too."""
+    return tuple(dict.fromkeys((KEY, *algorithms)))
+
+
+def read_ahead(
+    source: ByteSource,
+    offset: int = 0,
+    length: int | None = None,
+    *,
+    while_reading: Callable[[memoryview], None] | None = None,
+) -> Iterator[memoryview]:
     """The bytes of a source in blocks of at most 4 MiB, read in a thread of their own ahead of the consumer.
 
-    Four buffers go round: a block is valid until the next one is asked for.
+    Four buffers go round: a block is valid until the next one is asked for. `while_reading` gets each block, in
+    order, in the reading thread (a digest, so that the consumer is free to write).
     """
     end = source.size if length is None else min(source.size, offset + length)
     if end - offset <= BLOCK:
         if end > offset:
-            yield memoryview(source.read_at(offset, end - offset))
+            block = memoryview(source.read_at(offset, end - offset))
+            if while_reading is not None:
+                while_reading(block)
+            yield block
         return
-    free: Queue[bytearray | None] = Queue()
-    full: Queue[tuple[bytearray, int] | BaseException | None] = Queue()
-    for _ in range(_BUFFERS):
-        free.put(bytearray(BLOCK))
-
-    def produce() -> None:
-        position = offset
-        try:
-            while position < end:
-                buffer = free.get()
-                if buffer is None:
-                    return
-                count = source.read_into(position, memoryview(buffer)[: end - position])
-                position += count
-                full.put((buffer, count))
-            full.put(None)
-        except BaseException as error:  # noqa: BLE001  handed to the consumer, who raises it
-            full.put(error)
-
-    thread = threading.Thread(target=produce, name=f"read {source.name}", daemon=True)
-    thread.start()
+    reader = _Reader(source, offset, end, while_reading)
     try:
-        while (block := full.get()) is not None:
+        yield from reader.blocks()
+    finally:
+        reader.stop()
+
+
+class _Reader:
+    """A thread that reads a run of a source into buffers that go round."""
+
+    def __init__(
+        self, source: ByteSource, offset: int, end: int, while_reading: Callable[[memoryview], None] | None
+    ) -> None:
+        self._source = source
+        self._offset = offset
+        self._end = end
+        self._while_reading = while_reading
+        self._stopped = False
+        self._free: Queue[bytearray] = Queue()
+        self._full: Queue[tuple[bytearray, int] | BaseException | None] = Queue()
+        for _ in range(_BUFFERS):
+            self._free.put(bytearray(BLOCK))
+        self._thread = threading.Thread(target=self._read, name=f"read {source.name}", daemon=True)
+        self._thread.start()
+
+    def blocks(self) -> Iterator[memoryview]:
+        while (block := self._full.get()) is not None:
             if isinstance(block, BaseException):
                 raise block
             buffer, count = block
             yield memoryview(buffer)[:count]
-            free.put(buffer)
-    finally:
-        free.put(None)
-        thread.join()
+            self._free.put(buffer)
+
+    def stop(self) -> None:
+        """End the thread, at the latest when the block that it is reading is read."""
+        self._stopped = True
+        self._free.put(bytearray())  # wakes it where it waits for a buffer
+        self._thread.join()
+
+    def _read(self) -> None:
+        position = self._offset
+        try:
+            while position < self._end:
+                buffer = self._free.get()
+                if self._stopped:
+                    return
+                view = memoryview(buffer)[: self._end - position]
+                count = self._source.read_into(position, view)
+                if count != len(view):
+                    raise ShortRead(f"{self._source.name} ended at byte {position + count} of {self._end}.")
+                if self._while_reading is not None:
+                    self._while_reading(view)
+                position += count
+                self._full.put((buffer, count))
+            self._full.put(None)
+        except BaseException as error:  # noqa: BLE001  handed to the consumer, who raises it
+            self._full.put(error)
 
 
 def digest_source(
@@ -185,10 +233,14 @@ def digest_source(
     *,
     on_bytes: Callable[[int], None] | None = None,
 ) -> dict[str, str]:
-    """Read a source once and compute all `algorithms` (name → hex); `on_bytes` hears of each block that is done."""
+    """Read a source once and compute `algorithms` (name → hex); `on_bytes` hears of each block that is done.
+
+    Raises SourceChanged where the source is known to have changed meanwhile.
+    """
     hasher = MultiHasher(algorithms)
     for block in read_ahead(source):
         hasher.update(block)
         if on_bytes is not None:
             on_bytes(len(block))
+    source.check_unchanged()
     return hasher.digests()

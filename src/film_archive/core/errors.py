@@ -8,9 +8,10 @@
     ├── Refused                      4   would overwrite, is unsafe, is in use: nothing was changed
     ├── NotSupported                 5   understood, but this program or machine cannot do it
     │   └── NotMedia                     nothing here that a probe knows
-    ├── StorageError                 6   the disk or the network failed
+    ├── StorageError                 6   the disk, the network or another program failed
     │   ├── NoSpace                      with the bytes that are missing
-    │   └── ShortRead                    a source ended before its size
+    │   ├── ShortRead                    a source ended before its size
+    │   └── ProgramFailed                a program or process that we started failed, hung or died
     ├── OutOfRange                   7   a range or timecode outside the media
     │   └── TimecodeUnknown              the media has no start timecode: give one
     ├── Damaged                     11   content or structure is not what its digest or format says
@@ -18,8 +19,8 @@
     ├── PartlyDone                  12   some of it is done, and the report says what
     └── Interrupted                130   stopped by the user; the next run continues
 
-Status 10 ("the answer is no") is an answer and not an error: verbs return it. A message is one sentence: what happened, to
-what, in what state things are now, and what to do.
+Status 10 ("the answer is no") is an answer and not an error: verbs return it. A message is one sentence: what happened,
+to what, in what state things are now, and what to do.
 """
 
 from __future__ import annotations
@@ -48,9 +49,6 @@ class RateUnknown(UsageError):
 class NotFound(FilmArchiveError, LookupError):
     exit_status = 3
 
-    def __str__(self) -> str:  # LookupError's subclasses quote their argument; ours is a sentence
-        return str(self.args[0]) if self.args else ""
-
 
 class Refused(FilmArchiveError):
     exit_status = 4
@@ -67,15 +65,16 @@ class NotMedia(NotSupported):
 class StorageError(FilmArchiveError, OSError):
     exit_status = 6
 
-    def __str__(self) -> str:  # OSError would format its arguments as (errno, text)
-        return str(self.args[0]) if self.args else ""
-
 
 class NoSpace(StorageError):
     pass
 
 
 class ShortRead(StorageError):
+    pass
+
+
+class ProgramFailed(StorageError):
     pass
 
 
@@ -103,9 +102,18 @@ class Interrupted(FilmArchiveError):
     exit_status = 130
 
 
-_NOT_FOUND = {errno.ENOENT, errno.ENOTDIR}
-_REFUSED = {errno.EEXIST, errno.EACCES, errno.EPERM, errno.ELOOP, errno.EROFS, errno.ENOTEMPTY, errno.EBUSY}
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_CLASSES: dict[int, type[FilmArchiveError]] = {
+    **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), NotFound),
+    **dict.fromkeys(
+        (
+            *(errno.EEXIST, errno.ENOTEMPTY, errno.EISDIR, errno.EBUSY),
+            *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP),
+        ),
+        Refused,
+    ),
+    **dict.fromkeys((errno.ENAMETOOLONG, errno.EILSEQ, errno.EOPNOTSUPP), NotSupported),
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), NoSpace),
+}
 
 
 def from_os_error(error: OSError, doing: str) -> FilmArchiveError:
@@ -113,11 +121,4 @@ def from_os_error(error: OSError, doing: str) -> FilmArchiveError:
     if isinstance(error, FilmArchiveError):
         return error
     reason = error.strerror or str(error)
-    sentence = f"Could not {doing}: {reason}."
-    if error.errno in _NOT_FOUND:
-        return NotFound(sentence)
-    if error.errno in _REFUSED:
-        return Refused(sentence)
-    if error.errno in _NO_SPACE:
-        return NoSpace(sentence)
-    return StorageError(sentence)
+    return _CLASSES.get(error.errno or 0, StorageError)(f"Could not {doing}: {reason}.")

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
+from film_archive.core.errors import Damaged
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
+
+_Value = TypeVar("_Value")
+
+_LONG_HOLE = 10_000
+"""A hole of more frames is written as one text: "clip.1.dpx" and "clip.4000000000.dpx" are a sequence too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +39,7 @@ class ColorFacts:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ColorFacts:
-        return cls(**{name: data.get(name) for name in ("primaries", "transfer", "matrix", "range", "space")})
+        return cls(**{name: _read(data, name, str) for name in ("primaries", "transfer", "matrix", "range", "space")})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +67,12 @@ class AudioFacts:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> AudioFacts:
         return cls(
-            codec=data["codec"],
-            channels=data["channels"],
-            sample_rate=data["sample_rate"],
-            bits=data.get("bits"),
-            samples=data.get("samples"),
-            layout=data.get("layout"),
+            codec=_need(data, "codec", str),
+            channels=_need(data, "channels", int),
+            sample_rate=_need(data, "sample_rate", int),
+            bits=_read(data, "bits", int),
+            samples=_read(data, "samples", int),
+            layout=_read(data, "layout", str),
         )
 
 
@@ -74,15 +80,15 @@ class AudioFacts:
 class MediaFacts:
     """One clip: a file, or an image sequence as one.
 
-    `frames` is counted from sample tables, index tables or packets, never taken from a header's claim. `frame_rate` is the
-    rate at which the frames play; `start_timecode` the label of frame 0, with `start_source` saying where it was found
-    ("tmcd track", "material package", "bext", "image header", "sidecar", "caller").
+    `frames` is counted from sample tables, index tables or packets, never taken from a header's claim. `frame_rate` is
+    the rate at which the frames play; `start_timecode` the label of frame 0, with `start_source` saying where it was
+    found ("tmcd track", "material package", "bext", "image header", "sidecar", "caller").
     """
 
     container: str
-    """"mov", "mp4", "mxf", "wav", "dpx", "exr", "tiff", "jpeg", … ; "r3d", "braw", "arriraw", … for what is found only."""
+    """"mov", "mp4", "mxf", "wav", "dpx", "exr", "tiff", …; "r3d", "braw", "arriraw", … where it is found only."""
     codec: str | None = None
-    """"prores", "dnxhd", "h264", "hevc", …; for sound alone "pcm_s24le", …"""
+    """"prores_422", "dnxhd", "h264", "h265", … as in `VideoCodec`; for sound alone "pcm_s24le", …"""
     profile: str | None = None
     width: int | None = None
     height: int | None = None
@@ -115,10 +121,11 @@ class MediaFacts:
 
     @property
     def seconds(self) -> Fraction | None:
+        """How long it plays, where that is known exactly."""
         if self.frames is not None and self.frame_rate is not None:
             return Fraction(self.frames) / self.frame_rate
         for track in self.audio:
-            if track.samples is not None:
+            if track.samples is not None and track.sample_rate > 0:
                 return Fraction(track.samples, track.sample_rate)
         return None
 
@@ -126,8 +133,16 @@ class MediaFacts:
         """The same facts with a start timecode from elsewhere (a sidecar, the caller)."""
         return replace(self, start_timecode=start, start_source=source)
 
+    def with_reel(self, reel: str, source: str) -> MediaFacts:
+        """The same facts with a reel from elsewhere."""
+        return replace(self, reel=reel, reel_source=source)
+
     def to_json(self) -> dict[str, Any]:
-        """The keys that `probe --json` prints, without the path. Frame rates are "n/d" strings, timecodes SMPTE strings."""
+        """The keys that `probe --json` prints, without the path.
+
+        Rates are "n/d" strings, timecodes SMPTE strings, `missing` frame numbers ("first-last" for a hole of more than
+        10,000 frames).
+        """
         start = self.start_timecode
         return {
             "container": self.container,
@@ -145,7 +160,7 @@ class MediaFacts:
             "frames": self.frames,
             "vfr": self.vfr,
             "first_frame": self.first_frame,
-            "missing": [number for hole in self.missing for number in hole],
+            "missing": [entry for hole in self.missing for entry in _written(hole)],
             "scan": self.scan,
             "pixel_aspect": None if self.pixel_aspect is None else _fraction_text(self.pixel_aspect),
             "bit_depth": self.bit_depth,
@@ -161,36 +176,43 @@ class MediaFacts:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> MediaFacts:
-        """Read what `to_json` wrote; keys of later versions are passed over."""
-        rate = FrameRate.of(data["frame_rate"]) if data.get("frame_rate") else None
-        label = data.get("start_timecode")
-        start_rate = FrameRate.of(data["start_rate"]) if data.get("start_rate") else rate
+        """Read what `to_json` wrote; keys of later versions are passed over. Raises Damaged where it is not that."""
+        try:
+            return cls._from_json(data)
+        except (ValueError, ArithmeticError, LookupError, TypeError, AttributeError) as error:
+            raise Damaged(f"Facts about media could not be read ({error}).") from error
+
+    @classmethod
+    def _from_json(cls, data: Mapping[str, Any]) -> MediaFacts:
+        rate = _rate(data, "frame_rate")
+        label = _read(data, "start_timecode", str)
+        start_rate = _rate(data, "start_rate") or rate
         return cls(
-            container=data["container"],
-            codec=data.get("codec"),
-            profile=data.get("profile"),
-            width=data.get("width"),
-            height=data.get("height"),
+            container=_need(data, "container", str),
+            codec=_read(data, "codec", str),
+            profile=_read(data, "profile", str),
+            width=_read(data, "width", int),
+            height=_read(data, "height", int),
             frame_rate=rate,
-            frames=data.get("frames"),
+            frames=_read(data, "frames", int),
             start_timecode=None if label is None or start_rate is None else Timecode.from_string(label, start_rate),
-            start_source=data.get("start_source"),
-            reel=data.get("reel"),
-            reel_source=data.get("reel_source"),
-            vfr=bool(data.get("vfr", False)),
-            first_frame=data.get("first_frame"),
-            missing=frame_ranges(data.get("missing", ())),
-            scan=data.get("scan"),
-            pixel_aspect=Fraction(data["pixel_aspect"].replace(":", "/")) if data.get("pixel_aspect") else None,
-            bit_depth=data.get("bit_depth"),
-            color=ColorFacts.from_json(data.get("color") or {}),
-            audio=tuple(AudioFacts.from_json(track) for track in data.get("audio", ())),
-            created=data.get("created"),
-            created_source=data.get("created_source"),
-            camera=dict(data.get("camera") or {}),
-            decodable=bool(data.get("decodable", True)),
-            note=data.get("note"),
-            diagnostics=tuple(data.get("diagnostics", ())),
+            start_source=_read(data, "start_source", str),
+            reel=_read(data, "reel", str),
+            reel_source=_read(data, "reel_source", str),
+            vfr=_read(data, "vfr", bool) or False,
+            first_frame=_read(data, "first_frame", int),
+            missing=_holes(_read(data, "missing", list) or []),
+            scan=_read(data, "scan", str),
+            pixel_aspect=_aspect(_read(data, "pixel_aspect", str)),
+            bit_depth=_read(data, "bit_depth", int),
+            color=ColorFacts.from_json(_read(data, "color", dict) or {}),
+            audio=tuple(AudioFacts.from_json(track) for track in _read(data, "audio", list) or ()),
+            created=_read(data, "created", str),
+            created_source=_read(data, "created_source", str),
+            camera={str(name): str(value) for name, value in (_read(data, "camera", dict) or {}).items()},
+            decodable=_read(data, "decodable", bool) is not False,
+            note=_read(data, "note", str),
+            diagnostics=tuple(map(str, _read(data, "diagnostics", list) or ())),
         )
 
 
@@ -203,6 +225,49 @@ def frame_ranges(numbers: Iterable[int]) -> tuple[FrameRange, ...]:
         else:
             runs.append(FrameRange(number, number + 1))
     return tuple(runs)
+
+
+def _written(hole: FrameRange) -> Iterable[int | str]:
+    return hole if hole.count <= _LONG_HOLE else [f"{hole.first}-{hole.end - 1}"]
+
+
+def _holes(entries: Iterable[Any]) -> tuple[FrameRange, ...]:
+    numbers: list[int] = []
+    long: list[FrameRange] = []
+    for entry in entries:
+        if isinstance(entry, str):
+            first, last = entry.split("-")
+            long.append(FrameRange(int(first), int(last) + 1))
+        else:
+            numbers.append(entry)
+    return tuple(sorted((*frame_ranges(numbers), *long)))
+
+
+def _read(data: Mapping[str, Any], name: str, kind: type[_Value]) -> _Value | None:
+    """The value of a key, None where it has none; TypeError where it is something else than it has to be."""
+    value = data.get(name)
+    if value is not None and type(value) is not kind:
+        raise TypeError(f"{name!r} is {str(value)[:40]!r}")
+    return value
+
+
+def _need(data: Mapping[str, Any], name: str, kind: type[_Value]) -> _Value:
+    value = _read(data, name, kind)
+    if value is None:
+        raise LookupError(f"there is no {name!r}")
+    return value
+
+
+def _rate(data: Mapping[str, Any], name: str) -> FrameRate | None:
+    text = _read(data, name, str)
+    return None if text is None else FrameRate.of(text)
+
+
+def _aspect(text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    width, height = text.replace("/", ":").split(":")
+    return Fraction(int(width), int(height))
 
 
 def _fraction_text(value: Fraction) -> str:

@@ -1,8 +1,8 @@
 """The only place that renames, links, unlinks and fsyncs.
 
-What it promises: a name that is visible holds a whole, durable file (temporary name in the same folder, fsync, rename, fsync
-of the folder); nothing is overwritten unless the caller says `replace=True`; a source is removed only after its copy was
-read back equal. A failed fsync is never tried again: the file is given up, since the system may have dropped its pages.
+What it promises: a name that is visible holds a whole, durable file (temporary name in the same folder, fsync, rename,
+fsync of the folder); nothing is overwritten unless the caller says `replace=True`. A failed fsync is never tried again:
+the file is given up, since the system may have dropped its pages.
 """
 
 from __future__ import annotations
@@ -14,46 +14,58 @@ import fcntl
 import functools
 import os
 import shutil
+import stat
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Queue
 from types import TracebackType
 from typing import IO, Self
 
-from film_archive.core.digest import BLOCK, KEY, MultiHasher, digest_source
-from film_archive.core.errors import Damaged, FilmArchiveError, NoSpace, Refused, from_os_error
-from film_archive.core.source import ByteSource, FileSource, printable
+from film_archive.core.digest import KEY, MultiHasher
+from film_archive.core.errors import FilmArchiveError, NoSpace, Refused, UsageError, from_os_error
+from film_archive.core.source import printable
 
 OnBytes = Callable[[int], None]
 
-_FICLONERANGE = 0x4020940D
 _AT_FDCWD = -100
-_RENAME_NOREPLACE = 1
-_RENAME_EXCL = 4
-_NOT_HERE = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EXDEV, errno.ENOTTY, errno.EPERM, errno.ETXTBSY}
-_BUFFERS = 4
+_RENAME_NOREPLACE = 1  # linux/fs.h
+_RENAME_EXCL = 4  # macOS, sys/stdio.h
+_UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOTTY}
+# EPERM: what file systems without hard links answer to link, and old containers to calls they don't know.
+_NOT_HERE = _UNSUPPORTED | {errno.EPERM}
 
 
 # Durability
 
 
 def sync(descriptor: int) -> None:
-    """Make what was written to an open file durable."""
+    """Make what was written to an open file durable. Raises OSError; the file is then not to be trusted."""
     if sys.platform == "darwin":
-        fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-    else:
-        os.fsync(descriptor)
+        # fsync alone leaves the bytes in the drive's cache there. Shares and FAT don't know F_FULLFSYNC.
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+        else:
+            return
+    os.fsync(descriptor)
 
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable. File systems that can't (some network shares) are left as they are."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with contextlib.suppress(OSError):
-            os.fsync(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return  # a drop folder: it may be written, but not opened for reading
+    except OSError as error:
+        raise from_os_error(error, f"make the names in {printable(folder)} durable") from error
+    try:
+        sync(descriptor)
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED | {errno.EBADF}:
+            raise from_os_error(error, f"make the names in {printable(folder)} durable") from error
     finally:
         os.close(descriptor)
 
@@ -62,44 +74,90 @@ def drop_cache(descriptor: int) -> None:
     """Ask the system to forget a file's cached pages, so that the next read comes from the medium."""
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    elif hasattr(fcntl, "F_NOCACHE"):
+        fcntl.fcntl(descriptor, fcntl.F_NOCACHE, 1)
 
 
 # Names
 
 
 def rename(source: Path, target: Path, *, replace: bool = False) -> None:
-    """Give a file its final name, durably; refuses an existing target unless told to replace it."""
+    """Give a file or folder its final name, durably; refuses an existing target unless told to replace it."""
+    with _naming(source, target):
+        _rename(source, target, replace=replace)
+    _sync_names(source, target)
+
+
+def rename_within(source: Path, target: Path) -> bool:
+    """As `rename`, but False, with nothing changed, where the two lie on different file systems.
+
+    Tried, not told from the device numbers: two mounts of one device can't be renamed across either.
+    """
+    with _naming(source, target):
+        try:
+            _rename(source, target, replace=False)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            return False
+    _sync_names(source, target)
+    return True
+
+
+@contextlib.contextmanager
+def _naming(source: Path, target: Path) -> Iterator[None]:
     try:
-        if replace:
-            os.replace(source, target)
-        else:
-            _rename_exclusively(source, target)
+        yield
     except FileExistsError as error:
         raise Refused(f"{printable(target)} exists already; nothing was changed.") from error
     except OSError as error:
+        if isinstance(error, FilmArchiveError):
+            raise
         raise from_os_error(error, f"rename {printable(source)} to {printable(target)}") from error
+
+
+def _sync_names(source: Path, target: Path) -> None:
     sync_folder(target.parent)
     if source.parent != target.parent:
         sync_folder(source.parent)
 
 
-def _rename_exclusively(source: Path, target: Path) -> None:
+def _rename(source: Path, target: Path, *, replace: bool) -> None:
+    _require_name(target)
+    if replace:
+        os.replace(source, target)
+        return
     exclusive = _exclusive_rename_call()
     if exclusive is not None:
         status = exclusive(os.fsencode(source), os.fsencode(target))
         if status == 0:
             return
-        if status not in _NOT_HERE or status == errno.EXDEV:
+        if status not in _NOT_HERE:
             raise OSError(status, os.strerror(status))
+    if stat.S_ISDIR(source.lstat().st_mode):
+        _rename_over_placeholder(source, target, folder=True)
+        return
     try:
-        os.link(source, target)
-    except FileExistsError:
-        raise
-    except OSError:  # no hard links here (exFAT): hold the name with an empty file, then take its place
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        os.replace(source, target)
+        os.link(source, target, follow_symlinks=False)
+    except OSError as error:
+        if error.errno not in _NOT_HERE | {errno.EMLINK}:
+            raise
+        _rename_over_placeholder(source, target, folder=False)
     else:
         os.unlink(source)
+
+
+def _rename_over_placeholder(source: Path, target: Path, *, folder: bool) -> None:
+    """Hold the name with something empty of ours (making it fails where something is), then take its place."""
+    if folder:
+        target.mkdir()
+    else:
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC))
+    try:
+        os.replace(source, target)
+    except OSError:
+        (os.rmdir if folder else os.unlink)(target)
+        raise
 
 
 @functools.cache
@@ -115,6 +173,16 @@ def _exclusive_rename_call() -> Callable[[bytes, bytes], int] | None:
         renamex_np = library.renamex_np
         return lambda source, target: 0 if renamex_np(source, target, _RENAME_EXCL) == 0 else ctypes.get_errno()
     return None
+
+
+def _require_name(target: Path) -> None:
+    """Refuse what can't be a file's name. A NUL above all: to the system the name would end there."""
+    try:
+        possible = b"\0" not in os.fsencode(target) and target.name not in ("", "..")
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise UsageError(f"{printable(target)!r} can't be the name of a file; nothing was changed.")
 
 
 def remove(path: Path, *, missing_ok: bool = True) -> None:
@@ -134,13 +202,23 @@ def remove_tree(folder: Path) -> None:
             raise from_os_error(error, f"remove {printable(folder)}") from error
 
 
+def remove_empty_folders(folder: Path) -> None:
+    """Remove a folder of ours and the folders in it, as far as they are empty."""
+    for below, _, _ in os.walk(folder, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(below)
+
+
 def temporary_name(target: Path, purpose: str) -> Path:
-    """Where a file is built before it gets its name: hidden, beside it, recognisable, never longer than a name may be."""
+    """Where a file is built before it has its name: hidden, beside it, known as ours, no longer than a name may be."""
     name = os.fsencode(target.name)
     if len(name) > 180:
         digest = MultiHasher()
         digest.update(name)
-        name = name[:120] + b"~" + digest.digests()[KEY].encode()
+        end = 120
+        while name[end] & 0xC0 == 0x80:  # in the middle of a sign; macOS takes no half ones
+            end -= 1
+        name = name[:end] + b"~" + digest.digests()[KEY].encode()
     return target.with_name(os.fsdecode(b"." + name + b".film-archive-" + purpose.encode()))
 
 
@@ -148,9 +226,20 @@ def temporary_name(target: Path, purpose: str) -> Path:
 
 
 def free_space(folder: Path) -> int:
-    """Bytes that an ordinary user may still write below a folder."""
-    status = os.statvfs(folder)
+    """Bytes that an ordinary user may still write below a folder, which need not be there yet."""
+    status = _file_system(folder)
     return status.f_bavail * status.f_frsize
+
+
+def _file_system(folder: Path) -> os.statvfs_result:
+    folder = folder.absolute()
+    while True:
+        try:
+            return os.statvfs(folder)
+        except FileNotFoundError:
+            folder = folder.parent  # ends at the root, which is there
+        except OSError as error:
+            raise from_os_error(error, f"ask how much space {printable(folder)} has") from error
 
 
 def require_space(folder: Path, needed: int, what: str) -> None:
@@ -163,9 +252,21 @@ def require_space(folder: Path, needed: int, what: str) -> None:
         )
 
 
+def unwritten(descriptor: int, size: int) -> int:
+    """Bytes that an open file still lacks of the size that it shall have, and that have no blocks yet."""
+    status = os.fstat(descriptor)
+    return size - min(status.st_size, status.st_blocks * 512)
+
+
 @contextlib.contextmanager
-def explaining(doing: str, *, needed: Callable[[], int] | None = None, folder: Path | None = None) -> Iterator[None]:
-    """Turn system errors of the block into sentences; a full disk tells how many bytes were missing."""
+def explaining(
+    doing: str, *, needed: Callable[[], int] | None = None, folder: Path | None = None, state: str = ""
+) -> Iterator[None]:
+    """Turn system errors of the block into sentences; a full disk tells how many bytes are missing.
+
+    `needed` says how many bytes were still to be written when the disk was full, `folder` is on that disk; `state` ends
+    the sentence by saying what is there now.
+    """
     try:
         yield
     except FilmArchiveError:
@@ -173,155 +274,32 @@ def explaining(doing: str, *, needed: Callable[[], int] | None = None, folder: P
     except OSError as error:
         explained = from_os_error(error, doing)
         if isinstance(explained, NoSpace) and needed is not None and folder is not None:
-            missing = max(1, needed() - free_space(folder))
-            raise NoSpace(f"Could not {doing}: the disk is full, about {missing} bytes are missing.") from error
+            why = _why_full(error, needed, folder)
+            raise NoSpace(f"Could not {doing}: {why}{'; ' if state else ''}{state}.") from error
         raise explained from error
 
 
-# Copying
+def _why_full(error: OSError, needed: Callable[[], int], folder: Path) -> str:
+    if error.errno == errno.EFBIG:
+        return f"files this large can't be on the file system of {printable(folder)}"
+    if error.errno == errno.EDQUOT:
+        return f"the quota is used up, about {max(1, needed())} bytes are missing"
+    status = _file_system(folder)
+    missing = needed() - status.f_bavail * status.f_frsize
+    if missing <= 0 and status.f_files and not status.f_favail:
+        return "the disk has no room for more files, whatever their size"
+    return f"the disk is full, about {max(1, missing)} bytes are missing"
 
 
-@dataclass(slots=True)
-class Poured:
-    """What `pour` did: digests of the bytes, and how many of them are shared with the source instead of copied."""
-
-    size: int
-    digests: dict[str, str]
-    shared: int = 0
-
-
-def clone_range(source: int, source_offset: int, target: int, target_offset: int, length: int) -> bool:
-    """Share whole blocks between two files (FICLONERANGE); False where the file system can't."""
-    if not sys.platform.startswith("linux") or length == 0:
-        return False
-    request = b"".join(
-        (
-            source.to_bytes(8, sys.byteorder, signed=True),
-            source_offset.to_bytes(8, sys.byteorder),
-            length.to_bytes(8, sys.byteorder),
-            target_offset.to_bytes(8, sys.byteorder),
-        )
-    )
-    try:
-        fcntl.ioctl(target, _FICLONERANGE, request)
-    except OSError as error:
-        if error.errno in _NOT_HERE:
-            return False
-        raise
-    return True
-
-
-def clone_file(source: Path, target: int) -> bool:
-    """Make an empty open file share all of another's blocks; False where the file system can't."""
-    with FileSource(source) as origin:
-        return origin.size == 0 or clone_range(origin.fileno(), 0, target, 0, 0) or clone_whole(origin.fileno(), target)
-
-
-def clone_whole(source: int, target: int) -> bool:
-    """FICLONE: all blocks of one open file into another that is empty."""
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        fcntl.ioctl(target, 0x40049409, source)
-    except OSError as error:
-        if error.errno in _NOT_HERE:
-            return False
-        raise
-    return True
-
-
-def block_size(descriptor: int) -> int:
-    """The unit in which a file's blocks can be shared: the file system's block, at least 4096."""
-    return max(4096, os.fstatvfs(descriptor).f_bsize)
-
-
-def pour(
-    source: ByteSource,
-    target: int,
-    offset: int,
-    *,
-    algorithms: Iterable[str] = (KEY,),
-    share: bool = True,
-    on_bytes: OnBytes | None = None,
-) -> Poured:
-    """Put all bytes of a source into an open file at `offset`, digesting them in the same read.
-
-    Where source and target can share blocks, whole blocks are shared and only a last partial block is copied; the bytes
-    are then read once, for the digests. Elsewhere one thread reads and digests while this one writes.
-    """
-    shared = _share(source, target, offset) if share else 0
-    hasher = MultiHasher(algorithms)
-    for position, block in _read_and_hash(source, hasher):
-        start = max(position, shared)
-        view = block[start - position :]
-        while len(view):
-            count = os.pwrite(target, view, offset + start)
-            view, start = view[count:], start + count
-        if on_bytes is not None:
-            on_bytes(len(block))
-    source.check_unchanged()
-    return Poured(source.size, hasher.digests(), shared)
-
-
-def _share(source: ByteSource, target: int, offset: int) -> int:
-    extent = source.extent()
-    if extent is None:
-        return 0
-    block = block_size(target)
-    length = extent.length // block * block
-    if length == 0 or offset % block or extent.offset % block:
-        return 0
-    with FileSource(extent.path) as origin:
-        return length if clone_range(origin.fileno(), extent.offset, target, offset, length) else 0
-
-
-def _read_and_hash(source: ByteSource, hasher: MultiHasher) -> Iterator[tuple[int, memoryview]]:
-    """Blocks of a source with their positions; they are read and hashed in a thread of their own.
-
-    A block is valid until the next one is asked for.
-    """
-    if source.size <= BLOCK:
-        data = source.read_at(0, source.size)
-        hasher.update(data)
-        if data:
-            yield 0, memoryview(data)
-        return
-    free: Queue[bytearray | None] = Queue()
-    full: Queue[tuple[int, bytearray, int] | BaseException | None] = Queue()
-    for _ in range(_BUFFERS):
-        free.put(bytearray(BLOCK))
-
-    def produce() -> None:
-        position = 0
-        try:
-            while position < source.size and (buffer := free.get()) is not None:
-                count = source.read_into(position, memoryview(buffer))
-                hasher.update(memoryview(buffer)[:count])
-                full.put((position, buffer, count))
-                position += count
-            full.put(None)
-        except BaseException as error:  # noqa: BLE001  handed to the consumer, who raises it
-            full.put(error)
-
-    thread = threading.Thread(target=produce, name=f"read {source.name}", daemon=True)
-    thread.start()
-    try:
-        while (block := full.get()) is not None:
-            if isinstance(block, BaseException):
-                raise block
-            position, buffer, count = block
-            yield position, memoryview(buffer)[:count]
-            free.put(buffer)
-    finally:
-        free.put(None)
-        thread.join()
+# Writing
 
 
 @dataclass
 class AtomicFile:
     """A file that appears under its name only when it is whole: write to `.file`, then `commit()`.
 
-    Leaving the block without a commit removes what was written.
+    Leaving the block without a commit removes what was written. The temporary file beside the target is locked: what a
+    killed process left is taken over, while another process that writes the same target makes this one be refused.
     """
 
     target: Path
@@ -329,155 +307,123 @@ class AtomicFile:
     purpose: str = "new"
     mode: int = 0o666
     file: IO[bytes] = field(init=False)
-    _temporary: Path = field(init=False)
-    _committed: bool = field(default=False, init=False)
+    temporary: Path = field(init=False)
+    _identity: tuple[int, int] = field(init=False)
 
     def __enter__(self) -> Self:
+        _require_name(self.target)
+        self.temporary = temporary_name(self.target, self.purpose)
         if not self.replace and os.path.lexists(self.target):
+            _finish_linking(self.temporary, self.target)
             raise Refused(f"{printable(self.target)} exists already; nothing was changed.")
-        self._temporary = temporary_name(self.target, self.purpose)
-        try:
-            descriptor = os.open(self._temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, self.mode)
-        except OSError as error:
-            raise from_os_error(error, f"write {printable(self.target)}") from error
+        descriptor = _open_alone(self.temporary, self.target, self.mode)
+        status = os.fstat(descriptor)
+        self._identity = (status.st_dev, status.st_ino)
         self.file = os.fdopen(descriptor, "w+b")
         return self
 
     def commit(self) -> None:
         """Make the content durable and give the file its name."""
-        with explaining(f"write {printable(self.target)}"):
+        with explaining(
+            f"write {printable(self.target)}",
+            needed=lambda: unwritten(self.file.fileno(), os.fstat(self.file.fileno()).st_size),
+            folder=self.target.parent,
+            state="nothing was changed",
+        ):
             self.file.flush()
             sync(self.file.fileno())
-            self.file.close()
-        rename(self._temporary, self.target, replace=self.replace)
-        self._committed = True
+        # Renamed before it is closed: the lock that closing gives up would let another process empty the file.
+        rename(self.temporary, self.target, replace=self.replace)
+        self.file.close()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._committed:
-            with contextlib.suppress(OSError):
+        try:
+            self._remove_own()
+        except (OSError, FilmArchiveError):
+            if error is None:  # else that one says why
+                raise
+        finally:
+            with contextlib.suppress(OSError):  # bytes that no longer fit, of a file that is given up
                 self.file.close()
-            remove(self._temporary)
+
+    def _remove_own(self) -> None:
+        """Remove the temporary file, unless it has its name already and another process has made the next one."""
+        try:
+            status = self.temporary.lstat()
+        except FileNotFoundError:
+            return
+        if (status.st_dev, status.st_ino) == self._identity:
+            remove(self.temporary)
+
+
+def _open_alone(temporary: Path, target: Path, mode: int) -> int:
+    """Open a temporary file, empty, that nobody else writes: a new one, or one that a killed process left."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    busy = Refused(f"{printable(target)} is being written by another process; nothing was changed.")
+    with explaining(f"write {printable(target)}"):
+        while True:
+            try:
+                descriptor = os.open(temporary, flags | os.O_EXCL, mode)
+                fresh = True
+            except FileExistsError:
+                descriptor = os.open(temporary, flags, mode)
+                fresh = False
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if is_at(descriptor, temporary):
+                    if os.fstat(descriptor).st_nlink <= 1:
+                        os.ftruncate(descriptor, 0)
+                        return descriptor
+                    os.unlink(temporary)  # the target's second name, see _finish_linking: emptied it would empty that
+                # else whoever had the lock has just finished with it: look again
+            except BlockingIOError:
+                os.close(descriptor)
+                raise busy from None
+            except OSError as error:
+                if fresh and error.errno in _UNSUPPORTED | {errno.ENOLCK}:
+                    return descriptor  # no locks here; that it is new is enough
+                os.close(descriptor)
+                if error.errno in _UNSUPPORTED | {errno.ENOLCK}:
+                    raise Refused(
+                        f"{printable(temporary)} is there: another process writes {printable(target)}, or was killed "
+                        "while it did; remove that file if none does."
+                    ) from error
+                raise
+            os.close(descriptor)
+
+
+def _finish_linking(temporary: Path, target: Path) -> None:
+    """Remove the second name of a target that a run got by link and was killed before it removed the first."""
+    with contextlib.suppress(FileNotFoundError):
+        named, finished = temporary.lstat(), target.lstat()
+        if (named.st_dev, named.st_ino) == (finished.st_dev, finished.st_ino):
+            remove(temporary)
+
+
+def is_at(descriptor: int, path: Path) -> bool:
+    """Whether an open file still has this name."""
+    opened = os.fstat(descriptor)
+    try:
+        named = path.lstat()
+    except FileNotFoundError:
+        return False
+    return (opened.st_dev, opened.st_ino) == (named.st_dev, named.st_ino)
 
 
 def write_atomically(target: Path, data: bytes, *, replace: bool = False) -> None:
     """Write a small file whole or not at all."""
     with AtomicFile(target, replace) as new:
-        with explaining(f"write {printable(target)}", needed=lambda: len(data), folder=target.parent):
+        with explaining(
+            f"write {printable(target)}",
+            needed=lambda: unwritten(new.file.fileno(), len(data)),
+            folder=target.parent,
+            state="nothing was changed",
+        ):
             new.file.write(data)
+            new.file.flush()
         new.commit()
-
-
-def verified_copy(
-    source: ByteSource,
-    target: Path,
-    *,
-    algorithms: Iterable[str] = (KEY,),
-    replace: bool = False,
-    share: bool = True,
-    on_bytes: OnBytes | None = None,
-) -> Poured:
-    """Copy a source to a new file and prove it: what was copied (not shared) is read back from the medium and compared.
-
-    Raises Damaged where the copy differs; nothing is then left under the target's name.
-    """
-    with AtomicFile(target, replace, purpose="copy") as new:
-        with explaining(f"copy {source.name} to {printable(target)}", needed=lambda: source.size, folder=target.parent):
-            poured = pour(source, new.file.fileno(), 0, algorithms=algorithms, share=share, on_bytes=on_bytes)
-            sync(new.file.fileno())
-            drop_cache(new.file.fileno())
-        if poured.shared < source.size:
-            with FileSource(f"/dev/fd/{new.file.fileno()}", printable(target)) as written:
-                found = digest_source(written, poured.digests)
-            if found != poured.digests:
-                raise Damaged(f"The copy of {source.name} to {printable(target)} does not read back the same; it was removed.")
-        new.commit()
-    return poured
-
-
-def copy_times_and_mode(status: os.stat_result, target: Path) -> None:
-    """Give a file the modification time and permissions of another."""
-    os.chmod(target, status.st_mode & 0o7777)
-    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
-
-
-def move(source: Path, target: Path) -> None:
-    """Move a file without ever overwriting; across devices it is copied, read back, and only then removed."""
-    if os.path.lexists(target):
-        raise Refused(f"{printable(target)} exists already; {printable(source)} stays where it is.")
-    if source.lstat().st_dev == target.parent.stat().st_dev:
-        rename(source, target)
-        return
-    with FileSource(source) as origin:
-        verified_copy(origin, target)
-        copy_times_and_mode(origin.status, target)
-    remove(source, missing_ok=False)
-    sync_folder(source.parent)
-
-
-def remove_empty_folders(folder: Path) -> None:
-    """Remove a folder of ours and the folders in it, as far as they are empty."""
-    for below, _, _ in os.walk(folder, topdown=False):
-        with contextlib.suppress(OSError):
-            os.rmdir(below)
-
-
-def can_share(source: Path, folder: Path) -> bool:
-    """Whether files of a folder can share blocks with a file: tried on one block of it."""
-    probe = folder / f".film-archive-share-{os.getpid()}"
-    try:
-        descriptor = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return False
-    try:
-        with FileSource(source) as origin:
-            block = block_size(descriptor)
-            return origin.size >= block and clone_range(origin.fileno(), 0, descriptor, 0, block)
-    finally:
-        os.close(descriptor)
-        remove(probe)
-
-
-def transfer(source: ByteSource, target: int, offset: int, *, on_bytes: OnBytes | None = None) -> int:
-    """Put a source's bytes into an open file without digesting them: shared, else by the system, else through memory.
-
-    Returns how many bytes are shared with the source's file.
-    """
-    shared = _share(source, target, offset)
-    done = shared
-    if on_bytes is not None and shared:
-        on_bytes(shared)
-    extent = source.extent()
-    if extent is not None and hasattr(os, "copy_file_range"):
-        with FileSource(extent.path) as origin:
-            while done < source.size:
-                try:
-                    count = os.copy_file_range(
-                        origin.fileno(), target, min(_TRANSFER, source.size - done), extent.offset + done, offset + done
-                    )
-                except OSError as error:
-                    if error.errno in _NOT_HERE:
-                        break
-                    raise
-                if count == 0:
-                    break
-                done += count
-                if on_bytes is not None:
-                    on_bytes(count)
-    while done < source.size:
-        data = source.read_at(done, BLOCK)
-        view = memoryview(data)
-        while len(view):
-            view = view[os.pwrite(target, view, offset + done + len(data) - len(view)) :]
-        done += len(data)
-        if on_bytes is not None:
-            on_bytes(len(data))
-    source.check_unchanged()
-    return shared
-
-
-_TRANSFER = 64 << 20
 
 
 def write_at(target: int, data: bytes | bytearray | memoryview, offset: int) -> int:

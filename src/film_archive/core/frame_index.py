@@ -7,8 +7,9 @@ a packet whose time is below 0 or at or past `end` is pre-roll).
 
 from __future__ import annotations
 
+import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -18,21 +19,23 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic_core import from_json, to_json
 
+from film_archive.core.columns import ColumnReader, pack
+from film_archive.core.columns import Longs as Longs  # who makes a frame index needs it
 from film_archive.core.errors import Damaged, OutOfRange
 from film_archive.core.timecode import FrameRange, FrameRate
 
 _MAGIC = b"film-archive frame index 1\n"
-_MAXIMUM = 1 << 30
-
-Longs = NDArray[np.int64]
-
+_MAXIMUM = 1 << 29
+"""Bytes of unpacked tables: 16 million packets, which is ten hours of picture with ten tracks of AAC."""
+_INFLATES_TO = 1040
+"""No DEFLATE stream grows by more (RFC 1951: 258 bytes from 2 bits, and its block headers)."""
 
 @dataclass(frozen=True, eq=False)
 class Packets:
     """The packets (or PCM chunks) of one track, in decode order.
 
-    `offsets`, `sizes` in bytes, `times` in ticks of 1/`timescale` s, 0 being the first moment shown; `end` is the tick just
-    after the last one shown.
+    `offsets`, `sizes` in bytes, `times` in ticks of 1/`timescale` s, 0 being the first moment shown; `end` is the tick
+    just after the last one shown. Raises ValueError where the tables don't fit each other or places are negative.
     """
 
     offsets: Longs
@@ -42,8 +45,15 @@ class Packets:
     timescale: Fraction
 
     def __post_init__(self) -> None:
+        for name in ("offsets", "sizes", "times"):  # as readers find them: any width, any sign
+            object.__setattr__(self, name, np.asarray(getattr(self, name)).astype(np.int64, copy=False))
+        object.__setattr__(self, "end", int(self.end))
         if not len(self.offsets) == len(self.sizes) == len(self.times):
             raise ValueError("the tables of a track have different lengths")
+        if len(self.offsets) and min(self.offsets.min(), self.sizes.min(), (self.offsets + self.sizes).min()) < 0:
+            raise ValueError("a packet lies outside every file")
+        if self.timescale <= 0 or abs(self.end) >> 62:
+            raise ValueError("a track's clock is impossible")
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -82,6 +92,10 @@ class FrameIndex:
     audio: tuple[AudioIndex, ...] = ()
     diagnostics: tuple[str, ...] = field(default=())
 
+    def __post_init__(self) -> None:
+        if len(self.keys) != (0 if self.video is None else len(self.video)):
+            raise ValueError("not every packet of the picture is known to be a keyframe or none")
+
     @cached_property
     def shown(self) -> Longs:
         """Frame number → position in decode order."""
@@ -114,11 +128,41 @@ class FrameIndex:
 
     def frame(self, number: int) -> Frame:
         """The frame of this number, from 0."""
-        if self.video is None or not 0 <= number < self.frames:
-            raise OutOfRange(f"Frame {number} is not there; the clip has frames 0 to {self.frames - 1}.")
-        position = int(self.shown[number])
+        if not 0 <= number < self.frames:
+            raise OutOfRange(f"Frame {number} is not there; {self._has}.")
+        return self._at(int(self.shown[number]))
+
+    def keyframe_before(self, number: int) -> Frame:
+        """The keyframe that decoding has to start from to show this frame: the frame itself if it is one.
+
+        In an open GOP, frames that are decoded after a keyframe but shown before it need the keyframe before that. The
+        number of a keyframe that is not shown (pre-roll) is -1. Where there is no such keyframe it is the first packet.
+        """
+        frame = self.frame(number)
+        if frame.key:
+            return frame
+        assert self.video is not None
+        last = int(np.searchsorted(self._key_positions, frame.position, side="right"))
+        for position in reversed(self._key_positions[:last]):
+            if self.video.times[position] <= frame.time:
+                return self._at(int(position))
+        return self._at(0)
+
+    @cached_property
+    def _key_positions(self) -> Longs:
+        return np.flatnonzero(self.keys).astype(np.int64)
+
+    @cached_property
+    def _numbers(self) -> Longs:
+        """Position in decode order → frame number, -1 for what is not shown."""
+        numbers = np.full(len(self.keys), -1, np.int64)
+        numbers[self.shown] = np.arange(self.frames)
+        return numbers
+
+    def _at(self, position: int) -> Frame:
+        assert self.video is not None
         return Frame(
-            number,
+            int(self._numbers[position]),
             int(self.video.offsets[position]),
             int(self.video.sizes[position]),
             int(self.video.times[position]),
@@ -126,21 +170,9 @@ class FrameIndex:
             position,
         )
 
-    def keyframe_before(self, number: int) -> Frame:
-        """The keyframe that decoding has to start from to show this frame (in decode order; the frame itself if it is one)."""
-        position = self.frame(number).position
-        while position > 0 and not self.keys[position]:
-            position -= 1
-        numbers = np.nonzero(self.shown == position)[0]
-        assert self.video is not None
-        return Frame(
-            int(numbers[0]) if len(numbers) else -1,
-            int(self.video.offsets[position]),
-            int(self.video.sizes[position]),
-            int(self.video.times[position]),
-            bool(self.keys[position]),
-            position,
-        )
+    @property
+    def _has(self) -> str:
+        return f"the clip has frames 0 to {self.frames - 1}" if self.frames else "the clip has no picture"
 
     def number_at(self, time: Fraction) -> int:
         """The number of the frame that is shown at a time in seconds from the first frame."""
@@ -149,7 +181,8 @@ class FrameIndex:
         tick = int(time * self.video.timescale // 1)
         if not 0 <= tick < self.video.end:
             raise OutOfRange(f"{float(time):.3f} s lies outside the clip, which lasts {float(self.seconds):.3f} s.")
-        return int(np.searchsorted(self.video.times[self.shown], tick, side="right")) - 1
+        # Before the first frame's own time (it may begin late) players show the first frame.
+        return max(0, int(np.searchsorted(self.video.times[self.shown], tick, side="right")) - 1)
 
     @property
     def seconds(self) -> Fraction:
@@ -158,9 +191,7 @@ class FrameIndex:
     def positions(self, numbers: FrameRange) -> Longs:
         """Where the frames of a range stand in decode order."""
         if numbers.end > self.frames:
-            raise OutOfRange(
-                f"Frames {numbers.first} to {numbers.end - 1} are not all there; the clip has 0 to {self.frames - 1}."
-            )
+            raise OutOfRange(f"Frames {numbers.first} to {numbers.end - 1} are not all there; {self._has}.")
         return self.shown[numbers.first : numbers.end]
 
     def to_bytes(self) -> bytes:
@@ -174,9 +205,9 @@ class FrameIndex:
             ],
             "audio": [
                 {
-                    "sample_rate": track.sample_rate,
-                    "channels": track.channels,
-                    "frame_bytes": track.frame_bytes,
+                    "sample_rate": int(track.sample_rate),
+                    "channels": int(track.channels),
+                    "frame_bytes": int(track.frame_bytes),
                     "codec": track.codec,
                 }
                 for track in self.audio
@@ -184,9 +215,9 @@ class FrameIndex:
             "diagnostics": list(self.diagnostics),
         }
         owners, gaps = _file_order(tracks)
-        planes = [_pack(owners), _pack(gaps)]
+        planes = [pack(owners), pack(gaps)]
         for track in tracks:
-            planes += [_pack(np.diff(track.sizes, prepend=0)), _pack(np.diff(np.diff(track.times, prepend=0), prepend=0))]
+            planes += [pack(_steps(track.sizes)), pack(_steps(_steps(track.times)))]
         body = b"".join((*planes, np.packbits(self.keys).tobytes()))
         return _MAGIC + to_json(head) + b"\n" + zlib.compress(body, 6)
 
@@ -197,7 +228,7 @@ class FrameIndex:
             return cls._parse(data)
         except Damaged:
             raise
-        except (ValueError, KeyError, TypeError, IndexError, zlib.error, ZeroDivisionError) as error:
+        except (ValueError, ArithmeticError, LookupError, TypeError, AttributeError, zlib.error) as error:
             raise Damaged(f"A frame index could not be read ({error}); make it again from the media.") from error
 
     @classmethod
@@ -206,39 +237,52 @@ class FrameIndex:
             raise Damaged("This is not a frame index, or one of a later version.")
         line_end = data.index(b"\n", len(_MAGIC))
         head: dict[str, Any] = from_json(data[len(_MAGIC) : line_end])
-        counts = [int(track["count"]) for track in head["tracks"]]
-        total = sum(counts)
-        keys_count = counts[0] if head["video"] else 0
-        expected = 8 * (2 * total + 2 * total) + (keys_count + 7) // 8
-        if min(counts, default=0) < 0 or expected > _MAXIMUM:
-            raise Damaged("A frame index states impossible table sizes.")
-        inflater = zlib.decompressobj()
-        body = inflater.decompress(data[line_end + 1 :], expected + 1)
-        if len(body) != expected:
-            raise Damaged("A frame index is cut short or too long.")
-        reader = _Planes(body)
-        owners, gaps = reader.take(total), reader.take(total)
+        pictured = bool(head["video"])
+        counts = [_whole(track["count"]) for track in head["tracks"]]
+        if len(counts) != pictured + len(head["audio"]):
+            raise Damaged("A frame index contradicts itself.")
+        planes = ColumnReader(_inflated(data[line_end + 1 :], 32 * sum(counts) + (sum(counts[:pictured]) + 7) // 8))
+        owners, gaps = planes.take(sum(counts)), planes.take(sum(counts))
         sizes, times = [], []
         for count in counts:
-            sizes.append(np.cumsum(reader.take(count)))
-            times.append(np.cumsum(np.cumsum(reader.take(count))))
+            sizes.append(np.cumsum(planes.take(count)))
+            times.append(np.cumsum(np.cumsum(planes.take(count))))
         offsets = _from_file_order(owners, gaps, sizes)
         tracks = [
-            Packets(offsets[i], sizes[i], times[i], int(track["end"]), _fraction(track["timescale"]))
+            Packets(offsets[i], sizes[i], times[i], _whole(track["end"], signed=True), _fraction(track["timescale"]))
             for i, track in enumerate(head["tracks"])
         ]
-        keys = np.unpackbits(np.frombuffer(body, np.uint8, offset=reader.position), count=keys_count).astype(np.bool_)
-        sound = tracks[1:] if head["video"] else tracks
-        audio = tuple(
-            AudioIndex(packets, t["sample_rate"], t["channels"], t["frame_bytes"], t["codec"])
-            for packets, t in zip(sound, head["audio"], strict=True)
-        )
-        rate = FrameRate.of(head["rate"]) if head["rate"] else None
-        return cls(tracks[0] if head["video"] else None, keys, rate, audio, tuple(head["diagnostics"]))
+        shown = sum(counts[:pictured])
+        bits = np.frombuffer(planes.take_bytes((shown + 7) // 8), np.uint8)
+        keys = np.unpackbits(bits, count=shown).astype(np.bool_)
+        audio = tuple(map(_audio_from, tracks[pictured:], head["audio"]))
+        rate = FrameRate.of(_text(head["rate"])) if head["rate"] is not None else None
+        return cls(tracks[0] if pictured else None, keys, rate, audio, tuple(map(_text, head["diagnostics"])))
 
 
-# Most files interleave picture and sound without gaps. Stored in file order, a packet's place then follows from the sizes
-# before it, and only whose turn it is has to be written down: both columns compress to almost nothing.
+def _audio_from(packets: Packets, data: Mapping[str, Any]) -> AudioIndex:
+    return AudioIndex(
+        packets,
+        _whole(data["sample_rate"]),
+        _whole(data["channels"]),
+        _whole(data["frame_bytes"]),
+        _text(data["codec"]),
+    )
+
+
+def _inflated(packed: bytes, size: int) -> bytes:
+    """Unpack exactly `size` bytes; nothing is unpacked that the packed bytes can't hold."""
+    if size > min(_MAXIMUM, _INFLATES_TO * len(packed)):
+        raise Damaged("A frame index states impossible table sizes.")
+    inflater = zlib.decompressobj()
+    body = inflater.decompress(packed, size + 1)
+    if len(body) != size or not inflater.eof or inflater.unused_data:
+        raise Damaged("A frame index is cut short or too long.")
+    return body
+
+
+# Most files interleave picture and sound without gaps. Stored in file order, a packet's place then follows from the
+# sizes before it, and only whose turn it is has to be written down: both columns compress to almost nothing.
 
 
 def _file_order(tracks: Sequence[Packets]) -> tuple[Longs, Longs]:
@@ -260,6 +304,8 @@ def _file_order(tracks: Sequence[Packets]) -> tuple[Longs, Longs]:
 
 
 def _from_file_order(owners: Longs, gaps: Longs, sizes: Sequence[Longs]) -> list[Longs]:
+    if len(owners) and not 0 <= owners.min() <= owners.max() < len(sizes):
+        raise Damaged("A frame index contradicts itself.")
     if not np.array_equal(np.bincount(owners, minlength=len(sizes)), [len(column) for column in sizes]):
         raise Damaged("A frame index contradicts itself.")
     ordered_sizes = np.empty(len(owners), np.int64)
@@ -271,27 +317,29 @@ def _from_file_order(owners: Longs, gaps: Longs, sizes: Sequence[Longs]) -> list
     return [starts[place] for place in places]
 
 
-def _pack(column: Longs) -> bytes:
-    """A column as zigzag numbers, byte plane by byte plane, so that equal high bytes lie together."""
-    zigzag = ((column << 1) ^ (column >> 63)).astype("<u8")
-    return zigzag.view(np.uint8).reshape(-1, 8).T.tobytes()
-
-
-@dataclass
-class _Planes:
-    body: bytes
-    position: int = 0
-
-    def take(self, count: int) -> Longs:
-        planes = np.frombuffer(self.body, np.uint8, count * 8, self.position).reshape(8, count)
-        self.position += count * 8
-        zigzag = np.ascontiguousarray(planes.T).view("<u8").reshape(-1)
-        return (zigzag >> np.uint64(1)).astype(np.int64) ^ -(zigzag & np.uint64(1)).astype(np.int64)
+def _steps(column: Longs) -> Longs:
+    """From each value to the next, beginning at 0; sums of it give the column again, over any overflow."""
+    return np.diff(column, prepend=np.int64(0))
 
 
 def _ratio(value: Fraction) -> str:
     return f"{value.numerator}/{value.denominator}"
 
 
-def _fraction(text: str) -> Fraction:
-    return Fraction(text)
+def _fraction(text: Any) -> Fraction:
+    match = re.fullmatch(r"(\d{1,40})/(\d{1,40})", _text(text), re.ASCII)
+    if match is None:
+        raise Damaged("A frame index has a clock that is not a fraction.")
+    return Fraction(int(match[1]), int(match[2]))
+
+
+def _whole(value: Any, *, signed: bool = False) -> int:
+    if type(value) is not int or abs(value) >> 62 or (value < 0 and not signed):
+        raise Damaged("A frame index has something else where a number belongs.")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise Damaged("A frame index has something else where text belongs.")
+    return value

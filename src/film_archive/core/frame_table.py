@@ -1,4 +1,4 @@
-"""The files of an image sequence, as one packed table: number, size, digest, time, and place in the archive of each frame."""
+"""The files of an image sequence, as one packed table: number, size, digest, time and place in the archive."""
 
 from __future__ import annotations
 
@@ -118,8 +118,8 @@ class FrameTable:
 
     def to_text(self) -> str:
         """As a string for a line of JSON."""
-        columns = [np.diff(c, prepend=0) for c in (self.numbers, self.sizes, self.offsets, self.crcs, self.times, self.modes)]
-        body = b"".join(map(pack, columns)) + self.digests
+        columns = (self.numbers, self.sizes, self.offsets, self.crcs, self.times, self.modes)
+        body = b"".join(pack(np.diff(column, prepend=0)) for column in columns) + self.digests
         return base64.b85encode(zlib.compress(body, 6)).decode("ascii")
 
     @classmethod
@@ -135,5 +135,5 @@ class FrameTable:
         if len(body) != expected:
             raise Damaged("A sequence's table of frames is cut short or too long.")
         reader = ColumnReader(body)
-        columns = [np.cumsum(reader.take(count)) for _ in range(_COLUMNS)]
-        return cls(*columns, reader.take_bytes(count * _DIGEST))
+        numbers, sizes, offsets, crcs, times, modes = (np.cumsum(reader.take(count)) for _ in range(_COLUMNS))
+        return cls(numbers, sizes, offsets, crcs, times, modes, reader.take_bytes(count * _DIGEST))

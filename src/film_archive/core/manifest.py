@@ -1,10 +1,11 @@
 """The manifest: what an archive holds, as a header line and a line of JSON a member, read and written as a stream.
 
     {"film_archive": "manifest", "schema_version": 1, "generation": 1, …}
-    {"path": "footage/A001C001.mov", "role": "original", "size": …, "offset": …, "digests": {"xxh128": …}, "media": {…}, …}
+    {"path": "footage/A001C001.mov", "role": "original", "size": …, "offset": …, "digests": {…}, "media": {…}, …}
 
-A line keeps what this version does not know: a record is passed on as it was read. `path` is always a line's first key, so
-that a member is found by its line's beginning. `UPGRADES` turns records of older schema versions into today's.
+A line keeps what this version does not know: a record is passed on as it was read. `path` is always a line's first
+key, so that a member is found by its line's beginning. `UPGRADES` turns records of older schema versions into
+today's.
 """
 
 from __future__ import annotations
@@ -337,8 +338,8 @@ class Superseded:
 class Header:
     """The manifest's first line.
 
-    `archive_id` is made from the first generation's members, and kept; `offset` is where the manifest's own payload lies in
-    the archive file, by which a manifest inside a member (an archive in an archive) is told from ours.
+    `archive_id` is made from the first generation's members, and kept; `offset` is where the manifest's own payload
+    lies in the archive file, by which a manifest inside a member (an archive in an archive) is told from ours.
     """
 
     archive_id: str
@@ -501,7 +502,7 @@ def read_manifest(chunks: Iterable[bytes]) -> tuple[Header, Iterator[Member]]:
 
 
 def archive_id(members: Sequence[tuple[str, Mapping[str, str]]]) -> str:
-    """An id from what the first generation holds: XXH3-128 over paths and content keys, so that it is the same next time."""
+    """An id from what the first generation holds, the same next time: XXH3-128 over paths and content keys."""
     from film_archive.core.digest import KEY, MultiHasher
 
     hasher = MultiHasher()

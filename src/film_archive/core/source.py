@@ -1,8 +1,9 @@
 """Where bytes come from: a file, a part of one, several in a row, memory, a member of an archive.
 
-A `ByteSource` has a name, a size and `read_at`; probing, proxies, streaming, cutting and verification are written against
-it and against nothing else. A source that is one run of bytes of one file says so (`extent`), so that those bytes can be
-sent or shared without passing through Python.
+A `ByteSource` has a name, a size and `read_at`; probing, proxies, streaming, cutting and verification are written
+against it and against nothing else. A source that is one run of bytes of one file says so (`extent`), so that those
+bytes can be sent or shared without passing through Python. Sources over files and memory can be handed to other
+processes.
 """
 
 from __future__ import annotations
@@ -13,22 +14,50 @@ import stat
 import threading
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self, cast
+from typing import BinaryIO, NamedTuple, Self, cast
 
-from film_archive.core.errors import NotSupported, ShortRead, SourceChanged, UsageError, from_os_error
+from film_archive.core.errors import (
+    NotFound,
+    NotSupported,
+    ShortRead,
+    SourceChanged,
+    StorageError,
+    UsageError,
+    from_os_error,
+)
+
+# macOS refuses to read more than 2 GiB - 1 at once, Linux reads no more.
+_MOST_AT_ONCE = 1 << 30
+
+
+class FileIdentity(NamedTuple):
+    """By what a file that is opened again under its name is known to be the same, unchanged."""
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> FileIdentity:
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """One run of bytes of one file."""
+    """One run of bytes of one file.
+
+    Who opens `path` anew compares `identity` first where it is given: another file may have the name by now.
+    """
 
     path: Path
     offset: int
     length: int
+    identity: FileIdentity | None = field(default=None, compare=False)
 
 
 class ByteSource(ABC):
@@ -70,11 +99,11 @@ class ByteSource(ABC):
 
     def check_unchanged(self) -> None:
         """Raise SourceChanged where the bytes are known to be others than when the source was opened."""
-        return None
+        return  # most sources can't know
 
     def close(self) -> None:
-        """Let go of what the source holds open."""
-        return None
+        """Let go of what the source holds open; nothing for most sources."""
+        return
 
     def __enter__(self) -> Self:
         return self
@@ -90,48 +119,84 @@ class ByteSource(ABC):
         return buffer[: max(0, self.size - offset)]
 
 
+class _Descriptor:
+    """An open file that is closed when nobody refers to it any more.
+
+    A reader in another thread so keeps it open past `close()`: else the number could be another file's in mid-read.
+    """
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        close(self.number)
+
+
 class FileSource(ByteSource):
     """A regular file, opened once; its size is the size it had then."""
 
     def __init__(self, path: str | os.PathLike[str], name: str | None = None) -> None:
         self.path = Path(path)
         self.name = name if name is not None else printable(self.path)
+        self._descriptor: _Descriptor | None = None
         try:
-            # Without O_NONBLOCK a FIFO would hang here for ever.
-            self._descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            # Asked before it is opened: opening alone can wake a device or the writer of a pipe.
+            self._require_regular(self.path.stat())
+            # Without O_NONBLOCK a FIFO that takes the name now would hang here for ever.
+            flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+            self._descriptor = _Descriptor(os.open(self.path, flags))
+            self.status = os.fstat(self._descriptor.number)
         except OSError as error:
             raise from_os_error(error, f"open {self.name}") from error
-        status = os.fstat(self._descriptor)
+        except ValueError as error:  # a NUL, or signs that no encoding has
+            raise NotFound(f"{self.name} can't be opened: no file can have this name.") from error
+        self._require_regular(self.status)
+        self.size = self.status.st_size
+
+    def _require_regular(self, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):
-            self.close()
             raise NotSupported(f"{self.name} is {kind_of(status.st_mode)}, not a file.")
-        self.status = status
-        self.size = status.st_size
+
+    @property
+    def _open_file(self) -> _Descriptor:
+        descriptor = self._descriptor
+        if descriptor is None:
+            raise StorageError(f"{self.name} is closed already.")
+        return descriptor
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
         view = self._bounded(offset, buffer)
+        descriptor = self._open_file  # held for as long as this reads
         done = 0
         while done < len(view):
             try:
-                count = os.preadv(self._descriptor, [view[done:]], offset + done)
+                count = os.preadv(descriptor.number, [view[done : done + _MOST_AT_ONCE]], offset + done)
             except OSError as error:
                 raise from_os_error(error, f"read {self.name} at byte {offset + done}") from error
             if count == 0:
                 raise ShortRead(
-                    f"{self.name} ended at byte {offset + done} while it was read; it had {self.size} bytes when opened."
+                    f"{self.name} ended at byte {offset + done} while it was read; "
+                    f"it had {self.size} bytes when it was opened."
                 )
             done += count
         return done
 
     def extent(self) -> Extent:
-        return Extent(self.path, 0, self.size)
+        return Extent(self.path, 0, self.size, self.identity)
+
+    @property
+    def identity(self) -> FileIdentity:
+        """What the file was when it was opened."""
+        return FileIdentity.of(self.status)
 
     def fileno(self) -> int:
         """The open descriptor, for the system's own copying calls."""
-        return self._descriptor
+        return self._open_file.number
 
     def check_unchanged(self) -> None:
-        now = os.fstat(self._descriptor)
+        now = os.fstat(self._open_file.number)
         then = self.status
         if (now.st_size, now.st_mtime_ns) != (then.st_size, then.st_mtime_ns):
             raise SourceChanged(
@@ -140,13 +205,19 @@ class FileSource(ByteSource):
             )
 
     def close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Close the file; a read that runs in another thread is finished first. May be called again."""
+        self._descriptor = None
 
-    def __del__(self) -> None:
-        if getattr(self, "_descriptor", -1) >= 0:
-            self.close()
+    def __reduce__(self) -> tuple[Callable[..., FileSource], tuple[str, str, FileIdentity]]:
+        return _reopened, (str(self.path.absolute()), self.name, self.identity)
+
+
+def _reopened(path: str, name: str, identity: FileIdentity) -> FileSource:
+    source = FileSource(path, name)
+    if source.identity != identity:
+        source.close()
+        raise SourceChanged(f"{name} changed since it was opened; try again when nothing writes to it.")
+    return source
 
 
 class MemorySource(ByteSource):
@@ -161,6 +232,9 @@ class MemorySource(ByteSource):
         view = self._bounded(offset, buffer)
         view[:] = self._data[offset : offset + len(view)]
         return len(view)
+
+    def __reduce__(self) -> tuple[type[MemorySource], tuple[bytes, str]]:
+        return MemorySource, (bytes(self._data), self.name)
 
 
 class SliceSource(ByteSource):
@@ -182,7 +256,9 @@ class SliceSource(ByteSource):
 
     def extent(self) -> Extent | None:
         below = self._base.extent()
-        return None if below is None else Extent(below.path, below.offset + self._offset, self.size)
+        if below is None:
+            return None
+        return Extent(below.path, below.offset + self._offset, self.size, below.identity)
 
     def slice(self, offset: int, length: int) -> ByteSource:
         if offset < 0 or length < 0 or offset + length > self.size:
@@ -196,11 +272,11 @@ class SliceSource(ByteSource):
 
 
 class ConcatSource(ByteSource):
-    """Several sources, one behind the other."""
+    """Several sources, one behind the other. Closing them stays with whoever opened them."""
 
     def __init__(self, parts: Sequence[ByteSource], name: str | None = None) -> None:
         self._parts = tuple(part for part in parts if part.size)
-        self._starts = []
+        self._starts: list[int] = []
         position = 0
         for part in self._parts:
             self._starts.append(position)
@@ -215,7 +291,10 @@ class ConcatSource(ByteSource):
             index = bisect_right(self._starts, offset + done) - 1
             part, start = self._parts[index], self._starts[index]
             room = min(len(view) - done, start + part.size - (offset + done))
-            done += part.read_into(offset + done - start, view[done : done + room])
+            count = part.read_into(offset + done - start, view[done : done + room])
+            if count != room:
+                raise ShortRead(f"{part.name} ended at byte {offset + done - start + count}; it had {part.size}.")
+            done += count
         return done
 
     def extent(self) -> Extent | None:
@@ -226,8 +305,8 @@ class ConcatSource(ByteSource):
                 return None
             if whole is None:
                 whole = here
-            elif here.path == whole.path and here.offset == whole.offset + whole.length:
-                whole = Extent(whole.path, whole.offset, whole.length + here.length)
+            elif (here.path, here.identity, here.offset) == (whole.path, whole.identity, whole.offset + whole.length):
+                whole = Extent(whole.path, whole.offset, whole.length + here.length, whole.identity)
             else:
                 return None
         return whole
@@ -252,12 +331,14 @@ class SourceFile(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # RawIOBase says "Buffer", 3.12
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # "Buffer" is of 3.12
+        self._require_open()
         count = self.source.read_into(self._position, memoryview(buffer).cast("B"))
         self._position += count
         return count
 
     def read(self, size: int | None = -1) -> bytes:
+        self._require_open()
         left = self.source.size - self._position
         data = self.source.read_at(self._position, left if size is None or size < 0 else min(size, left))
         self._position += len(data)
@@ -266,7 +347,11 @@ class SourceFile(io.RawIOBase):
     def readall(self) -> bytes:
         return self.read()
 
+    def write(self, data: object, /) -> int:
+        raise io.UnsupportedOperation(f"{self.name} is open for reading only")
+
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._require_open()
         base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.source.size}.get(whence)
         if base is None:
             raise ValueError(f"whence {whence} is not known")
@@ -276,7 +361,12 @@ class SourceFile(io.RawIOBase):
         return self._position
 
     def tell(self) -> int:
+        self._require_open()
         return self._position
+
+    def _require_open(self) -> None:
+        if self.closed:
+            raise ValueError(f"{self.name} is closed")
 
 
 class StreamSource(ByteSource):
@@ -286,34 +376,46 @@ class StreamSource(ByteSource):
         self._stream = stream
         self._lock = threading.Lock()
         self.name = name if name is not None else printable(str(getattr(stream, "name", "stream")))
+        if isinstance(stream, io.TextIOBase):
+            raise UsageError(f"{self.name} is opened as text; open it in binary mode.")
         try:
             self.size = stream.seek(0, os.SEEK_END)
-        except (OSError, ValueError) as error:
+        except (AttributeError, OSError, ValueError) as error:
             raise NotSupported(f"{self.name} can't be read at any place; give a file or a seekable stream.") from error
 
     def read_into(self, offset: int, buffer: memoryview) -> int:
         view = self._bounded(offset, buffer)
         done = 0
         with self._lock:
-            self._stream.seek(offset)
-            while done < len(view):
-                data = self._stream.read(len(view) - done)
-                if not data:
-                    raise ShortRead(f"{self.name} ended at byte {offset + done}; it had {self.size} when opened.")
-                view[done : done + len(data)] = data
-                done += len(data)
+            try:
+                self._stream.seek(offset)
+                while done < len(view):
+                    data = self._stream.read(len(view) - done)[: len(view) - done]
+                    if not data:
+                        raise ShortRead(f"{self.name} ended at byte {offset + done}; it had {self.size} when opened.")
+                    view[done : done + len(data)] = data
+                    done += len(data)
+            except OSError as error:
+                raise from_os_error(error, f"read {self.name} at byte {offset + done}") from error
+            except ValueError as error:  # what Python's streams say when they are closed
+                raise StorageError(f"Could not read {self.name} at byte {offset + done}: {error}.") from error
         return done
 
 
-def as_source(what: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | ByteSource) -> ByteSource:
-    """A source over whatever holds the bytes: a path, bytes, a seekable binary stream, or a source as it is."""
+def as_source(
+    what: str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | ByteSource, name: str | None = None
+) -> ByteSource:
+    """A source over whatever holds the bytes: a path, bytes, a seekable binary stream, or a source as it is.
+
+    `name` is what errors call bytes that have no name of their own.
+    """
     if isinstance(what, ByteSource):
         return what
     if isinstance(what, str | os.PathLike):
         return FileSource(what)
     if isinstance(what, bytes | bytearray | memoryview):
-        return MemorySource(what)
-    return StreamSource(what)
+        return MemorySource(what, name or "memory")
+    return StreamSource(what, name if getattr(what, "name", None) is None else None)
 
 
 def kind_of(mode: int) -> str:
@@ -333,5 +435,9 @@ def kind_of(mode: int) -> str:
 
 def printable(path: str | os.PathLike[str]) -> str:
     """A path as text that can always be shown: bytes that are not UTF-8, and control signs, become escapes."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    name = os.fspath(path)
+    try:
+        text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a surrogate pair, from JSON for instance; no file is called that
+        text = name
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

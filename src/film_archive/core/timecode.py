@@ -1,18 +1,21 @@
 """Exact time: rates as fractions, timecode as whole frames. Defined here and only here.
 
-Counting is SMPTE ST 12-1: a rate has a whole *nominal* base (24 for 24000/1001), labels run over that base, and drop-frame
-leaves out the first nominal/15 labels of every minute that is not a multiple of ten. Drop-frame is a way of numbering,
-not a rate: it exists at a nominal 30, 60 and 120 whatever the real rate is.
+Counting is SMPTE ST 12-1: a rate has a whole *nominal* base (24 for 24000/1001), labels run over that base, and
+drop-frame leaves out the first nominal/15 labels of every minute that is not a multiple of ten. Drop-frame is a way of
+numbering, not a rate: it exists at a nominal 30, 60 and 120 whatever the real rate is.
 """
 
 from __future__ import annotations
 
+import math
+import operator
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, Self
+from numbers import Rational
+from typing import Any, Self, SupportsIndex
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
@@ -22,6 +25,10 @@ RateLike = int | float | str | Fraction
 
 _NTSC_BASES = (24, 30, 48, 60, 120)
 _NTSC_TOLERANCE = Fraction(1, 100)
+# Bounded, so that no text ("1e999999999") makes us compute a number of a billion digits.
+_RATE_TEXT = re.compile(r"(\d{1,40}) ?/ ?(\d{1,40})|(\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})", re.ASCII)
+_RATE_LENGTH = 100
+_RATE_HINT = "write it like 24, 23.976, 29.97df or 30000/1001"
 
 
 class FrameRate(Fraction):
@@ -38,8 +45,8 @@ class FrameRate(Fraction):
         """
         if isinstance(value, FrameRate):
             return value
-        if isinstance(value, bool):
-            raise UsageError("A frame rate is a number like 24, 23.976 or 30000/1001.")
+        if isinstance(value, bool) or not isinstance(value, Rational | float | str):
+            raise UsageError(f"{value!r} is not a frame rate; {_RATE_HINT}.")
         return _rate_of(value)
 
     @property
@@ -68,51 +75,64 @@ class FrameRate(Fraction):
         return f"FrameRate({self.numerator}, {self.denominator})"
 
 
-@lru_cache(maxsize=1024)
+# `typed`: 23.96875 as a float is meant as 23.976, the equal Fraction(767, 32) is meant as it is.
+@lru_cache(maxsize=1024, typed=True)
 def _rate_of(value: RateLike) -> FrameRate:
-    try:
-        if isinstance(value, Fraction):
-            rate = FrameRate(value.numerator, value.denominator)
-        elif isinstance(value, int):
-            rate = FrameRate(value, 1)
-        elif isinstance(value, float):
-            rate = _snapped(Fraction(repr(value)))
-        else:
-            text = value.strip()
-            rate = FrameRate(*map(int, text.split("/"))) if "/" in text else _snapped(Fraction(text))
-    except (ValueError, ZeroDivisionError, TypeError, OverflowError):
-        raise UsageError(f"{value!r} is not a frame rate; write it like 24, 23.976, 29.97df or 30000/1001.") from None
+    rate = _read_rate(value)
+    if rate is None:
+        raise UsageError(f"{str(value)[:_RATE_LENGTH]!r} is not a frame rate; {_RATE_HINT}.")
     if not 0 < rate <= 100_000:
         raise UsageError(f"A frame rate of {value} is not possible; it has to be above 0 and at most 100000.")
-    return rate
+    rate = rate.limit_denominator(10**18)
+    return FrameRate(rate.numerator, rate.denominator)
 
 
-def _snapped(value: Fraction) -> FrameRate:
+def _read_rate(value: RateLike) -> Fraction | None:
+    if isinstance(value, Rational):  # ints, fractions, and numpy's integers
+        return Fraction(int(value.numerator), int(value.denominator))
+    if isinstance(value, float):
+        return _snapped(Fraction(float.__repr__(value))) if math.isfinite(value) else None
+    match = _RATE_TEXT.fullmatch(value.strip()) if isinstance(value, str) and len(value) <= _RATE_LENGTH else None
+    if match is None:
+        return None
+    if match[3] is not None:
+        return _snapped(Fraction(match[3]))
+    return Fraction(int(match[1]), int(match[2])) if int(match[2]) else None
+
+
+def _snapped(value: Fraction) -> Fraction:
     for base in _NTSC_BASES:
         ntsc = Fraction(base * 1000, 1001)
-        if value != base and abs(value - ntsc) <= _NTSC_TOLERANCE:
-            return FrameRate(ntsc.numerator, ntsc.denominator)
-    if value.denominator != 1:
-        ntsc = Fraction(round(value * Fraction(1001, 1000)) * 1000, 1001)
-        if any(value == round(ntsc, places) for places in (2, 3)) or abs(value - ntsc) < Fraction(1, 10**5):
-            return FrameRate(ntsc.numerator, ntsc.denominator)
-        value = value.limit_denominator(1_000_000)
-    return FrameRate(value.numerator, value.denominator)
+        if abs(value - ntsc) <= _NTSC_TOLERANCE:
+            return ntsc
+    if value.denominator == 1:
+        return value
+    ntsc = Fraction(round(value * Fraction(1001, 1000)) * 1000, 1001)
+    if any(value == round(ntsc, places) for places in (2, 3)) or abs(value - ntsc) < Fraction(1, 10**5):
+        return ntsc
+    return value.limit_denominator(1_000_000)
+
+
+_RATE_AND_DROP = re.compile(
+    r"(?P<rate>[\d./]+(?: ?/ ?\d+)?) ?(?:fps)? ?(?P<drop>(?P<non>n(?:on)?[- ]?)?(?:df|drop(?:[- ]?frame)?))?",
+    re.IGNORECASE | re.ASCII,
+)
 
 
 def parse_rate(text: str) -> tuple[FrameRate, bool | None]:
-    """Read a rate as the command line writes it: "24", "23.976", "30000/1001", "29.97df", "59.94ndf".
+    """Read a rate as the command line writes it: "24", "23.976", "30000/1001", "29.97df", "59.94 non-drop".
 
     Returns the rate and whether drop-frame was asked for (None where the text does not say).
     """
-    match = re.fullmatch(r"\s*([0-9./]+)\s*(?:(n)?d(?:rop)?[- ]?f(?:rame)?)?\s*", text, re.IGNORECASE)
+    match = _RATE_AND_DROP.fullmatch(text.strip()) if len(text) <= _RATE_LENGTH else None
     if match is None:
-        raise UsageError(f"{text!r} is not a frame rate; write it like 24, 23.976, 29.97df or 30000/1001.")
-    rate = FrameRate.of(match[1])
-    said = match.end(1) != len(text.rstrip())
-    drop = (match[2] is None) if said else None
+        raise UsageError(f"{text[:_RATE_LENGTH]!r} is not a frame rate; {_RATE_HINT}.")
+    rate = FrameRate.of(match["rate"])
+    drop = None if match["drop"] is None else match["non"] is None
     if drop and not rate.can_drop:
-        raise UsageError(f"There is no drop-frame at {rate.text}; it exists at 29.97, 59.94 and 119.88 (and 30, 60, 120).")
+        raise UsageError(
+            f"There is no drop-frame at {rate.text}; it exists at 29.97, 59.94 and 119.88 (and 30, 60, 120)."
+        )
     return rate, drop
 
 
@@ -174,13 +194,18 @@ def label_problem(
     return None
 
 
+def frame_digits(nominal: int) -> int:
+    """How many digits a label's frames have: two below 100 fps, three from there, more where they are needed."""
+    return 2 if nominal < 100 else max(3, len(str(nominal - 1)))
+
+
 def _format(hours: int, minutes: int, seconds: int, frames: int, nominal: int, drop: bool) -> str:
-    width = 3 if nominal >= 100 else 2
-    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{';' if drop else ':'}{frames:0{width}d}"
+    sign = ";" if drop else ":"
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{sign}{frames:0{frame_digits(nominal)}d}"
 
 
 class Timecode(BaseModel):
-    """A SMPTE timecode: one label at one rate, e.g. `Timecode(hours=1, minutes=0, seconds=0, frames=0, frame_rate=24.0)`.
+    """A SMPTE timecode: one label at one rate, as `Timecode(hours=1, minutes=0, seconds=0, frames=0, frame_rate=24.0)`.
 
     `frame_rate` is a float as the caller gave it; all arithmetic runs on `rate`, which is exact. A label that does not
     exist (frames ≥ the nominal rate, a dropped label) raises InvalidTimecode. 24:00:00:00 may be built, as an exclusive
@@ -208,7 +233,7 @@ class Timecode(BaseModel):
             minutes=minutes,
             seconds=seconds,
             frames=frames,
-            frame_rate=frame_rate if isinstance(frame_rate, float) else float(rate),
+            frame_rate=float(frame_rate) if isinstance(frame_rate, float) else float(rate),
             drop_frame=drop_frame,
         )
         problem = label_problem(
@@ -223,13 +248,13 @@ class Timecode(BaseModel):
         )
 
     @classmethod
-    def from_frame(cls, frame: int, rate: RateLike, drop_frame: bool = False) -> Self:
+    def from_frame(cls, frame: SupportsIndex, rate: RateLike, drop_frame: bool = False) -> Self:
         """The label of a frame counted from 00:00:00:00; wraps at 24 hours in both directions."""
         exact = FrameRate.of(rate)
         if drop_frame and not exact.can_drop:
             raise InvalidTimecode(f"There is no drop-frame at {exact.text}.")
         day = frames_per_day(exact.nominal, drop_frame)
-        return cls(*frame_to_label(frame % day, exact.nominal, drop_frame), exact, drop_frame)
+        return cls(*frame_to_label(operator.index(frame) % day, exact.nominal, drop_frame), rate, drop_frame)
 
     @staticmethod
     def from_string(
@@ -243,7 +268,7 @@ class Timecode(BaseModel):
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy, checked anew where fields are updated."""
-        values = {name: getattr(self, name) for name in type(self).model_fields} | {"frame_rate": self._rate}
+        values = {name: getattr(self, name) for name in type(self).model_fields} | {"frame_rate": self._rate_as_given}
         return type(self)(**(values | dict(update or {})))
 
     @property
@@ -263,7 +288,12 @@ class Timecode(BaseModel):
 
     @property
     def frame_pair(self) -> tuple[int, bool]:
-        """Above 30 fps, what the ST 12-1 code word carries: the frames field (pairs) and whether this is the second."""
+        """What the ST 12-1 code word carries: its frames field, and whether this is the second frame of a pair.
+
+        The field counts frames up to 30 fps and pairs up to 60; it has no room for more (ST 12-3 is another code word).
+        """
+        if self._rate.nominal > 60:
+            raise UsageError(f"The code word of SMPTE ST 12-1 has no room for {self._rate.text} frames a second.")
         if self._rate.nominal <= 30:
             return self.frames, False
         return self.frames // 2, bool(self.frames % 2)
@@ -272,17 +302,22 @@ class Timecode(BaseModel):
     def is_end_of_day(self) -> bool:
         return self.hours == 24
 
-    def __add__(self, other: int | Timecode) -> Timecode:
+    def __add__(self, other: SupportsIndex | Timecode) -> Timecode:
         """Some frames (or the frames of another timecode, as a duration) later."""
         return self._shifted(self._frames_of(other))
 
-    def __sub__(self, other: int | Timecode) -> Timecode:
+    def __sub__(self, other: SupportsIndex | Timecode) -> Timecode:
         """Some frames earlier; `frames_until` gives a distance."""
         return self._shifted(-self._frames_of(other))
 
     def frames_until(self, later: Timecode) -> int:
-        """Frames from here to a later label, over midnight where that lies between (0 to a day less one frame)."""
+        """Frames from here to a later label, over midnight where that lies between.
+
+        That is 0 to a day less one frame; to 24:00:00:00 it is what is left of this day (from 00:00:00:00 all of it).
+        """
         self._same_counting(later)
+        if later.is_end_of_day:
+            return later._frame - self._frame
         return (later._frame - self._frame) % frames_per_day(self._rate.nominal, self.drop_frame)
 
     def __str__(self) -> str:
@@ -300,28 +335,36 @@ class Timecode(BaseModel):
         return hash((self._frame, self._rate, self.drop_frame))
 
     def __lt__(self, other: Timecode) -> bool:
+        if not isinstance(other, Timecode):
+            return NotImplemented
         self._same_counting(other)
         return self._frame < other._frame
 
     def __le__(self, other: Timecode) -> bool:
+        if not isinstance(other, Timecode):
+            return NotImplemented
         self._same_counting(other)
         return self._frame <= other._frame
 
     def __gt__(self, other: Timecode) -> bool:
-        return other < self
+        return other.__lt__(self) if isinstance(other, Timecode) else NotImplemented
 
     def __ge__(self, other: Timecode) -> bool:
-        return other <= self
+        return other.__le__(self) if isinstance(other, Timecode) else NotImplemented
+
+    @property
+    def _rate_as_given(self) -> RateLike:
+        """The caller's float where it leads to the exact rate again, else the exact rate."""
+        return self.frame_rate if FrameRate.of(self.frame_rate) == self._rate else self._rate
 
     def _shifted(self, frames: int) -> Timecode:
-        as_given = self.frame_rate if FrameRate.of(self.frame_rate) == self._rate else self._rate
-        return Timecode.from_frame(self._frame + frames, as_given, self.drop_frame)
+        return Timecode.from_frame(self._frame + frames, self._rate_as_given, self.drop_frame)
 
-    def _frames_of(self, other: int | Timecode) -> int:
+    def _frames_of(self, other: SupportsIndex | Timecode) -> int:
         if isinstance(other, Timecode):
             self._same_counting(other)
             return other._frame
-        return other
+        return operator.index(other)
 
     def _same_counting(self, other: Timecode) -> None:
         if (self._rate, self.drop_frame) != (other._rate, other.drop_frame):
@@ -336,7 +379,7 @@ class ParsedTimecode:
     diagnostics: tuple[str, ...] = ()
 
 
-_LABEL = re.compile(r"\s*(\d{1,2})([:;])(\d{1,2})([:;])(\d{1,2})([:;.,])(\d{1,3})\s*")
+_LABEL = re.compile(r"(\d{1,2})([:;])(\d{1,2})([:;])(\d{1,2})([:;.,])(\d{1,6})", re.ASCII)
 
 
 def parse_timecode(
@@ -348,9 +391,11 @@ def parse_timecode(
         drop_frame = said if drop_frame is None else drop_frame
     else:
         rate = FrameRate.of(frame_rate)
-    match = _LABEL.fullmatch(text)
+    match = _LABEL.fullmatch(text.strip())
     if match is None:
-        raise InvalidTimecode(f"{text!r} is not a timecode; write it like 01:00:00:00, or 01:00:00;00 for drop-frame.")
+        raise InvalidTimecode(
+            f"{text[:40]!r} is not a timecode; write it like 01:00:00:00, or 01:00:00;00 for drop-frame."
+        )
     hours, minutes, seconds, frames = (int(match[i]) for i in (1, 3, 5, 7))
     sign = match[6]
     diagnostics = []
@@ -362,6 +407,8 @@ def parse_timecode(
             diagnostics.append(f"{text.strip()}: written as drop-frame, counted as non-drop as asked")
         drop = drop_frame
     problem = label_problem(hours, minutes, seconds, frames, rate, drop, end_of_day=out)
+    if problem is None and len(match[7]) > frame_digits(rate.nominal):
+        problem = f"frames have {frame_digits(rate.nominal)} digits at {rate.text} (are these milliseconds?)"
     if problem is not None:
         raise InvalidTimecode(f"{text.strip()} is not a timecode at {rate.text}: {problem}.")
     given = rate if isinstance(frame_rate, str) else frame_rate
@@ -412,14 +459,14 @@ class TimecodeRange(BaseModel):
             raise UsageError(f"Handles of {self.handles} frames are not possible; give 0 or more.")
         self.start._same_counting(self.end)
         day = frames_per_day(self.start.rate.nominal, self.start.drop_frame)
-        if not 0 < self.duration_frames or (self.crosses_midnight and self.duration_frames > day // 2):
-            raise UsageError(f"The in point {self.start} is not before the out point {self.end} (which is exclusive).")
+        if self.duration_frames <= 0 or (self.crosses_midnight and self.duration_frames > day // 2):
+            raise UsageError(
+                f"The in point {self.start} is not before the out point {self.end} (which is exclusive)."
+            )
 
     @property
     def duration_frames(self) -> int:
         """Frames from start to end, without handles."""
-        if self.end.is_end_of_day:
-            return self.end.total_frames - self.start.total_frames
         return self.start.frames_until(self.end)
 
     @property

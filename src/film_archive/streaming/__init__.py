@@ -1,1 +1,1 @@
-"""."""
+"""Bytes of archives as streams. The server and the library stand on the same functions."""

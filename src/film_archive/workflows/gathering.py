@@ -11,7 +11,9 @@ from pathlib import Path
 
 from film_archive.archive import layout
 from film_archive.core.errors import NotFound, NotSupported, Refused, UsageError, from_os_error
+from film_archive.core.frame_table import SequenceName
 from film_archive.core.source import kind_of, printable
+from film_archive.media.sequence import ImageSequence, find_sequences
 
 
 class Kind(StrEnum):
@@ -84,7 +86,7 @@ def gather(sources: Iterable[Path], *, root: str = "", leave_out: Iterable[Path]
                 "rename one, or archive the folder above them."
             )
         names[folded] = source
-        entries.extend(walk.source(source, os.path.join(root, name) if root else name))
+        entries.extend(walk.source(source, f"{root}/{name}" if root else name))
     return walk.result(entries)
 
 
@@ -96,10 +98,48 @@ def gather_folder(folder: Path) -> Gathered:
     return walk.result([entry for entry in walk.folder(folder, "") if entry.member])
 
 
+@dataclass(frozen=True, slots=True)
+class FoundSequence:
+    """An image sequence among what was found: one member."""
+
+    name: SequenceName
+    images: ImageSequence
+    frames: tuple[tuple[int, Found], ...]
+    """(number, file), ascending."""
+
+
+def grouped(entries: Iterable[Found]) -> Iterator[Found | FoundSequence]:
+    """The same things in the same order, but the files of an image sequence as one, where its first file stood."""
+    entries = tuple(entries)
+    files = {str(entry.path): entry for entry in entries if entry.kind == Kind.FILE and entry.raw_name is None}
+    begins: dict[str, FoundSequence] = {}
+    framed: set[str] = set()
+    for images in find_sequences(files).sequences:
+        if images.first < 0:
+            continue  # a member's table has no minus signs; these stay files
+        found = _sequence(images, files)
+        paths = [str(entry.path) for _, entry in found.frames]
+        begins[min(paths, key=os.fsencode)] = found
+        framed.update(paths)
+    for entry in entries:
+        path = str(entry.path)
+        if path in begins:
+            yield begins[path]
+        elif path not in framed:
+            yield entry
+
+
+def _sequence(images: ImageSequence, files: dict[str, Found]) -> FoundSequence:
+    frames = tuple((number, files[images.file(number)]) for number in images.numbers())
+    first = frames[0][1].member
+    folder = first[: len(first) - len(images.file_name(images.first))]
+    return FoundSequence(SequenceName(folder + images.stem, images.padding, images.extension), images, frames)
+
+
 class _Walk:
     def __init__(self, leave_out: set[str]) -> None:
         self._leave_out = leave_out
-        self._leave_out_names = {os.path.basename(path) for path in leave_out}
+        self._leave_out_names = {Path(path).name for path in leave_out}
         self._junk = 0
         self._left_out: list[tuple[str, str]] = []
 

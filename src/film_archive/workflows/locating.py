@@ -32,7 +32,7 @@ class Located:
 def locate(what: str) -> Iterator[Located]:
     """Open what a user points at; an archive with one clip may be named without the member."""
     path, _, member_path = what.partition(SEPARATOR)
-    if not member_path and not _is_archive(Path(path)):
+    if not member_path and not is_archive(Path(path)):
         with FileSource(path) as source:
             yield Located(source, None, None, None)
         return
@@ -42,7 +42,8 @@ def locate(what: str) -> Iterator[Located]:
             yield Located(source, member.media, _stored_index(archive, member), member)
 
 
-def _is_archive(path: Path) -> bool:
+def is_archive(path: Path) -> bool:
+    """Whether a path is an archive of either form, or looks like a zip."""
     if path.is_dir():
         return True
     try:

@@ -1,11 +1,11 @@
-"""Making archives: gather, probe, copy and digest in one read, index frames, embed proxies, seal."""
+"""Making archives and adding to them: plan, look for room, then fill."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,49 +14,13 @@ from film_archive.archive.entries import parts_of
 from film_archive.archive.folder import FolderWriter
 from film_archive.archive.reader import open_archive
 from film_archive.archive.writer import Completed, Writer, ZipWriter
-from film_archive.core import files
-from film_archive.core.digest import KEY
-from film_archive.core.errors import Damaged, NotFound, NotMedia, NotSupported, Refused, SourceChanged, UsageError
-from film_archive.core.facts import MediaFacts
+from film_archive.core import copying, files
+from film_archive.core.errors import NotFound, Refused, UsageError
+from film_archive.core.ladder import Rung
 from film_archive.core.manifest import Member, Role
-from film_archive.core.source import FileSource, printable
-from film_archive.workflows.gathering import Found, Gathered, Kind, gather, gather_folder, identity_of, refuse_clashes
-
-OnBytes = Callable[[int], None]
-OnNote = Callable[[str], None]
-
-INDEX_VERSION = 1
-
-
-@dataclass(slots=True)
-class Made:
-    """What `create` or `add` did."""
-
-    archive: Path
-    members: int = 0
-    bytes: int = 0
-    proxies: int = 0
-    generation: int = 1
-    seconds: float = 0.0
-    junk: int = 0
-    reused: int = 0
-    """Members that a killed run had finished already."""
-    left_out: tuple[tuple[str, str], ...] = ()
-    warnings: list[str] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "archive": printable(self.archive),
-            "members": self.members,
-            "bytes": self.bytes,
-            "proxies": self.proxies,
-            "generation": self.generation,
-            "seconds": round(self.seconds, 3),
-            "junk_skipped": self.junk,
-            "reused": self.reused,
-            "left_out": [{"path": path, "reason": why} for path, why in self.left_out],
-            "warnings": list(self.warnings),
-        }
+from film_archive.core.source import printable
+from film_archive.workflows.filling import DEFAULT_PROXIES, Made, OnBytes, fill, proxy_folder
+from film_archive.workflows.gathering import Found, Gathered, Kind, gather, gather_folder, refuse_clashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +68,10 @@ def create_archive(
     sources: Sequence[Path] = (),
     *,
     in_place: bool = False,
+    proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
     plan: ArchivePlan | None = None,
     on_bytes: OnBytes | None = None,
-    on_note: OnNote | None = None,
 ) -> Made:
     """Make a new archive; continues one that a killed run left unfinished.
 
@@ -128,17 +92,17 @@ def create_archive(
         _require_room(target, plan.gathered)
         archive = ZipWriter.create(target, algorithms=digests)
     with archive:
-        return _fill(archive, plan.gathered, begun, on_bytes, on_note)
+        return fill(archive, plan.gathered, proxies, proxy_folder(target), begun, on_bytes)
 
 
 def add_to_archive(
     target: Path,
     sources: Sequence[Path],
     *,
+    proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
     plan: ArchivePlan | None = None,
     on_bytes: OnBytes | None = None,
-    on_note: OnNote | None = None,
 ) -> Made:
     """Put more files into an archive; what has the name of a member already is refused.
 
@@ -158,11 +122,12 @@ def add_to_archive(
         _require_room(target, gathered)
         archive = ZipWriter.add_to(target, algorithms=digests)
     with archive:
-        return _fill(archive, _without_present(archive, gathered), begun, on_bytes, on_note)
+        return fill(archive, _without_present(archive, gathered), proxies, proxy_folder(target), begun, on_bytes)
 
 
 def abandon_unfinished(target: Path) -> bool:
     """Remove what a killed create or add has left; False where there was nothing."""
+    files.remove_tree(proxy_folder(target))
     if not target.is_dir():
         target = target.resolve() if target.exists() else target
         return writer.take_completed(target) is not None or writer.abandon(target)
@@ -210,97 +175,6 @@ def _made_before(completed: Completed, gathered: Gathered, begun: float) -> Made
         junk=gathered.junk,
         reused=len(completed.identities),
         left_out=gathered.left_out,
-    )
-
-
-def _fill(
-    archive: Writer, gathered: Gathered, begun: float, on_bytes: OnBytes | None, on_note: OnNote | None
-) -> Made:
-    made = Made(archive.target, junk=gathered.junk, left_out=gathered.left_out)
-    for entry in gathered.entries:
-        if entry.kind == Kind.FILE:
-            _add_file(archive, entry, made, on_bytes, on_note)
-        elif entry.kind == Kind.SYMLINK:
-            archive.add_symlink(
-                entry.member,
-                entry.target or "",
-                mtime_ns=entry.mtime_ns,
-                raw_name=_hex(entry.raw_name),
-                raw_target=_hex(entry.raw_target),
-            )
-        else:
-            archive.add_folder(
-                entry.member,
-                empty=entry.empty,
-                mtime_ns=entry.mtime_ns,
-                mode=entry.mode,
-                raw_name=_hex(entry.raw_name),
-            )
-    sealed = archive.finish()
-    made.members, made.bytes, made.generation = sealed.members, sealed.bytes, sealed.generation
-    made.reused = archive.reused
-    made.seconds = time.monotonic() - begun
-    return made
-
-
-def _add_file(
-    archive: Writer, entry: Found, made: Made, on_bytes: OnBytes | None, on_note: OnNote | None
-) -> None:
-    member = archive.reuse(entry.member, entry.identity)
-    if member is not None and on_bytes is not None:
-        on_bytes(member.size)
-    with FileSource(entry.path) as source:
-        if identity_of(source.status) != entry.identity:
-            raise SourceChanged(f"{source.name} changed since it was looked at; try again when nothing writes to it.")
-        if member is None:
-            facts, problem = _facts(source)
-            if on_note is not None:
-                on_note(f"{entry.member}")
-            member = archive.add(
-                entry.member,
-                source,
-                identity=entry.identity,
-                mtime_ns=entry.mtime_ns,
-                mode=entry.mode,
-                on_bytes=on_bytes,
-                raw_name=_hex(entry.raw_name),
-                media=facts,
-                media_problem=problem,
-            )
-        if member.get("media_problem"):
-            made.warnings.append(f"{entry.member}: {member.get('media_problem')}")
-        if member.get("media"):
-            _add_index(archive, member, source)
-
-
-def _facts(source: FileSource) -> tuple[MediaFacts | None, str | None]:
-    """What a probe knows of a file, and why it knows nothing where it should."""
-    from film_archive.media.probe import probe
-
-    if source.size == 0:
-        return None, None
-    try:
-        return probe(source), None
-    except NotMedia:
-        return None, None
-    except (Damaged, NotSupported) as error:
-        return None, str(error)
-
-
-def _add_index(archive: Writer, member: Member, source: FileSource) -> None:
-    """The frame index of a clip, beside it."""
-    from film_archive.media.probe import index
-
-    path = layout.index_path(member.path)
-    identity = f"index {INDEX_VERSION} {member.digests.get(KEY)}"
-    if archive.reuse(path, identity) is not None:
-        return
-    try:
-        frames = index(source)
-    except (NotSupported, Damaged):
-        return
-    archive.add_bytes(
-        path, frames.to_bytes(), identity=identity, role=Role.FRAMES, of=member.path, mtime_ns=member.mtime_ns
     )
 
 
@@ -373,7 +247,7 @@ def _require_room(target: Path, gathered: Gathered) -> None:
     biggest = max((entry for entry in gathered.entries if entry.kind == Kind.FILE), key=lambda e: e.size, default=None)
     done = sum(path.stat().st_size for path in _working_files(target) if path.exists())
     needed = gathered.bytes - done
-    if needed <= files.free_space(folder) or (biggest is not None and files.can_share(biggest.path, folder)):
+    if needed <= files.free_space(folder) or (biggest is not None and copying.can_share(biggest.path, folder)):
         return
     files.require_space(folder, needed, f"{printable(target)}")
 
@@ -384,7 +258,3 @@ def _working_files(target: Path) -> tuple[Path, Path]:
 
 def _journal_of(target: Path) -> Path:
     return files.temporary_name(target, "journal")
-
-
-def _hex(raw: bytes | None) -> str | None:
-    return None if raw is None else raw.hex()

@@ -1,39 +1,62 @@
-"""Opening a ByteSource with FFmpeg's demuxers."""
+"""Opening a ByteSource with FFmpeg's demuxers, and saying in our words what FFmpeg says in its own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import cast
 
 import av
 from av.container import InputContainer
 
-from film_archive.core.errors import Damaged
+from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported, from_os_error
 from film_archive.core.source import ByteSource
 
-_SAFE = {"protocol_whitelist": "file,subfile"}
+_SAFE = {"protocol_whitelist": "file"}
 """A playlist or reference movie must not make the demuxer open anything else over a network."""
 
 
+def explained(error: av.error.FFmpegError, doing: str) -> FilmArchiveError:
+    """Our error for one of FFmpeg's; `doing` is e.g. "read a.mov" and completes the sentence."""
+    if isinstance(error, OSError):
+        return from_os_error(error, doing)
+    if isinstance(error, LookupError | av.error.PatchWelcomeError | av.error.ExperimentalError):
+        return NotSupported(f"Could not {doing}: the media library cannot do it ({error.strerror or error}).")
+    return Damaged(f"Could not {doing}: {error.strerror or error}.")
+
+
+def _whole_file(source: ByteSource) -> str | None:
+    """The path of the file that a source is, all of it, where FFmpeg can be told it."""
+    extent = source.extent()
+    if extent is None or extent.offset or not str(extent.path).isprintable():
+        return None
+    return str(extent.path) if extent.length == extent.path.stat().st_size else None
+
+
 @contextmanager
-def open_source(source: ByteSource, *, container: str | None = None) -> Iterator[InputContainer]:
+def open_source(
+    source: ByteSource, *, container: str | None = None, options: Mapping[str, str] | None = None
+) -> Iterator[InputContainer]:
     """An input container over a source; `container` names FFmpeg's demuxer where it is known ("mov", "mxf", …).
 
-    Bytes that are one run of a file are read by FFmpeg itself (its `subfile` protocol); all others through Python.
-    Raises Damaged where no demuxer makes sense of them.
+    A whole file is read by FFmpeg itself, a part of one or anything else through Python. (FFmpeg's `subfile` protocol
+    would do for parts, but the one that PyAV 18 brings fails on files above 4 GiB.)
+    `options` are the demuxer's own. Raises Damaged where no demuxer makes sense of the bytes.
     """
-    extent = source.extent()
-    path = None if extent is None else str(extent.path)
+    path = _whole_file(source)
+    given = _SAFE | dict(options or {})
     try:
-        if extent is not None and path is not None and path.isprintable():
-            url = f"subfile,,start,{extent.offset},end,{extent.offset + extent.length},,:{path}"
-            opened = av.open(url, "r", format=container, options=dict(_SAFE), metadata_errors="replace")
+        if path is not None:
+            opened = av.open(f"file:{path}", "r", format=container, container_options=given, metadata_errors="replace")
         else:
             opened = av.open(
-                source.open(), "r", format=container, options=dict(_SAFE), metadata_errors="replace", buffer_size=1 << 16
+                source.open(),
+                "r",
+                format=container,
+                container_options=given,
+                metadata_errors="replace",
+                buffer_size=1 << 16,
             )
     except av.error.FFmpegError as error:
         raise Damaged(f"{source.name} could not be opened as media: {error.strerror or error}.") from error
     with opened:
-        yield cast(InputContainer, opened)
+        yield opened

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
-from film_archive.core import files
+from film_archive.core import copying, files
+from film_archive.core.columns import Longs
 from film_archive.core.errors import NotSupported, OutOfRange
-from film_archive.core.frame_index import AudioIndex, FrameIndex, Longs
+from film_archive.core.facts import MediaFacts
+from film_archive.core.frame_index import AudioIndex, FrameIndex
 from film_archive.core.source import ByteSource, printable
 from film_archive.core.timecode import FrameRange, Timecode
 from film_archive.media.cutting.mov_writer import CutTrack, lay_out
@@ -28,9 +30,19 @@ class CutSource:
     """The sound tracks' sample entries, in the index's order."""
     width: int
     height: int
+    facts: MediaFacts
+    """What the clip says of itself."""
     start: Timecode | None
     reel: str | None
     user_data: bytes = b""
+
+    def starting_at(self, start: Timecode) -> CutSource:
+        """The same clip with a start timecode that the caller knows."""
+        return replace(self, start=start)
+
+    def completed_by(self, facts: MediaFacts) -> CutSource:
+        """The same clip with start timecode and reel as these facts have them."""
+        return replace(self, facts=facts, start=facts.start_timecode, reel=facts.reel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +85,7 @@ def cut_movie(clip: CutSource, frames: FrameRange, target: Path, *, on_bytes: fi
             new.file.flush()
             for run in layout.runs:
                 part = clip.source.slice(run.source_offset, run.length)
-                shared += files.transfer(part, descriptor, run.target_offset, on_bytes=on_bytes)
+                shared += copying.transfer(part, descriptor, run.target_offset, on_bytes=on_bytes)
             new.file.seek(layout.moov_offset)
             new.file.write(layout.moov)
         new.commit()

@@ -21,23 +21,39 @@ class Clip:
     def require_start(self) -> Timecode:
         if self.start is None:
             raise TimecodeUnknown(
-                f"{self.name} has no start timecode; give it (`--start 01:00:00:00`), for it is not guessed."
+                f"{self.name} has no start timecode, and it is not guessed; give it (`--start 01:00:00:00`, or "
+                "`start_timecode` of the MediaFile)."
             )
         return self.start
 
     def frame_at(self, timecode: Timecode, *, out: bool = False) -> int:
-        """The frame with this label; with `out`, one past the last is allowed. Raises OutOfRange."""
+        """The first frame with this label, or the next where no frame has it; with `out`, one past the last is allowed.
+
+        Labels are found over midnight. Raises OutOfRange, UsageError where the label is counted otherwise.
+        """
         start = self.require_start()
+        self._require_counting(timecode)
         day = frames_per_day(start.rate.nominal, start.drop_frame)
         distance = (timecode.total_frames - start.total_frames) % day
-        number = Fraction(distance) * self.rate / start.rate
-        if distance and out and number > self.frames and timecode.total_frames == start.total_frames:
-            number = Fraction(0)
-        if number.denominator != 1:
-            number = Fraction(-(-number.numerator // number.denominator))
+        labels = -(-Fraction(self.frames) * start.rate // self.rate)
+        if out and distance == 0 and labels >= day:
+            distance = day  # the end of a clip that lasts as long as a day
+        number = -(-Fraction(distance) * self.rate // start.rate)
+        if out and distance == labels:
+            number = self.frames  # the last label may stand for fewer frames than the others
         if number >= self.frames + (1 if out else 0):
-            raise OutOfRange(f"{timecode} is not in {self.name}, which runs from {start} to {self.last} ({self.frames} frames).")
+            there = f"runs from {start} to {self.last} ({self.frames} frames)" if self.frames else "has no frames"
+            raise OutOfRange(f"{timecode} is not in {self.name}, which {there}.")
         return int(number)
+
+    def _require_counting(self, timecode: Timecode) -> None:
+        """Labels of 24 and 23.976 are the same labels; those of 25, or drop-frame, are others."""
+        start = self.require_start()
+        if (timecode.rate.nominal, timecode.drop_frame) != (start.rate.nominal, start.drop_frame):
+            raise UsageError(
+                f"{timecode} counts {_counting(timecode)}, and {self.name} counts {_counting(start)} (it starts at "
+                f"{start}); give the timecode as the clip counts."
+            )
 
     @property
     def last(self) -> Timecode:
@@ -54,7 +70,8 @@ class Clip:
         start = self.require_start()
         parsed = parse_timecode(text, start.rate, start.drop_frame, out=out)
         if parsed.diagnostics and not start.drop_frame and any(sign in text for sign in ";,"):
-            raise InvalidTimecode(f"{text} is drop-frame timecode, and {self.name} counts non-drop; write {text.replace(';', ':')}.")
+            plain = text.replace(";", ":").replace(",", ":")
+            raise InvalidTimecode(f"{text} is drop-frame timecode, and {self.name} counts non-drop; write {plain}.")
         return parsed.timecode
 
 
@@ -83,3 +100,8 @@ def select(clip: Clip, start: Timecode, end: Timecode, handles: int = 0) -> Sele
         raise UsageError(f"The in point {start} is not before the out point {end} (which is exclusive).")
     frames = FrameRange(max(0, first - handles), min(clip.frames, stop + handles))
     return Selection(FrameRange(first, stop), frames)
+
+
+def _counting(timecode: Timecode) -> str:
+    drop = " drop-frame" if timecode.drop_frame else " non-drop" if timecode.rate.can_drop else ""
+    return f"{timecode.rate.text} fps{drop}"

@@ -1,0 +1,44 @@
+"""`python -m benchmarks [NAME…]`: without a name, the list of them."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.measuring import machine
+
+NAMES = {
+    "write": "an archive without proxies, against cp + fsync and then xxhsum",
+    "digest": "XXH3-128 and CRC-32 in one read, against copying the file",
+    "open_frame": "decoding frame 5,000 of a 4K ProRes member, against the same from the plain file",
+    "listing": "listing 100,000 members: seconds and peak memory",
+    "frame_index": "indexing an hour of ProRes: seconds and bytes",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--folder", type=Path, help="where the big files go (default: a temporary folder)")
+    parser.add_argument("--runs", type=int, default=5, help="counted runs of each side")
+    arguments = parser.parse_args()
+    if not arguments.names:
+        for name, what in NAMES.items():
+            print(f"{name:12} {what}")
+        return 0
+    unknown = [name for name in arguments.names if name not in NAMES]
+    if unknown:
+        parser.error(f"there is no benchmark {unknown[0]!r}")
+    print(machine())
+    for name in arguments.names:
+        print(f"\n## {name}: {NAMES[name]}")
+        with tempfile.TemporaryDirectory(prefix="film-archive-bench-", dir=arguments.folder) as folder:
+            importlib.import_module(f"benchmarks.{name}").run(Path(folder), arguments.runs)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

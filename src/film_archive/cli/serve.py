@@ -1,0 +1,45 @@
+"""`serve ROOT…`: archives and media over HTTP, with the review page."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+
+from film_archive.cli.output import say
+
+
+def register(app: typer.Typer) -> None:
+    app.command("serve")(serve)
+
+
+def serve(
+    root: list[Path] = typer.Argument(..., help="Folders (all archives and files below them), or single archives."),
+    host: str = typer.Option("127.0.0.1", "--host", help="The address; any but this machine's own needs a token."),
+    port: int = typer.Option(8000, "--port", min=0, max=65535, help="The port; 0 is any that is free."),
+    workers: int = typer.Option(1, "--workers", min=1, max=64, help="Processes that share the port."),
+    token: str | None = typer.Option(
+        None, "--token", envvar="FILM_ARCHIVE_TOKEN", help="What clients have to show; the environment hides it."
+    ),
+) -> int:
+    """Serve archives to players, browsers and scripts, without unpacking them. Ctrl-C ends it.
+
+    Stopping is how a server ends, so Ctrl-C and SIGTERM are status 0 once transfers have ended (ten seconds are given).
+    Told a second time, transfers are broken off, and the status is 130.
+    """
+    from film_archive.server.running import GRACE, Settings, run_server
+
+    def listening(address: str) -> None:
+        say(f"Serving {', '.join(map(str, root))} at {address}")
+        if token is not None:
+            say("The page asks for the token; scripts send it as “Authorization: Bearer TOKEN”.")
+        say("Ctrl-C stops it.")
+        sys.stdout.flush()
+
+    def stopping() -> None:
+        print(f"Stopping; transfers have {GRACE} seconds to end, Ctrl-C again breaks them off.", file=sys.stderr)
+
+    settings = Settings(roots=tuple(root), host=host, port=port, workers=workers, token=token)
+    ended_well = run_server(settings, on_listening=listening, on_stopping=stopping)
+    return 0 if ended_well else 130

@@ -1,0 +1,68 @@
+"""Sharing blocks between files instead of copying them, where the file system can (Linux: XFS, Btrfs, bcachefs).
+
+A shared block is stored once until one of the files writes to it. It is not a second copy: a damaged block is damaged
+in both. Nothing here tells what was shared before; who shares says so.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import sys
+from pathlib import Path
+
+from film_archive.core.source import FileSource
+
+# linux/fs.h: _IOW(0x94, 9, int) and _IOW(0x94, 13, struct file_clone_range)
+_FICLONE = 0x40049409
+_FICLONERANGE = 0x4020940D
+_CANNOT = {
+    *(errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EXDEV, errno.ENOTTY, errno.EPERM, errno.ETXTBSY),
+}
+
+
+def clone_range(source: int, source_offset: int, target: int, target_offset: int, length: int) -> bool:
+    """Share whole blocks between two open files; False where that can't be.
+
+    Offsets are multiples of `block_size`, and so is the length (of which there is at least one block).
+    """
+    if length <= 0:
+        return False
+    request = b"".join(
+        (
+            source.to_bytes(8, sys.byteorder, signed=True),
+            source_offset.to_bytes(8, sys.byteorder),
+            length.to_bytes(8, sys.byteorder),
+            target_offset.to_bytes(8, sys.byteorder),
+        )
+    )
+    return _ask(target, _FICLONERANGE, request)
+
+
+def clone_whole(source: int, target: int) -> bool:
+    """Make an open file share all blocks of another, whatever it held before; False where that can't be."""
+    return _ask(target, _FICLONE, source)
+
+
+def clone_file(source: Path, target: int) -> bool:
+    """Make an open file share all blocks of the file at a path; False where that can't be."""
+    with FileSource(source) as origin:
+        return clone_whole(origin.fileno(), target)
+
+
+def block_size(descriptor: int) -> int:
+    """The unit in which a file's blocks can be shared: the file system's block, at least 4096 bytes."""
+    return max(4096, os.fstatvfs(descriptor).f_bsize)
+
+
+def _ask(target: int, request: int, argument: int | bytes) -> bool:
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        fcntl.ioctl(target, request, argument)
+    except OSError as error:
+        if error.errno in _CANNOT:
+            return False
+        raise
+    return True

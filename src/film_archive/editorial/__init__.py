@@ -1,0 +1,1 @@
+"""Edit lists: reading them, and what their events say."""

@@ -1,0 +1,78 @@
+"""Opening a clip to be cut: one function a container, chosen by its first bytes."""
+
+from __future__ import annotations
+
+from film_archive.core.errors import NotSupported
+from film_archive.core.frame_index import FrameIndex
+from film_archive.core.source import ByteSource
+from film_archive.media.cutting.cut import CutSource
+from film_archive.media.cutting.descriptions import picture_entry, sound_entry
+from film_archive.media.mov import MovFile, Track, is_mov
+from film_archive.media.mxf import MxfFile, is_mxf
+
+_HEAD = 1 << 16
+
+
+def open_clip(source: ByteSource, *, index: FrameIndex | None = None) -> CutSource:
+    """A clip that `cut_movie` can cut; `index` saves making it where it is known.
+
+    Raises NotSupported for containers that can't be cut, Damaged where the clip's own index is broken.
+    """
+    head = source.read_at(0, _HEAD)
+    if is_mov(head):
+        return _open_mov(source, index)
+    if is_mxf(head):
+        return _open_mxf(source, index)
+    raise NotSupported(f"{source.name} can't be cut without re-encoding: it is neither QuickTime, MP4 nor MXF.")
+
+
+def _open_mov(source: ByteSource, index: FrameIndex | None) -> CutSource:
+    movie = MovFile.open(source)
+    facts = movie.facts()
+    placed = movie.placed_picture
+    if placed is None:
+        raise NotSupported(f"{source.name} has no picture; sound alone is not cut yet.")
+    if movie.movie.fragments:
+        raise NotSupported(f"{source.name} is a fragmented MP4, as proxies are; cut its original.")
+    width, height = (int(side) for side in placed.track.display_size)
+    return CutSource(
+        source=source,
+        index=movie.index() if index is None else index,
+        picture=_entry(placed.track, source),
+        sound=tuple(_entry(track, source) for track in movie.sound_tracks),
+        width=width,
+        height=height,
+        facts=facts,
+        start=facts.start_timecode,
+        reel=facts.reel,
+    )
+
+
+def _open_mxf(source: ByteSource, index: FrameIndex | None) -> CutSource:
+    """MXF becomes QuickTime around the same frames."""
+    material = MxfFile.open(source)
+    facts = material.facts()
+    frames = material.index() if index is None else index
+    if frames.frames == 0:
+        raise NotSupported(f"{source.name} has no picture; sound alone is not cut yet.")
+    first = frames.frame(0)
+    aspect = facts.pixel_aspect or 1
+    return CutSource(
+        source=source,
+        index=frames,
+        picture=picture_entry(facts, source.read_at(first.offset, min(first.size, 64))),
+        sound=tuple(sound_entry(track) for track in facts.audio),
+        width=round((facts.width or 0) * aspect),
+        height=facts.height or 0,
+        facts=facts,
+        start=facts.start_timecode,
+        reel=facts.reel,
+    )
+
+
+def _entry(track: Track, source: ByteSource) -> bytes:
+    """The one sample entry of a track, as it is in the file."""
+    if len(track.descriptions) != 1:
+        count = len(track.descriptions)
+        raise NotSupported(f"{source.name}: its {track.name} has {count} sample descriptions and can't be cut as one.")
+    return track.descriptions[0].raw

@@ -1,0 +1,140 @@
+"""Stored order → display order and keyframes of a picture track (ST 377-1, 11.2.2: temporal offset, key frame, flags).
+
+An index entry at display position d says where its frame is stored: at d + temporal offset. Where no index says it,
+MPEG-2 pictures carry their own order; H.264 is only taken without one where all pictures are intra.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from film_archive.core.errors import NotSupported
+from film_archive.core.frame_index import Longs
+from film_archive.core.source import ByteSource
+from film_archive.media.codecs import Codec
+from film_archive.media.mxf.avc import stands_alone
+from film_archive.media.mxf.elements import Elements
+from film_archive.media.mxf.frame_header import mpeg2_picture
+from film_archive.media.mxf.index_tables import Entries
+
+_BACKWARD_AND_FORWARD = 0x30
+_LOOKED_AT = 2048
+_MAY_REFER = frozenset(("h265", "vc1", "mpeg4", "mpeg1"))
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """For each stored frame: which edit unit of the display it is (−1: none that can be shown); whether it is a key.
+
+    `shown` is how many edit units from 0 on can be displayed without a hole.
+    """
+
+    display: Longs
+    keys: NDArray[np.bool_]
+    shown: int
+
+
+def picture_order(source: ByteSource, codec: Codec | None, elements: Elements, entries: Entries | None) -> Order:
+    """The order of a picture track's elements; `entries` are the index table's, the first ones of which are theirs.
+
+    Raises NotSupported where frames refer to others and nothing says in which order they are shown.
+    """
+    count = int(elements.units[-1]) + 1 if len(elements) else 0
+    everything = Order(elements.units.copy(), np.ones(len(elements), np.bool_), count)
+    name = codec.name if codec is not None else None
+    if codec is not None and codec.intra:
+        return everything
+    covered = 0 if entries is None else min(count, len(entries))
+    if (
+        name != "ffv1"
+        and entries is not None
+        and covered
+        and not _says_nothing(entries, covered)
+        and (covered == count or name != "mpeg2")
+    ):
+        return _by_entries(elements, entries.part(slice(0, covered)), count)
+    if name == "mpeg2":
+        return _by_mpeg2_headers(source, elements, count)
+    if name == "ffv1":
+        return Order(everything.display, _ffv1_keys(source, elements), count)
+    if name == "h264":
+        _check_all_intra(source, elements)
+    elif name in _MAY_REFER and covered < count:
+        raise NotSupported(
+            f"No index table of {source.name} says in which order its {name} frames are shown; "
+            "they have to be read by a decoder."
+        )
+    return everything
+
+
+def _says_nothing(entries: Entries, count: int) -> bool:
+    """Whether the entries can't be those of frames that refer to each other, or contradict themselves."""
+    flags, temporal = entries.flags[:count], entries.temporal[:count]
+    both_ways = (flags & _BACKWARD_AND_FORWARD) == _BACKWARD_AND_FORWARD
+    if not temporal.any():
+        silent = not (flags & _BACKWARD_AND_FORWARD).any() and not entries.key[:count].any()
+        return silent or bool(both_ways.any())
+    stored = np.arange(count, dtype=np.int64) + temporal
+    inside = stored[(stored >= 0) & (stored < count)]
+    return len(np.unique(inside)) != len(inside)
+
+
+def _by_entries(elements: Elements, entries: Entries, count: int) -> Order:
+    """By index entries for the first edit units; what lies behind those can't be shown."""
+    covered = len(entries)
+    stored = np.arange(covered, dtype=np.int64) + entries.temporal
+    known = (stored >= 0) & (stored < covered)
+    display = np.full(count, -1, np.int64)
+    display[stored[known]] = np.nonzero(known)[0]
+    keys = np.zeros(count, np.bool_)
+    keys[:covered] = ((entries.flags & _BACKWARD_AND_FORWARD) == 0) & (entries.key == 0)
+    present = np.zeros(count, np.bool_)
+    present[elements.units] = True
+    # what is displayed after the first edit unit whose frame is not in the file would get a wrong number
+    shown = known.copy()
+    shown[known] = present[stored[known]]
+    end = covered if shown.all() else int(np.argmin(shown))
+    return Order(display[elements.units], keys[elements.units], end)
+
+
+def _by_mpeg2_headers(source: ByteSource, elements: Elements, count: int) -> Order:
+    display = np.full(len(elements), -1, np.int64)
+    keys = np.zeros(len(elements), np.bool_)
+    group_start = 0
+    rows = zip(elements.units.tolist(), elements.offsets.tolist(), elements.sizes.tolist(), strict=True)
+    for row, (unit, offset, size) in enumerate(rows):
+        picture = mpeg2_picture(source.read_at(offset, min(size, _LOOKED_AT)))
+        if picture is None:
+            raise NotSupported(f"{source.name} has an MPEG-2 frame without a picture header at byte {offset}.")
+        reference, kind, group = picture
+        if group:
+            group_start = unit
+        display[row] = group_start + reference
+        keys[row] = kind == 1
+    if len(np.unique(display)) != len(display):
+        raise NotSupported(
+            f"The MPEG-2 frames of {source.name} contradict each other about their order, and no index table says it; "
+            "they have to be read by a decoder."
+        )
+    shown = np.zeros(count, np.bool_)
+    inside = (display >= 0) & (display < count)
+    shown[display[inside]] = True
+    return Order(np.where(inside, display, -1), keys, count if shown.all() else int(np.argmin(shown)))
+
+
+def _check_all_intra(source: ByteSource, elements: Elements) -> None:
+    for offset, size in zip(elements.offsets.tolist(), elements.sizes.tolist(), strict=True):
+        if stands_alone(source.read_at(offset, min(size, _LOOKED_AT))) is False:
+            raise NotSupported(
+                f"No index table of {source.name} says in which order its long-GOP H.264 frames are shown; "
+                "they have to be read by a decoder."
+            )
+
+
+def _ffv1_keys(source: ByteSource, elements: Elements) -> NDArray[np.bool_]:
+    """FFV1 is stored as it is shown; a frame's first coded bit, at even odds, says whether it is a key (RFC 9043)."""
+    heads = (source.read_at(offset, 2) for offset in elements.offsets.tolist())
+    return np.array([int.from_bytes(head, "big") >= 0x7F80 for head in heads], np.bool_)

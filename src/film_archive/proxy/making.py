@@ -1,0 +1,114 @@
+"""Making a clip's proxies: which sizes, one decode, and the proof that each has every frame.
+
+`workflows` calls this for archives; `ProxyGenerator` is the seeds' face of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from film_archive.core import files
+from film_archive.core.errors import Damaged, NotSupported
+from film_archive.core.facts import MediaFacts
+from film_archive.core.frame_index import FrameIndex
+from film_archive.core.ladder import Rung
+from film_archive.core.source import ByteSource, FileSource
+from film_archive.core.timecode import Timecode
+from film_archive.media.mov import MovFile
+
+OnFrames = Callable[[int], None]
+
+VERSION = 1
+"""Of how proxies are made: when it changes, those of older versions count as stale."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """A proxy that was made and proven: its frame count and its first timecode are the original's."""
+
+    rung: Rung
+    path: Path
+    width: int
+    height: int
+    frames: int
+    pieces: int
+    size: int
+    bit_rate: int
+    start: Timecode | None
+    corrupt: tuple[int, ...]
+    """Frames of the original that could not be decoded; the proxy shows the one before in their place."""
+
+
+def settings(rung: Rung) -> str:
+    """What a proxy depends on besides its original, for telling a stale one."""
+    return f"proxy {VERSION} {rung}"
+
+
+def can_have_proxies(facts: MediaFacts | None) -> bool:
+    """Whether there is a picture that can be decoded here."""
+    return facts is not None and facts.decodable and bool(facts.width) and bool(facts.frames) and facts.frame_rate is not None
+
+
+def make(
+    source: ByteSource,
+    facts: MediaFacts,
+    index: FrameIndex,
+    rungs: Sequence[Rung],
+    folder: Path,
+    *,
+    preset: str = "superfast",
+    on_frames: OnFrames | None = None,
+) -> list[Proxy]:
+    """One proxy file a rung in `folder`, in the rungs' order, from one decode; pieces of a killed run are used.
+
+    Raises NotSupported where there is nothing to decode, Damaged where a proxy does not prove equal (it is removed).
+    """
+    from film_archive.media.av.proxying import ProxyTarget, make_proxies
+
+    if not can_have_proxies(facts):
+        raise NotSupported(f"{source.name} has no picture that can be decoded here; no proxies were made.")
+    targets = []
+    for rung in rungs:
+        width, height = rung.fit(facts.width or 0, facts.height or 0, facts.pixel_aspect or Fraction(1))
+        targets.append(ProxyTarget(rung.name, width, height, rung.bit_rate))
+    with files.explaining(f"make proxies of {source.name}"):
+        folder.mkdir(parents=True, exist_ok=True)
+        made = make_proxies(source, facts, index, targets, folder, preset=preset, on_frames=on_frames)
+    return [
+        _proven(proxy.path, rung, proxy.pieces, proxy.corrupt, facts, index)
+        for proxy, rung in zip(made, rungs, strict=True)
+    ]
+
+
+def _proven(
+    path: Path, rung: Rung, pieces: int, corrupt: tuple[int, ...], facts: MediaFacts, index: FrameIndex
+) -> Proxy:
+    """Read the proxy's own index and hold it against the original's."""
+    with FileSource(path) as source:
+        movie = MovFile.open(source)
+        found, frames = movie.facts(), movie.index()
+        size = source.size
+    wrong = None
+    if frames.frames != index.frames:
+        wrong = f"has {frames.frames} frames instead of {index.frames}"
+    elif found.start_timecode != facts.start_timecode:
+        wrong = f"starts at {found.start_timecode} instead of {facts.start_timecode}"
+    if wrong is not None:
+        files.remove(path)
+        raise Damaged(f"The {rung.name} proxy of {path.parent.name} {wrong}; it was not kept.")
+    seconds = frames.seconds
+    return Proxy(
+        rung=rung,
+        path=path,
+        width=found.width or 0,
+        height=found.height or 0,
+        frames=frames.frames,
+        pieces=pieces,
+        size=size,
+        bit_rate=round(size * 8 / seconds) if seconds else 0,
+        start=found.start_timecode,
+        corrupt=corrupt,
+    )

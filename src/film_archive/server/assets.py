@@ -1,0 +1,70 @@
+"""The review page's own files, read once when the server starts; no path of a request is looked for on disk."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from film_archive.core.digest import KEY, MultiHasher
+from film_archive.core.source import MemorySource
+from film_archive.server.sending import Receive, Scope, Send, request_fields, send_error, send_reply
+from film_archive.streaming.ranges import EntityTag, Representation
+from film_archive.streaming.reply import reply_to
+
+_FOLDER = Path(__file__).with_name("page")
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_FIELDS = (
+    (
+        "content-security-policy",
+        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asset:
+    source: MemorySource
+    content: Representation
+
+
+class PageApplication:
+    """`/` is the page; its modules and styles lie at `/page/NAME`."""
+
+    def __init__(self, threads: Executor) -> None:
+        self._threads = threads
+        self._assets: Mapping[str, _Asset] = {
+            f"/page/{file.name}": _load(file) for file in sorted(_FOLDER.iterdir()) if file.suffix in _TYPES
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            raise NotImplementedError(scope["type"])
+        path = scope["path"].removeprefix(scope.get("app_root_path", scope.get("root_path", "")))
+        asset = self._assets.get("/page/index.html" if path == "/" else path)
+        if asset is None:
+            await send_error(scope, send, 404, "There is nothing here.")
+        elif scope["method"] not in ("GET", "HEAD"):
+            await send_error(scope, send, 405, "The page can be read only: GET and HEAD.", ("allow", "GET, HEAD"))
+        else:
+            reply = reply_to(request_fields(scope), asset.content, now=time.time(), boundary=secrets.token_hex(16))
+            await send_reply(receive, send, reply, asset.source, threads=self._threads, more_fields=_FIELDS)
+
+
+def _load(file: Path) -> _Asset:
+    data = file.read_bytes()
+    hasher = MultiHasher()
+    hasher.update(data)
+    tag = EntityTag(hasher.digests()[KEY])
+    return _Asset(
+        MemorySource(data, file.name),
+        Representation(size=len(data), etag=tag, last_modified=None, content_type=_TYPES[file.suffix]),
+    )

@@ -1,0 +1,32 @@
+"""Which HTTP status each of our errors is, and how it is said."""
+
+from __future__ import annotations
+
+from pydantic_core import to_json
+
+from film_archive.core.errors import (
+    FilmArchiveError,
+    NotFound,
+    NotSupported,
+    OutOfRange,
+    Refused,
+    UsageError,
+)
+
+_STATUSES: tuple[tuple[type[FilmArchiveError], int], ...] = (
+    (NotFound, 404),
+    (Refused, 403),
+    (NotSupported, 422),
+    (OutOfRange, 422),
+    (UsageError, 422),
+)
+
+
+def status_of(error: FilmArchiveError) -> int:
+    """The status that tells a client whose matter it is: 4xx its own, 500 that of the files or of the machine."""
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), 500)
+
+
+def error_body(status: int, message: str) -> bytes:
+    """The document that goes with it, as `--json` prints one."""
+    return to_json({"error": {"status": status, "message": message}})

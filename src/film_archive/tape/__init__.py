@@ -1,0 +1,1 @@
+"""Sets of LTO cartridges: what they hold, and how files are laid out over them."""

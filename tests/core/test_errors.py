@@ -1,0 +1,79 @@
+"""The error tree: what its docstring draws is what it is, and what the system reports lands in the right branch."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import re
+
+import pytest
+
+from film_archive.core import errors
+from film_archive.core.errors import (
+    FilmArchiveError,
+    NoSpace,
+    NotFound,
+    NotSupported,
+    Refused,
+    StorageError,
+    from_os_error,
+)
+
+CLASSES = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, FilmArchiveError)]
+
+
+def test_the_tree_is_as_drawn() -> None:
+    drawn: dict[str, tuple[str, int]] = {}
+    above, status = "", 0
+    for line in (errors.__doc__ or "").splitlines():
+        match = re.match(r"    (│   )?[├└]── (\w+)\s+(\d+)?", line)
+        if match is None:
+            continue
+        if match[1] is None and match[3] is not None:
+            above, status = match[2], int(match[3])
+            drawn[match[2]] = ("FilmArchiveError", status)
+        else:
+            drawn[match[2]] = (above, status)
+    real = {
+        kind.__name__: (kind.__mro__[1].__name__, kind.exit_status) for kind in CLASSES if kind is not FilmArchiveError
+    }
+    assert drawn == real
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_an_error_is_its_sentence_and_survives_a_process_border(kind: type[FilmArchiveError]) -> None:
+    error = kind("Could not do it.")
+    assert str(error) == "Could not do it."
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again)) == (kind, "Could not do it.")
+    assert str(kind()) == ""
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (errno.ENOENT, NotFound),
+        (errno.ENOTDIR, NotFound),
+        (errno.EEXIST, Refused),
+        (errno.EACCES, Refused),
+        (errno.EROFS, Refused),
+        (errno.ELOOP, Refused),
+        (errno.EISDIR, Refused),
+        (errno.ENAMETOOLONG, NotSupported),
+        (errno.ENOSPC, NoSpace),
+        (errno.EDQUOT, NoSpace),
+        (errno.EIO, StorageError),
+        (errno.ESTALE, StorageError),
+    ],
+)
+def test_what_the_system_reports(number: int, kind: type[FilmArchiveError]) -> None:
+    error = from_os_error(OSError(number, os.strerror(number), "x"), "read x")
+    assert type(error) is kind
+    assert str(error) == f"Could not read x: {os.strerror(number)}."
+
+
+def test_errors_without_a_number_and_our_own() -> None:
+    assert str(from_os_error(OSError("the cable fell out"), "read x")) == "Could not read x: the cable fell out."
+    ours = NoSpace("5 bytes are missing.")
+    assert from_os_error(ours, "read x") is ours

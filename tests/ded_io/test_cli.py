@@ -1,0 +1,97 @@
+"""The command line of the plate ingest, and `setup_check.py`, as processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ded_io import cli, doctor
+from film_archive import __version__
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.run(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"ded-io {__version__}\n"
+
+
+def test_doctor_prints_a_line_a_check(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OCIO", raising=False)
+    assert cli.main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 6
+    assert all(line.startswith("[OK] ") for line in lines)
+
+
+def test_doctor_json_is_one_document(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OCIO", raising=False)
+    assert cli.main(["doctor", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema_version"] == 1
+    assert document["ok"] is True
+    assert [check["name"] for check in document["checks"]] == [check.name for check in doctor.examine()]
+
+
+def test_doctor_fails_where_something_is_missing(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "MODULES", ("no_such_module_here",))
+    assert cli.main(["doctor"]) == 5
+    assert "[MISSING] no_such_module_here" in capsys.readouterr().out
+    assert cli.main(["doctor", "--json"]) == 5
+    assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--source", "clip.mxf", "--sequence", "sht", "--shot", "100", "--in", "100", "--out", "200"],
+        ["--source=clip.mxf"],
+        ["--config", "config.json", "--batch", "shots.json", "--dry-run"],
+    ],
+)
+def test_ingest_says_that_it_is_not_there_yet(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(arguments) == 5
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "nothing was read or written" in shown.err
+
+
+def test_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["no-such-verb"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().out == ""
+
+
+def test_setup_check_is_the_doctor() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    environment.pop("OCIO", None)
+    done = subprocess.run(
+        [sys.executable, ROOT / "setup_check.py"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[3] == "[OK] All imports successful"
+
+
+def test_setup_check_names_what_to_do_where_nothing_is_installed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", ROOT / "setup_check.py"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 1
+    assert "pip install -e ." in done.stderr
+    assert "Traceback" not in done.stderr

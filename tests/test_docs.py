@@ -1,0 +1,283 @@
+"""The documentation's code blocks run: each page's in one folder, from top to bottom, over small real footage.
+
+A block that can't run here has `<!-- not run: WHY -->` right before it. ```python blocks may await at the top level;
+```bash blocks are commands; in ```console blocks the lines that begin with "$ " are. Others are not for running.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import json
+import math
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import wave
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from film_archive.core.facts import AudioFacts, MediaFacts
+from film_archive.core.frame_index import AudioIndex, FrameIndex, Packets
+from film_archive.core.timecode import FrameRange, FrameRate, Timecode
+from film_archive.media.cutting.ranges import Selection
+from film_archive.workflows.extraction import Extracted
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+RUN = ("python", "bash", "console")
+_TIMEOUT = 120
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block of a page."""
+
+    language: str
+    code: str
+    line: int
+    reason: str | None
+    """Why it is not run."""
+
+
+def blocks(text: str) -> Iterator[Block]:
+    """The fenced blocks of a page, in order."""
+    lines = text.splitlines()
+    index = 0
+    while index < len(lines):
+        opening = re.fullmatch(r"(`{3,})(\w*)", lines[index])
+        if opening is None:
+            index += 1
+            continue
+        end = lines.index(opening[1], index + 1)
+        before = next((line for line in reversed(lines[:index]) if line.strip()), "")
+        said = re.fullmatch(r"<!-- not run: (.+) -->", before)
+        yield Block(opening[2], "\n".join(lines[index + 1 : end]), index + 1, None if said is None else said[1])
+        index = end + 1
+
+
+def test_blocks_are_found() -> None:
+    text = "a\n```python\nx = 1\n```\n<!-- not run: needs a tape drive -->\n\n```bash\nls\n```\n```text\n| |\n```\n"
+    assert list(blocks(text)) == [
+        Block("python", "x = 1", 2, None),
+        Block("bash", "ls", 7, "needs a tape drive"),
+        Block("text", "| |", 10, None),
+    ]
+
+
+def test_every_block_says_its_language() -> None:
+    for page in PAGES:
+        assert [block.line for block in blocks(page.read_text("utf-8")) if not block.language] == [], page.name
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder `footage` as the pages speak of it: sound that is really there, a note, an empty folder."""
+    folder = tmp_path_factory.mktemp("docs") / "footage"
+    (folder / "empty").mkdir(parents=True)
+    (folder / "notes.txt").write_text("Scene 12, take 3: the good one.\n", encoding="utf-8")
+    with wave.open(str(folder / "S012T003.wav"), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(48000)
+        sound.writeframes(
+            b"".join(struct.pack("<h", round(8000 * math.sin(2 * math.pi * 440 * n / 48000))) for n in range(4800))
+        )
+    return folder
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> dict[str, str]:
+    """An environment in which `film-archive`, `ded-io` and `python` are the ones under test."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name, module in (("film-archive", "film_archive.cli.main"), ("ded-io", "ded_io.cli")):
+        program = folder / name
+        program.write_text(f"#!{sys.executable}\nfrom {module} import run\nrun()\n")
+        program.chmod(0o755)
+    (folder / "python").symlink_to(sys.executable)
+    path = os.pathsep.join([str(folder), os.environ["PATH"]])
+    return {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page_runs(
+    page: Path, sample: Path, programs: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = tmp_path / "work"
+    shutil.copytree(sample, work / sample.name)
+    monkeypatch.chdir(work)
+    names: dict[str, object] = {"__name__": "docs"}
+    for block in blocks(page.read_text("utf-8")):
+        if block.language not in RUN or block.reason is not None:
+            continue
+        where = f"{page.name}:{block.line}"
+        if block.language == "python":
+            run_python(block, where, names)
+        else:
+            run_shell(block, where, work, programs)
+
+
+def run_python(block: Block, where: str, names: dict[str, object]) -> None:
+    source = "\n" * block.line + block.code
+    code = compile(source, where, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    result = eval(code, names)
+    if inspect.iscoroutine(result):
+        asyncio.run(result)
+
+
+def run_shell(block: Block, where: str, work: Path, environment: dict[str, str]) -> None:
+    lines = block.code.splitlines()
+    if block.language == "console":
+        lines = [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", "\n".join(lines)],
+        cwd=work,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=_TIMEOUT,
+        check=False,
+    )
+    assert done.returncode == 0, f"{where} ended with {done.returncode}:\n{done.stdout}"
+
+
+# docs/archive-format.md
+
+
+def test_frame_index_can_be_read_as_the_page_says() -> None:
+    """Picture and two sound tracks, interleaved, one of them running backwards in the file."""
+    offsets, sizes = np.array([100, 900, 500, 1300]), np.array([300, 350, 310, 5])
+    video = Packets(offsets, sizes, np.array([0, 3000, 1001, 2000]), 4000, Fraction(24000))
+    sound = Packets(np.array([400, 810]), np.array([96, 90]), np.array([-5, 2002]), 2002, Fraction(48000, 1))
+    other = Packets(np.array([5000, 2000]), np.array([7, 9]), np.array([0, 1]), 2, Fraction(30000, 1001))
+    tracks = (AudioIndex(sound, 48000, 2, 6, "pcm_s24le"), AudioIndex(other, 44100, 1, 0, "aac"))
+    keys = np.array([True, False, False, True])
+    index = FrameIndex(video, keys, FrameRate(24000, 1001), tracks, ("odd",))
+    page = (ROOT / "docs" / "archive-format.md").read_text("utf-8")
+    (source,) = [block.code for block in blocks(page) if "def read_frame_index" in block.code]
+    names: dict[str, Any] = {"json": json, "zlib": zlib}
+    exec(source, names)
+    head, found, found_keys = names["read_frame_index"](index.to_bytes())
+    assert head["rate"] == "24000/1001"
+    assert [track["timescale"] for track in head["tracks"]] == ["24000/1", "48000/1", "30000/1001"]
+    assert head["audio"][1] == {"sample_rate": 44100, "channels": 1, "frame_bytes": 0, "codec": "aac"}
+    assert found_keys == keys.tolist()
+    for track, packets in zip(found, (video, sound, other), strict=True):
+        columns = (packets.offsets.tolist(), packets.sizes.tolist(), packets.times.tolist())
+        assert track == list(zip(*columns, strict=True))
+
+
+# docs/json.md
+
+
+def documented_keys() -> dict[str, set[str]]:
+    """Heading of docs/json.md → the keys that its tables' first columns name."""
+    found: dict[str, set[str]] = {}
+    heading = ""
+    for line in (ROOT / "docs" / "json.md").read_text("utf-8").splitlines():
+        if line.startswith("## "):
+            heading = line.removeprefix("## ")
+        elif line.startswith("| `"):
+            found.setdefault(heading, set()).update(re.findall(r"`([a-z_0-9]+)`", line.split("|")[1]))
+    return found
+
+
+def test_json_of_every_verb_has_the_documented_keys(
+    sample: Path, programs: dict[str, str], tmp_path: Path
+) -> None:
+    """Every key that a verb prints is documented, and every documented key is printed."""
+    keys = documented_keys()
+    commands = [
+        ("create and add", ["create", "reel.zip", str(sample)]),
+        ("probe", ["probe", str(sample / "S012T003.wav")]),
+        ("ls", ["ls", "reel.zip"]),
+        ("check", ["check", "reel.zip"]),
+        ("repair", ["repair", "reel.zip"]),
+        ("unpack", ["unpack", "reel.zip", "again"]),
+    ]
+    for heading, arguments in commands:
+        done = subprocess.run(
+            ["film-archive", *arguments, "--json"],
+            cwd=tmp_path,
+            env=programs,
+            capture_output=True,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        document = json.loads(done.stdout)
+        assert document.pop("schema_version") == 1
+        assert set(document) == keys[heading], heading
+
+
+def test_media_facts_have_the_documented_keys() -> None:
+    keys = documented_keys()
+    facts = MediaFacts(container="wav", audio=(AudioFacts(codec="pcm_s24le", channels=2, sample_rate=48000),)).to_json()
+    assert set(facts) == keys["Media facts"]
+    assert set(facts["color"]) == keys["Colour"]
+    assert set(facts["audio"][0]) == keys["Audio tracks"]
+
+
+def test_extraction_has_the_documented_keys() -> None:
+    selection = Selection(FrameRange(10, 20), FrameRange(8, 22))
+    start = Timecode.from_string("01:00:00:08", FrameRate(24))
+    document = Extracted(Path("cut.mov"), selection, None, start, 0.0).to_json()
+    assert set(document) == documented_keys()["extract"]
+
+
+# docs/guarantees.md
+
+
+def test_guarantees_name_tests_that_exist() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "guarantees.md").read_text("utf-8"))
+    assert named
+    for path, name in named:
+        file = ROOT / path
+        assert file.is_file(), f"docs/guarantees.md names {path}, which is not there"
+        functions = {
+            node.name
+            for node in ast.walk(ast.parse(file.read_text("utf-8")))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        }
+        assert name in functions, f"docs/guarantees.md names {path}::{name}, which is not there"
+
+
+# README.md
+
+
+def test_readme_marks_the_verbs_that_exist() -> None:
+    """A verb is marked as there exactly if the command line has it."""
+    import typer
+
+    from film_archive.cli.main import _app
+
+    text = (ROOT / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(film-archive|ded-io) ([a-z-]+).*\| (yes|planned) \|$", text, re.MULTILINE)
+    marked = {verb for program, verb, state in rows if program == "film-archive" and state == "yes"}
+    application = _app()
+    assert isinstance(application, typer.Typer)
+    command = typer.main.get_command(application)
+    assert marked == set(getattr(command, "commands", {})), "mend the table of verbs in README.md"
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)]+)\)", page.read_text("utf-8")):
+            path = target.split("#")[0]
+            if path and "://" not in path:
+                assert (page.parent / path).exists(), f"{page.name} links to {target}, which is not there"
