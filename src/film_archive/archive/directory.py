@@ -44,7 +44,7 @@ def seal(digest: str) -> bytes:
 
 
 def find_directory(source: ByteSource) -> Directory:
-    """The newest whole directory of a zip; raises NotFound where there is none.
+    """The newest whole directory of a zip; raises NotFound where there is no zip, Damaged where its directory is lost.
 
     A zip may stand behind other bytes (a self-extractor's program), but not behind the beginning of a zip: an end record
     that is counted from a later place is that of an archive inside a member, and is never taken for this one's.
@@ -65,7 +65,9 @@ def find_directory(source: ByteSource) -> Directory:
             return behind
     for end in ends:  # a foreign zip with something appended
         return Directory(end, False, False, source.size - end.end)
-    raise NotFound(f"{source.name} has no zip directory; it is not an archive, or its end is lost (try `repair`).")
+    if may_be_prefixed:
+        raise NotFound(f"{source.name} is not an archive: it neither begins nor ends as one.")
+    raise Damaged(f"{source.name} has no whole directory: its end is lost or damaged; try `repair`.")
 
 
 def begins_as_ours(head: bytes) -> bool:

@@ -113,7 +113,7 @@ def is_own(path: str) -> bool:
 def member_name(relative: str | os.PathLike[str]) -> tuple[str, bytes | None]:
     """The member path of a file's relative path, and its raw bytes where they are not UTF-8.
 
-    Bytes that are not UTF-8 are percent-encoded ("%ff"), a percent sign of such a name too.
+    bytes that are not UTF-8 are percent-encoded ("%FF"), a percent sign of such a name too.
     """
     raw = os.fsencode(relative)
     if os.sep != "/":

@@ -124,9 +124,15 @@ def open_archive(path: str | os.PathLike[str]) -> Archive:
     Raises NotFound where there is nothing or no archive, Damaged where its structure does not hold.
     """
     where = Path(path)
-    if where.is_dir():
-        return FolderArchive(where)
-    return ZipArchive(where)
+    return FolderArchive(where) if is_folder(where) else ZipArchive(where)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; a name that can't even be looked up is none."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 class ZipArchive(Archive):

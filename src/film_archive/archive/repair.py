@@ -18,13 +18,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from film_archive.archive import directory, layout, mending, salvage
+from film_archive.archive import directory, layout, mending, salvage, zipformat
 from film_archive.archive.check import Problem
 from film_archive.archive.directory import Directory
 from film_archive.archive.entries import entries_of
 from film_archive.archive.folder_repair import plan_folder_repair, repair_folder
 from film_archive.archive.journal import MemberJournal
-from film_archive.archive.reader import ZipArchive
+from film_archive.archive.reader import ZipArchive, is_folder
 from film_archive.archive.salvage import Broken, Chain, FoundManifest
 from film_archive.archive.writer import forget_unfinished
 from film_archive.archive.zipformat import Entry
@@ -49,7 +49,7 @@ class RepairResult:
 
 def plan_repair(path: Path) -> str:
     """What `repair_archive` would do, in a few words; reads, changes nothing."""
-    if path.is_dir():
+    if is_folder(path):
         return plan_folder_repair(path)
     with FileSource(path) as source:
         return _diagnose(source).plan
@@ -57,7 +57,7 @@ def plan_repair(path: Path) -> str:
 
 def repair_archive(path: Path) -> RepairResult:
     """Mend an archive's structure in place; raises Damaged where there is nothing to build on."""
-    if path.is_dir():
+    if is_folder(path):
         done, header = repair_folder(path)
         return RepairResult(done, (), header.generation, header.members)
     with FileSource(path) as source:
@@ -94,7 +94,7 @@ class _Case:
 def _diagnose(source: ByteSource) -> _Case:
     try:
         found: Directory | None = directory.find_directory(source)
-    except NotFound:
+    except (NotFound, Damaged):
         found = None
     _require_ours(source, found)
     if found is not None and found.sealed:
@@ -116,11 +116,12 @@ def _diagnose(source: ByteSource) -> _Case:
 
 
 def _require_ours(source: ByteSource, found: Directory | None) -> None:
-    if directory.begins_as_ours(source.read_at(0, 4096)):
+    head = source.read_at(0, zipformat.ALIGNMENT)
+    if directory.begins_as_ours(head):
         return
-    if found is None:
+    if found is None and not head.startswith(zipformat.LOCAL_SIGNATURE):
         raise Damaged(f"{source.name} does not begin as an archive does; nothing can be rebuilt from it.")
-    if not found.sealed:
+    if found is None or not found.sealed:
         raise NotSupported(f"{source.name} is a zip that another program made; `repair` mends only archives of ours.")
 
 

@@ -58,7 +58,8 @@ def plan_unpack(
     _check_readable(archive, chosen)
     _check_sizes(archive, chosen)
     missing = _check_target(target, chosen)
-    existing = target if target.exists() else next(parent for parent in target.absolute().parents if parent.exists())
+    with files.explaining(f"write {printable(target)}"):
+        existing = next(place for place in (target, *target.absolute().parents) if place.exists())
     files.require_space(existing, missing, f"Unpacking {archive.name}")
     return chosen
 
@@ -152,8 +153,9 @@ def _check_target(target: Path, members: Iterable[Member]) -> int:
             continue
         place = target / layout.place_of(member)
         try:
-            status = place.lstat()
-        except (FileNotFoundError, NotADirectoryError):
+            with files.explaining(f"look for {printable(place)}, and wrote nothing"):
+                status = place.lstat()
+        except NotFound:
             missing += member.size
             continue
         if not stat.S_ISREG(status.st_mode) or status.st_size != member.size:

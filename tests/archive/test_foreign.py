@@ -1,0 +1,431 @@
+"""Zips that other programs made, well meant and not: `ls` shows, `check` names the problem, `unpack` refuses."""
+
+from __future__ import annotations
+
+import io
+import random
+import stat
+import struct
+import time
+import unicodedata
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from film_archive.archive.check import check_archive
+from film_archive.archive.reader import ZipArchive
+from film_archive.archive.repair import repair_archive
+from film_archive.archive.unpack import unpack
+from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported, Refused
+from film_archive.core.manifest import Role
+from film_archive.core.source import MemorySource
+from tests.archive.making import FIRST, make_archive, make_two_generations, noise
+
+Entries = list[tuple[str | zipfile.ZipInfo, bytes]]
+
+
+def zipped(entries: Entries, method: int = zipfile.ZIP_STORED, comment: bytes = b"") -> bytes:
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile warns of duplicates, which are meant here
+        with zipfile.ZipFile(buffer, "w", method) as made:
+            for name, data in entries:
+                made.writestr(name, data)
+            made.comment = comment
+    return buffer.getvalue()
+
+
+def open_bytes(data: bytes) -> ZipArchive:
+    return ZipArchive("foreign.zip", MemorySource(data, "foreign.zip"))
+
+
+def problems(data: bytes) -> list[tuple[str, str]]:
+    with open_bytes(data) as archive:
+        return [(problem.path, problem.what) for problem in check_archive(archive).problems]
+
+
+def listed(data: bytes) -> list[str]:
+    with open_bytes(data) as archive:
+        return [member.path for member in archive.members()]
+
+
+def refuses(data: bytes, target: Path, error: type[FilmArchiveError] = Refused, match: str = ".") -> None:
+    with open_bytes(data) as archive, pytest.raises(error, match=match) as raised:
+        unpack(archive, target)
+    assert "othing was written" in str(raised.value)
+    assert not target.exists()
+
+
+# Well meant
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_foreign_zip_is_read_and_unpacked(tmp_path: Path, method: int) -> None:
+    entries: Entries = [(f"folder/{size}.bin", noise(size, size)) for size in (0, 1, 4095, 70_000)]
+    data = zipped([*entries, ("folder/text", b"text " * 50_000)], method, comment=b"made by hand")
+    assert problems(data) == []
+    with open_bytes(data) as archive, zipfile.ZipFile(io.BytesIO(data)) as other:
+        assert archive.is_foreign
+        assert [member.path for member in archive.members()] == other.namelist()
+        for name in other.namelist():
+            assert archive.read(name) == other.read(name)
+        unpack(archive, tmp_path / "out")
+    for name, content in entries:
+        assert (tmp_path / "out" / str(name)).read_bytes() == content
+    with open_bytes(data) as archive, pytest.raises(NotSupported, match="make an archive of its files"):
+        archive.require_manifest("show its timecode")
+
+
+def test_what_needs_no_manifest_is_kept(tmp_path: Path) -> None:
+    info = zipfile.ZipInfo("script.sh", (2020, 5, 17, 12, 30, 58))
+    info.external_attr = (stat.S_IFREG | 0o750) << 16
+    folder = zipfile.ZipInfo("empty/", (2020, 5, 17, 12, 30, 58))
+    folder.external_attr = (stat.S_IFDIR | 0o700) << 16
+    data = zipped([(info, b"#!/bin/sh"), (folder, b"")])
+    with open_bytes(data) as archive:
+        unpack(archive, tmp_path / "out")
+    status = (tmp_path / "out" / "script.sh").stat()
+    assert stat.S_IMODE(status.st_mode) == 0o750
+    assert time.gmtime(status.st_mtime)[:6] == (2020, 5, 17, 12, 30, 58)
+    assert stat.S_IMODE((tmp_path / "out" / "empty").stat().st_mode) == 0o700
+
+
+def test_data_descriptors(tmp_path: Path) -> None:
+    class Unseekable(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def tell(self) -> int:
+            raise io.UnsupportedOperation
+
+        def seek(self, *args: object) -> int:
+            raise io.UnsupportedOperation
+
+    buffer = Unseekable()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("a", b"a" * 10_000)
+        made.writestr("b", noise(10_000))
+    data = buffer.getvalue()
+    assert data[6] & 8
+    assert problems(data) == []
+    with open_bytes(data) as archive:
+        assert archive.read("a") == b"a" * 10_000
+        assert archive.read("b") == noise(10_000)
+
+
+def test_zip64_of_zipfile() -> None:
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(buffer, "w") as made,
+        made.open(zipfile.ZipInfo("a"), "w", force_zip64=True) as member,
+    ):
+        member.write(b"a" * 1000)
+    assert problems(buffer.getvalue()) == []
+    with open_bytes(buffer.getvalue()) as archive:
+        assert archive.read("a") == b"a" * 1000
+
+
+def test_names_in_code_page_437() -> None:
+    data = zipped([("cafe", b"x")]).replace(b"cafe", b"caf\x82")
+    assert listed(data) == ["café"]
+    with open_bytes(data) as archive:
+        assert archive.read("café") == b"x"
+
+
+def test_our_archives_altered_by_zipfile_are_read_by_the_directory(tmp_path: Path) -> None:
+    path = make_archive(tmp_path / "archive.zip", FIRST)
+    with zipfile.ZipFile(path, "a") as other:
+        other.writestr("added", b"added")
+    with ZipArchive(path) as archive:
+        assert not archive.sealed
+        assert archive.read("added") == b"added"
+        member = archive.member("footage/a.mov")
+        assert member.digests["xxh128"]
+        assert archive.read("footage/a.mov") == FIRST["footage/a.mov"]
+        assert ("added", "is not in the manifest") in [(p.path, p.what) for p in check_archive(archive).problems]
+
+
+# Not well meant
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("../up", "goes up"),
+        ("a/../../up", "goes up"),
+        ("/etc/passwd", "absolute"),
+        ("C:/windows", "absolute"),
+        ("c:", "absolute"),
+        ("a\\b", "backslash"),
+        ("\\\\server\\share", "backslash"),
+        ("a//b", "empty or '.' part"),
+        ("./a", "empty or '.' part"),
+        ("..", "goes up"),
+    ],
+)
+def test_dangerous_names(tmp_path: Path, name: str, why: str) -> None:
+    data = zipped([("good", b"good"), ("X" * len(name), b"bad")]).replace(b"X" * len(name), name.encode())
+    assert listed(data) == ["good", name]
+    assert [what for path, what in problems(data) if why in what]
+    refuses(data, tmp_path / "out", match=why)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "what"),
+    [
+        ("a.mov", "a.mov", "is there twice"),
+        ("a.mov", "A.MOV", "clashes"),
+        ("Straße", "STRASSE", "clashes"),
+        (unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é"), "clashes"),
+        ("folder/", "FOLDER", "clashes"),
+    ],
+)
+def test_names_that_clash(tmp_path: Path, first: str, second: str, what: str) -> None:
+    data = zipped([(first, b"1" if not first.endswith("/") else b""), (second, b"2")])
+    assert len(listed(data)) == 2
+    assert any(what in problem for _, problem in problems(data))
+    refuses(data, tmp_path / "out", match="same file")
+
+
+def test_a_file_that_is_a_folder_too(tmp_path: Path) -> None:
+    refuses(zipped([("a", b"1"), ("A/b", b"2")]), tmp_path / "out", match="file and the folder")
+    link = zipfile.ZipInfo("a")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    refuses(zipped([(link, b"/etc"), ("a/passwd", b"2")]), tmp_path / "out", match="file and the folder")
+
+
+def test_symbolic_links_are_not_made(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("link")
+    link.create_system = 3
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    data = zipped([(link, b"/etc/passwd"), ("good", b"good")])
+    with open_bytes(data) as archive:
+        assert archive.member("link").role == Role.SYMLINK
+        with pytest.raises(NotSupported):
+            archive.source("link")
+        done = unpack(archive, tmp_path / "out")
+    assert [path for path, _ in done.skipped] == ["link"]
+    assert [place.name for place in (tmp_path / "out").iterdir()] == ["good"]
+
+
+def encrypted() -> bytes:
+    data = bytearray(zipped([("secret", b"x" * 100)]))
+    data[6] |= 1
+    data[data.index(b"PK\1\2") + 8] |= 1
+    return bytes(data)
+
+
+def test_encrypted_members(tmp_path: Path) -> None:
+    data = encrypted()
+    assert listed(data) == ["secret"]
+    assert problems(data) == [("secret", "is encrypted and can't be checked")]
+    with open_bytes(data) as archive, pytest.raises(NotSupported, match="encrypted"):
+        archive.read("secret")
+    refuses(data, tmp_path / "out", NotSupported, "encrypted")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_are_not_known(tmp_path: Path, method: int) -> None:
+    data = zipped([("a", b"a" * 1000)], method)
+    assert listed(data) == ["a"]
+    assert problems(data) == [("a", f"is packed with method {method} and can't be checked")]
+    with open_bytes(data) as archive, pytest.raises(NotSupported, match=f"method {method}"):
+        archive.read("a")
+    refuses(data, tmp_path / "out", NotSupported, "method")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_damaged_bytes(tmp_path: Path, method: int) -> None:
+    data = bytearray(zipped([("bad", noise(5000)), ("good", b"good")], method))
+    data[2500] ^= 1
+    assert [path for path, _ in problems(bytes(data))] == ["bad"]
+    with open_bytes(bytes(data)) as archive:
+        done = unpack(archive, tmp_path / "out")
+    assert done.written == ("good",)
+    assert [path for path, _ in done.failed] == ["bad"]
+    assert [place.name for place in (tmp_path / "out").iterdir()] == ["good"]
+
+
+def directory_field(data: bytes, offset: int, value: int, width: int = 4, entry: int = 0) -> bytes:
+    """The zip with a number of one of its directory's entries changed."""
+    changed = bytearray(data)
+    at = -1
+    for _ in range(entry + 1):
+        at = data.index(b"PK\1\2", at + 1)
+    changed[at + offset : at + offset + width] = value.to_bytes(width, "little")
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("size", [0, 99, 101, 1 << 31, 0xFFFFFFFE])
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_sizes_that_are_lies(tmp_path: Path, size: int, method: int) -> None:
+    data = directory_field(zipped([("a", b"a" * 100), ("good", b"good")], method), 24, size)
+    assert listed(data) == ["a", "good"]
+    assert "a" in [path for path, _ in problems(data)]
+    with open_bytes(data) as archive:
+        try:
+            done = unpack(archive, tmp_path / "out")
+        except FilmArchiveError:
+            assert not (tmp_path / "out").exists()
+        else:
+            assert [path for path, _ in done.failed] == ["a"]
+            assert {place.name for place in (tmp_path / "out").iterdir()} == {"good"}
+
+
+@pytest.mark.parametrize("offset", [1, 1000, 0xFFFFFFFE])
+def test_offsets_that_are_lies(tmp_path: Path, offset: int) -> None:
+    data = directory_field(zipped([("a", b"a" * 100), ("good", b"good")]), 42, offset)
+    assert listed(data) == ["a", "good"]
+    assert "a" in [path for path, _ in problems(data)]
+    with open_bytes(data) as archive:
+        with pytest.raises(Damaged):
+            archive.read("a")
+        done = unpack(archive, tmp_path / "out")
+    assert (done.written, [path for path, _ in done.failed]) == (("good",), ["a"])
+
+
+def test_members_that_share_bytes(tmp_path: Path) -> None:
+    """Two names for one place, as in Fifield's bombs."""
+    data = zipped([("a", noise(3000)), ("b", noise(3000))])
+    data = directory_field(data, 42, 0, entry=1).replace(b"b", b"a")
+    assert any("shares bytes" in what or "is there twice" in what for _, what in problems(data))
+    refuses(data, tmp_path / "out")
+
+
+def test_a_bomb_of_overlapping_members(tmp_path: Path) -> None:
+    kernel = zlib.compressobj(9, zlib.DEFLATED, -15)
+    packed = kernel.compress(bytes(1 << 24)) + kernel.flush()
+    crc = zlib.crc32(bytes(1 << 24))
+    data, directory = b"", b""
+    for number in range(200):
+        name = b"%03d" % number
+        header = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 8, 0, 33, crc, len(packed), 1 << 24, 3, 0) + name
+        directory += struct.pack(
+            "<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 8, 0, 33, crc, len(packed), 1 << 24, 3, 0, 0, 0, 0, 0, len(data)
+        )
+        directory += name
+        data += header
+    # Every header says that the same bytes follow it: those behind all headers, with headers between.
+    data += packed
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 200, 200, len(directory), len(data), 0)
+    refuses(data + directory + end, tmp_path / "out", match="zip bomb")
+
+
+def test_a_bomb_by_ratio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("film_archive.archive.unpack._BOMB_SIZE", 1 << 22)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = bytes(1 << 20)
+    packed = b"".join(packer.compress(block) for _ in range(5)) + packer.flush()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        made.writestr("bomb", packed)
+    data = directory_field(directory_field(buffer.getvalue(), 10, 8, 2), 24, 5 << 20)
+    refuses(data, tmp_path / "out", match="zip bomb")
+
+
+def test_a_damaged_directory(tmp_path: Path) -> None:
+    data = zipped([(f"{number}", b"x" * 50) for number in range(20)])
+    broken = data.replace(b"PK\1\2", b"PK\1\3", 5)
+    with pytest.raises(Damaged, match="directory"):
+        listed(broken)
+    path = tmp_path / "broken.zip"
+    path.write_bytes(broken)
+    with pytest.raises(NotSupported):
+        repair_archive(path)
+
+
+# Anything
+
+
+def examine(data: bytes) -> None:
+    """Everything that reads, within our errors and a sane time."""
+    started = time.monotonic()
+    try:
+        with open_bytes(data) as archive:
+            for member in archive.members():
+                if member.role in (Role.FOLDER, Role.SYMLINK):
+                    continue
+                try:
+                    source = archive.source(member)
+                    source.read_at(0, min(source.size, 1 << 20))
+                    source.read_at(max(0, source.size - 10), 100)
+                except FilmArchiveError:
+                    pass
+            check_archive(archive)
+            try:
+                archive.member("footage/a.mov")
+            except FilmArchiveError:
+                pass
+    except FilmArchiveError:
+        pass
+    assert time.monotonic() - started < 60  # it does not hang
+
+
+OTHERS = [
+    zipped([("a", b"a" * 300), ("b/", b""), ("c", noise(50))], zipfile.ZIP_DEFLATED, b"comment"),
+    zipped([("ü", b"a" * 300), ("c", noise(50))]),
+]
+
+
+@given(st.sampled_from(OTHERS), st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 255)), max_size=6))
+@settings(max_examples=300)
+def test_foreign_zips_with_changed_bytes(data: bytes, changes: list[tuple[int, int]]) -> None:
+    changed = bytearray(data)
+    for at, value in changes:
+        changed[at % len(changed)] = value
+    examine(bytes(changed))
+
+
+@given(st.binary(max_size=200), st.binary(max_size=200))
+@example(b"", b"")
+def test_bytes_with_an_end_record(before: bytes, after: bytes) -> None:
+    examine(before)
+    examine(before + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, 46, len(before), 0) + after)
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return make_two_generations(tmp_path_factory.mktemp("ours") / "archive.zip").read_bytes()
+
+
+def changed_structure(data: bytes, seed: int) -> bytes:
+    """Our archive with some bytes of what is not a payload or a gap changed, swapped, cut or doubled."""
+    dice = random.Random(seed)
+    changed = bytearray(data)
+    for _ in range(dice.randrange(1, 8)):
+        at = dice.choice([dice.randrange(len(changed)), len(changed) - 1 - dice.randrange(min(1500, len(changed)))])
+        kind = dice.randrange(4)
+        if kind < 2:
+            changed[at] = dice.randrange(256)
+        elif kind == 2:
+            changed[at : at + 4] = dice.choice([b"\xff" * 4, bytes(4), b"PK\5\6", b"PK\1\2"])
+        else:
+            del changed[at : at + dice.randrange(1, 50)]
+    return bytes(changed)
+
+
+def hostile(ours: bytes, path: Path, seeds: range, mend: Callable[[Path], object]) -> None:
+    for seed in seeds:
+        data = changed_structure(ours, seed)
+        examine(data)
+        path.write_bytes(data)
+        try:
+            mend(path)
+        except FilmArchiveError:
+            continue
+        examine(path.read_bytes())
+
+
+def test_our_archives_with_changed_bytes(ours: bytes, tmp_path: Path, unsynced: None) -> None:
+    hostile(ours, tmp_path / "archive.zip", range(400), repair_archive)
+
+
+@pytest.mark.nightly
+def test_our_archives_with_changed_bytes_at_length(ours: bytes, tmp_path: Path, unsynced: None) -> None:
+    hostile(ours, tmp_path / "archive.zip", range(400, 20_000), repair_archive)
