@@ -216,7 +216,7 @@ def temporary_name(target: Path, purpose: str) -> Path:
         digest = MultiHasher()
         digest.update(name)
         end = 120
-        while name[end] & 0xC0 == 0x80:  # in the middle of a sign; macOS takes no half ones
+        while end > 116 and name[end] & 0xC0 == 0x80:  # in the middle of a sign; macOS takes no half ones
             end -= 1
         name = name[:end] + b"~" + digest.digests()[KEY].encode()
     return target.with_name(os.fsdecode(b"." + name + b".film-archive-" + purpose.encode()))
