@@ -15,6 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("hypothesis")
+import contextlib
+
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -358,10 +362,8 @@ def examine(data: bytes) -> None:
                 except FilmArchiveError:
                     pass
             check_archive(archive)
-            try:
+            with contextlib.suppress(FilmArchiveError):
                 archive.member("footage/a.mov")
-            except FilmArchiveError:
-                pass
     except FilmArchiveError:
         pass
     assert time.monotonic() - started < 60  # it does not hang

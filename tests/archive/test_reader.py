@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -130,10 +133,8 @@ def examine(archive: Archive) -> None:
             lambda member=member: layout.place_of(member),
             lambda member=member: layout.link_target(member),
         ):
-            try:
+            with contextlib.suppress(FilmArchiveError):
                 ask()
-            except FilmArchiveError:
-                pass
     check_archive(archive)
 
 
@@ -146,10 +147,10 @@ ANYTHING = st.one_of(
     st.none(), st.booleans(), NUMBERS, st.text(max_size=5), st.lists(NUMBERS, max_size=2),
     st.dictionaries(st.text(max_size=3), NUMBERS, max_size=2),
 )  # fmt: skip
-KEYS = (
-    "path role size offset crc32 digests mtime_ns mode of target raw_name raw_target media proxies packed_size method "
-    "sequence table encrypted proxy"
-).split()
+KEYS = [
+    *("path", "role", "size", "offset", "crc32", "digests", "mtime_ns", "mode", "of", "target", "raw_name", "raw_target"),
+    *("media", "proxies", "packed_size", "method", "sequence", "table", "encrypted", "proxy"),
+]
 LINES = st.fixed_dictionaries(
     {
         "path": st.one_of(
@@ -159,7 +160,7 @@ LINES = st.fixed_dictionaries(
         "size": st.one_of(NUMBERS, ANYTHING),
     },
     optional={
-        **{key: ANYTHING for key in KEYS[3:]},
+        **dict.fromkeys(KEYS[3:], ANYTHING),
         "offset": NUMBERS,
         "crc32": st.sampled_from(["00000000", "ffffffffff", "-1", "x"]),
         "digests": st.sampled_from([{"xxh128": "00"}, {"none": "00"}, {"crc32": 5}, {"xxh128": [1]}]),
@@ -187,10 +188,8 @@ def test_sealed_manifests_of_anybody(
     except FilmArchiveError:
         pass
     assert not (tmp_path / "up").exists()
-    try:
+    with contextlib.suppress(FilmArchiveError):
         plan_repair(path)
-    except FilmArchiveError:
-        pass
 
 
 @pytest.mark.parametrize(
@@ -270,15 +269,11 @@ def test_each_flip_in_each_file_of_a_folder_is_detected(folder: Path) -> None:
             changed = bytearray(data)
             changed[at] ^= 1 << at % 8
             place.write_bytes(changed)
-            try:
+            with contextlib.suppress(Damaged):
                 assert not check(folder).ok, (place, at)
-            except Damaged:
-                pass
         place.write_bytes(data[:-1])
-        try:
+        with contextlib.suppress(Damaged):
             assert not check(folder).ok
-        except Damaged:
-            pass
         place.write_bytes(data)
         os.utime(place, ns=(status.st_mtime_ns, status.st_mtime_ns))
     assert check(folder).ok
