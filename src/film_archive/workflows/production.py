@@ -189,7 +189,12 @@ def _new_in_folder(target: Path, sources: Sequence[Path]) -> Gathered:
             parts.append(gather_folder(target))
         else:
             parts.append(gather([source], root="" if relative.parent == Path() else str(relative.parent)))
-    entries = [entry for part in parts for entry in part.entries]
+    # What a killed run had copied in already is found twice; the writer compares it with where it came from.
+    found: dict[str, Found] = {}
+    for part in parts:
+        for entry in part.entries:
+            found.setdefault(entry.member, entry)
+    entries = list(found.values())
     refuse_clashes(entries)
     return Gathered(
         tuple(entries),
