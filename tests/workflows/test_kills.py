@@ -22,6 +22,8 @@ from film_archive.core import files
 from film_archive.core.errors import Refused
 from film_archive.testing import crash, faults
 from film_archive.testing.faults import Kill
+from film_archive.testing.media import ClipSpec, make_clip
+from film_archive.workflows.production import create_archive
 from tests.core.mounts import image
 from tests.workflows.making import add, check, contents, create, create_in_place, sources, tree, write_tree
 
@@ -172,6 +174,26 @@ def unpacking(tmp_path: Path, media: Path) -> Job:
     return Job(work, lambda: shutil.rmtree(folder, ignore_errors=True), whole, lambda: tree(folder))
 
 
+@pytest.fixture
+def with_proxies(tmp_path: Path) -> Job:
+    """A clip, its frame index and two proxies, which are made in pieces."""
+    media = tmp_path / "media"
+    media.mkdir()
+    make_clip(ClipSpec(name="a", width=320, height=180, frames=48), media)
+    folder = tmp_path / "job"
+    target = folder / "archive.zip"
+
+    def prepare() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+
+    def whole() -> None:
+        if target.exists():
+            assert check(target).ok
+
+    return Job(lambda: create_archive(target, [media]), prepare, whole, lambda: tree(folder))
+
+
 JOBS = ["creating", "appending", "cloning", "in_place", "adding_in_place", "unpacking"]
 
 
@@ -291,3 +313,13 @@ def test_the_command_is_stopped_and_continued(tmp_path: Path, number: int) -> No
     assert made.reused > 1
     assert target.read_bytes() == whole.read_bytes()
     assert [place.name for place in target.parent.iterdir()] == ["archive.zip"]
+
+
+def test_killed_while_proxies_are_made(with_proxies: Job) -> None:
+    kill(with_proxies, 6, seed=3)
+
+
+@pytest.mark.nightly
+def test_killed_often_while_proxies_are_made(with_proxies: Job) -> None:
+    kill(with_proxies, 60, seed=4)
+    kill_at_calls(with_proxies, 3)
