@@ -22,7 +22,7 @@ def write_tree(folder: Path, files: dict[str, bytes]) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(data)
         os.utime(place, ns=(MTIME_NS, MTIME_NS))
-    for place in sorted(folder.rglob("*"), reverse=True):
+    for place in [*sorted(folder.rglob("*"), reverse=True), folder]:
         if place.is_dir() or place.is_symlink():
             os.utime(place, ns=(MTIME_NS, MTIME_NS), follow_symlinks=False)
     return folder
