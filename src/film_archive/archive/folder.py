@@ -97,6 +97,32 @@ class FolderWriter(Writer):
         self._write_line(member, identity, source.size)
         return member
 
+    def add_folder(self, path: str, *, empty: bool, mtime_ns: int, mode: int, raw_name: str | None = None) -> Member:
+        """As the base class's; a folder that comes from elsewhere is made."""
+        member = Member.make(path, Role.FOLDER, 0, mtime_ns=mtime_ns, mode=mode, raw_name=raw_name)
+        place = self.target / layout.place_of(member)
+        with files.explaining(f"make the folder {printable(place)}"):
+            if not place.is_dir():
+                place.mkdir(parents=True)
+                place.chmod(mode & 0o777 | 0o700)
+        return super().add_folder(path, empty=empty, mtime_ns=mtime_ns, mode=mode, raw_name=raw_name)
+
+    def add_symlink(
+        self, path: str, target: str, *, mtime_ns: int, raw_name: str | None = None, raw_target: str | None = None
+    ) -> Member:
+        """As the base class's; a link that comes from elsewhere is made."""
+        member = Member.make(path, Role.SYMLINK, 0, target=target, raw_name=raw_name, raw_target=raw_target)
+        place = self.target / layout.place_of(member)
+        leads_to = os.fsdecode(layout.link_target(member))
+        with files.explaining(f"make the link {printable(place)}"):
+            if not os.path.lexists(place):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.symlink_to(leads_to)
+                os.utime(place, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
+            elif not place.is_symlink() or os.fspath(place.readlink()) != leads_to:
+                raise Refused(f"{printable(place)} exists already and is something else; nothing was changed.")
+        return super().add_symlink(path, target, mtime_ns=mtime_ns, raw_name=raw_name, raw_target=raw_target)
+
     def _put_frame(
         self, path: str, number: int, source: ByteSource, mtime_ns: int, mode: int, on_bytes: OnBytes | None
     ) -> FrameFile:
@@ -112,6 +138,7 @@ class FolderWriter(Writer):
         self._stop_reusing()
         base = None if self._base is None else self._base.header
         header = self._header(base, None, ())
+        self._date_folders()
         with files.explaining(f"finish {printable(self.target)}", needed=lambda: 1, folder=self.target):
             for name in (layout.MANIFEST_COPY, layout.MANIFEST):  # the copy first: whoever sees the manifest has both
                 with files.AtomicFile(self.target / name, replace=True) as new:
@@ -139,6 +166,15 @@ class FolderWriter(Writer):
         files.remove_empty_folders(self.target / layout.OWN)
 
     # inside
+
+    def _date_folders(self) -> None:
+        """Give folders that files were copied into the times of where they came from."""
+        for member in self._new_members():
+            if member.role == Role.FOLDER and member.mtime_ns is not None:
+                place = self.target / layout.place_of(member)
+                with files.explaining(f"set the time of {printable(place)}"):
+                    if place.stat().st_mtime_ns != member.mtime_ns:
+                        os.utime(place, ns=(member.mtime_ns, member.mtime_ns))
 
     def _copy_is_ahead(self) -> bool:
         base = self._base

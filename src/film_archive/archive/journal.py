@@ -11,6 +11,7 @@ import fcntl
 import os
 import zlib
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ class MemberJournal:
         """(position behind the line, record) of each line that holds, from the beginning."""
         position, rest, offset = 0, b"", 0
         while True:
-            chunk = os.pread(self._descriptor, 1 << 20, offset)
+            with files.explaining(f"read {printable(self.path)}"):
+                chunk = os.pread(self._descriptor, 1 << 20, offset)
             offset += len(chunk)
             parts = (rest + chunk).split(b"\n")
             rest = parts.pop()
@@ -82,17 +84,23 @@ class MemberJournal:
 
     def truncate(self, position: int) -> None:
         """Forget all lines behind a position; the next one is appended there."""
-        os.ftruncate(self._descriptor, position)
+        with self._writing():
+            os.ftruncate(self._descriptor, position)
         self.end = position
 
     def append(self, record: dict[str, Any]) -> None:
         body = to_json(record)
         line = b"%08x %s\n" % (zlib.crc32(body), body)
-        self.end = files.write_at(self._descriptor, line, self.end)
+        with self._writing():
+            self.end = files.write_at(self._descriptor, line, self.end)
 
     def sync(self) -> None:
         """Make the lines durable."""
-        files.sync(self._descriptor)
+        with self._writing():
+            files.sync(self._descriptor)
+
+    def _writing(self) -> AbstractContextManager[None]:
+        return files.explaining(f"write {printable(self.path)}", needed=lambda: 1, folder=self.path.parent)
 
     def remove(self) -> None:
         """The archive has its name: forget the journal."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import traceback
 from typing import Any
@@ -13,6 +15,8 @@ from film_archive.core.errors import FilmArchiveError, from_os_error
 
 _ClickException: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 """What typer's parser raises; newer typers carry their own click, so its class is found through a public one."""
+
+_STOPPED = "Stopped; what was finished is kept, and the same command continues."
 
 
 def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -> int:
@@ -30,13 +34,15 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
     except typer.Exit as error:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return print_error(name, "Stopped; what was finished is kept, and the same command continues.", 130, wants_json)
+        return print_error(name, _STOPPED, 130, wants_json)
     except FilmArchiveError as error:
         if debug:
             traceback.print_exc()
         return print_error(name, str(error), error.exit_status, wants_json)
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone
+    except (BrokenPipeError, SystemExit):  # whoever read our output has gone; SystemExit is what typer makes of it
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes at its end
         return 0
     except OSError as error:
         if debug:
@@ -51,4 +57,6 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
             "FILM_ARCHIVE_DEBUG=1 in front of the same command prints."
         )
         return print_error(name, sentence, 1, wants_json)
+    if status == 130:  # which is what newer typers make of Ctrl-C
+        return print_error(name, _STOPPED, 130, wants_json)
     return status if isinstance(status, int) else 0

@@ -79,7 +79,8 @@ def fill(
 ) -> Made:
     """Put everything that was gathered into an archive and finish it. `work` holds proxies in the making."""
     filling = _Filling(archive, tuple(rungs), work, on_bytes or (lambda count: None), Made(archive.target))
-    for entry in grouped(gathered.entries):
+    sequences = {member.path for member in archive.base_members() if member.sequence is not None}
+    for entry in grouped(gathered.entries, sequences):
         if isinstance(entry, FoundSequence):
             filling.sequence(entry)
         elif entry.kind == Kind.FILE:
@@ -88,8 +89,8 @@ def fill(
             filling.symlink(entry)
         else:
             filling.folder(entry)
+    files.remove_tree(work)  # all are in the archive now; behind its end nobody would remove them after a kill
     made, sealed = filling.made, archive.finish()
-    files.remove_tree(work)
     made.members, made.bytes, made.generation = sealed.members, sealed.bytes, sealed.generation
     made.junk, made.left_out, made.reused = gathered.junk, gathered.left_out, archive.reused
     made.seconds = time.monotonic() - begun

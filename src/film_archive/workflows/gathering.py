@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -108,8 +108,11 @@ class FoundSequence:
     """(number, file), ascending."""
 
 
-def grouped(entries: Iterable[Found]) -> Iterator[Found | FoundSequence]:
-    """The same things in the same order, but the files of an image sequence as one, where its first file stood."""
+def grouped(entries: Iterable[Found], taken: Collection[str] = ()) -> Iterator[Found | FoundSequence]:
+    """The same things in the same order, but the files of an image sequence as one, where its first file stood.
+
+    More frames of a sequence that an archive has already (its path is among those `taken`) stay files.
+    """
     entries = tuple(entries)
     files = {str(entry.path): entry for entry in entries if entry.kind == Kind.FILE and entry.raw_name is None}
     begins: dict[str, FoundSequence] = {}
@@ -118,6 +121,8 @@ def grouped(entries: Iterable[Found]) -> Iterator[Found | FoundSequence]:
         if images.first < 0:
             continue  # a member's table has no minus signs; these stay files
         found = _sequence(images, files)
+        if found.name.pattern in taken:
+            continue
         paths = [str(entry.path) for _, entry in found.frames]
         begins[min(paths, key=os.fsencode)] = found
         framed.update(paths)

@@ -83,6 +83,7 @@ def create_archive(
         plan = plan_archive(target, sources, in_place=in_place)
     completed = folder.take_completed(target) if in_place else writer.take_completed(target)
     if completed is not None and _is_done(completed, target, plan.gathered):
+        files.remove_tree(proxy_folder(target))
         return _made_before(completed, plan.gathered, begun)
     if in_place:
         archive: Writer = FolderWriter.create(target, algorithms=digests)
@@ -115,6 +116,7 @@ def add_to_archive(
     in_place = target.is_dir()
     completed = folder.take_completed(target) if in_place else writer.take_completed(target)
     if completed is not None and _is_done(completed, target, gathered):
+        files.remove_tree(proxy_folder(target))
         return _made_before(completed, gathered, begun)
     if in_place:
         archive: Writer = FolderWriter.add_to(target, algorithms=digests)
@@ -127,10 +129,13 @@ def add_to_archive(
 
 def abandon_unfinished(target: Path) -> bool:
     """Remove what a killed create or add has left; False where there was nothing."""
-    files.remove_tree(proxy_folder(target))
     if not target.is_dir():
         target = target.resolve() if target.exists() else target
-        return writer.take_completed(target) is not None or writer.abandon(target)
+        done = writer.take_completed(target) is not None or writer.abandon(target)
+        pieces = proxy_folder(target)
+        done = done or pieces.is_dir()
+        files.remove_tree(pieces)
+        return done
     if not (target / layout.WORK).exists():
         return False
     if folder.take_completed(target) is None and (target / layout.WORK).exists():
@@ -189,7 +194,12 @@ def _new_in_folder(target: Path, sources: Sequence[Path]) -> Gathered:
             parts.append(gather_folder(target))
         else:
             parts.append(gather([source], root="" if relative.parent == Path() else str(relative.parent)))
-    entries = [entry for part in parts for entry in part.entries]
+    # What a killed run had copied in already is found twice; the writer compares it with where it came from.
+    found: dict[str, Found] = {}
+    for part in parts:
+        for entry in part.entries:
+            found.setdefault(entry.member, entry)
+    entries = list(found.values())
     refuse_clashes(entries)
     return Gathered(
         tuple(entries),

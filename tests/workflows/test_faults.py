@@ -1,0 +1,209 @@
+"""Every system call fails once: what has its final name is whole, the error is ours, and the next run completes the job."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from film_archive.archive.check import check_archive
+from film_archive.archive.reader import open_archive
+from film_archive.core import files
+from film_archive.core.errors import FilmArchiveError, NoSpace, StorageError
+from film_archive.testing import faults
+from film_archive.testing.faults import READING, WRITING, Short
+from tests.core.mounts import tmpfs
+from tests.workflows.jobs import Job
+from tests.workflows.making import add, check, contents, create, sources, tree, write_tree
+
+
+def calls_of(job: Job, names: tuple[str, ...]) -> faults.Calls:
+    job.prepare()
+    with faults.counting(names) as calls:
+        job.work()
+    return calls
+
+
+def fail_each(job: Job, how: int, names: tuple[str, ...], step: int, *, lasting: bool = False) -> None:
+    expected = job.expect()
+    calls = calls_of(job, names)
+    assert calls
+    errors = 0
+    for number in range(0, len(calls), step):
+        job.prepare()
+        what = (number, calls[number], errno.errorcode[how])
+        try:
+            with faults.failing(number, how, names=names, lasting=lasting):
+                job.work()
+        except FilmArchiveError as error:
+            errors += 1
+            assert error.exit_status in (4, 5, 6), (what, error)
+            assert str(error).endswith("."), (what, error)
+        job.whole()
+        job.again(expected)
+        assert job.state() == expected, what
+    assert errors
+
+
+@pytest.mark.parametrize("how", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])
+def test_some_writing_calls_fail(job: Job, how: int) -> None:
+    fail_each(job, how, WRITING, 11)
+
+
+@pytest.mark.parametrize("how", [errno.EIO, errno.EACCES], ids=["EIO", "EACCES"])
+def test_some_reading_calls_fail(job: Job, how: int) -> None:
+    fail_each(job, how, READING, 11)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("names", [WRITING, READING], ids=["writing", "reading"])
+@pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
+@pytest.mark.parametrize("how", [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS], ids=errno.errorcode.get)
+def test_each_call_fails(job: Job, how: int, lasting: bool, names: tuple[str, ...]) -> None:
+    fail_each(job, how, names, 1, lasting=lasting)
+
+
+@pytest.mark.parametrize("how", Short)
+def test_short_reads_and_writes_are_continued(job: Job, how: Short) -> None:
+    expected = job.expect()
+    names = (str(how),)
+    for number in range(0, len(calls_of(job, names)), 5):
+        job.prepare()
+        with faults.failing(number, how, names=names):
+            job.work()
+        assert job.state() == expected, number
+
+
+def test_a_failed_fsync_is_not_asked_again(creating: Job, tmp_path: Path) -> None:
+    """The system may have dropped the pages: the archive does not get its name in that run."""
+    target = tmp_path / "job" / "archive.zip"
+    for number in range(len(calls_of(creating, ("fsync",))) - 1):  # the last one is that of the folder
+        creating.prepare()
+        with (
+            pytest.raises(StorageError),
+            faults.failing(number, errno.EIO, names=("fsync",)),
+        ):
+            creating.work()
+        assert not target.exists()
+
+
+# A disk that really is full
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> object:
+    with tmpfs(tmp_path / "small", "size=400k") as mount:
+        yield mount
+
+
+def fill_up(disk: Path, *, leave: int) -> None:
+    (disk / "filling").write_bytes(bytes(max(0, files.free_space(disk) - leave)))
+
+
+def test_a_disk_that_is_too_small_is_refused_first(tmp_path: Path, small_disk: Path) -> None:
+    media = sources(tmp_path / "media")
+    with pytest.raises(NoSpace, match=r"\d+ bytes are missing; nothing was written") as raised:
+        create(small_disk / "archive.zip", media)
+    assert raised.value.exit_status == 6
+    assert list(small_disk.iterdir()) == []
+
+
+def unpack_to(archive: Path, folder: Path) -> None:
+    from film_archive.archive.unpack import unpack
+
+    with open_archive(archive) as opened:
+        unpack(opened, folder)
+
+
+def test_a_disk_that_fills_up_while_creating(
+    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    media = write_tree(tmp_path / "media", {"a": bytes(100_000), "b": bytes(300_000)})
+    monkeypatch.setattr(files, "require_space", lambda *arguments: None)
+    with pytest.raises(NoSpace, match=r"the disk is full, about \d+ bytes are missing"):
+        create(small_disk / "archive.zip", media)
+    assert not (small_disk / "archive.zip").exists()
+    (media / "b").unlink()
+    write_tree(media, {"b": b"now it fits"})
+    assert create(small_disk / "archive.zip", media).reused >= 2
+    assert check(small_disk / "archive.zip").ok
+    assert [place.name for place in small_disk.iterdir()] == ["archive.zip"]
+
+
+def test_a_disk_that_fills_up_while_adding(
+    tmp_path: Path, small_disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = small_disk / "archive.zip"
+    create(target, write_tree(tmp_path / "first", {"a": bytes(100_000)}))
+    before = contents(target)
+    more = write_tree(tmp_path / "more", {"b": bytes(100_000), "c": bytes(100_000)})
+    for leave in range(0, 250_000, 9000):
+        fill_up(small_disk, leave=leave)
+        monkeypatch.setattr(files, "require_space", lambda *arguments: None)
+        try:
+            add(target, more)
+        except NoSpace:
+            with open_archive(target) as archive:
+                assert {problem.path for problem in check_archive(archive).problems} <= {"end"}
+            assert contents(target) == before
+        else:
+            assert contents(target).keys() > before.keys()
+        monkeypatch.undo()
+        (small_disk / "filling").unlink()
+        if contents(target) != before:
+            break
+    else:
+        add(target, more)
+    assert check(target).ok
+    assert len(contents(target)) == 4
+    assert [place.name for place in small_disk.iterdir()] == ["archive.zip"]
+
+
+@pytest.mark.parametrize("act", [unpack_to, lambda archive, folder: add(folder, archive)], ids=["unpack", "add"])
+def test_a_disk_that_fills_up_while_files_are_written(
+    tmp_path: Path, small_disk: Path, act: Callable[[Path, Path], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.workflows.making import create_in_place
+
+    archive = tmp_path / "archive.zip"
+    create(archive, write_tree(tmp_path / "media", {"a": bytes(100_000), "b": os.urandom(100_000)}))
+    folder = small_disk / "folder"
+    write_tree(folder, {"mine": b"mine"})
+    if act is not unpack_to:
+        create_in_place(folder)
+    before = tree(folder)
+    fill_up(small_disk, leave=150_000)
+    monkeypatch.setattr(files, "require_space", lambda *arguments: None)
+    with pytest.raises(NoSpace, match="bytes are missing"):
+        act(archive, folder)
+    found = tree(folder)
+    assert {name: found[name] for name in before} == before
+    assert not [name for name in found if ".film-archive-" in name]
+    monkeypatch.undo()
+    (small_disk / "filling").unlink()
+    act(archive, folder)
+    if act is not unpack_to:
+        assert check(folder).ok
+
+
+def test_an_archive_on_a_read_only_mount(tmp_path: Path) -> None:
+    from tests.core.mounts import mounted
+
+    media = sources(tmp_path / "media", size=1000)
+    (tmp_path / "real").mkdir()
+    create(tmp_path / "real" / "archive.zip", media)
+    with mounted(tmp_path / "mount", "--bind", str(tmp_path / "real")) as mount:
+        import subprocess
+
+        done = subprocess.run(["mount", "-o", "remount,ro,bind", mount], capture_output=True)
+        if done.returncode:
+            pytest.skip("a read-only bind mount does not work here")
+        assert check(mount / "archive.zip").ok
+        assert contents(mount / "archive.zip")
+        for act in (lambda: add(mount / "archive.zip", media), lambda: create(mount / "other.zip", media)):
+            with pytest.raises(FilmArchiveError, match="[Rr]ead-only") as raised:
+                act()
+            assert raised.value.exit_status == 4
