@@ -147,7 +147,7 @@ def proxy_file(proxy: making.Proxy, facts: MediaFacts, original: Path) -> ProxyF
         frames=proxy.frames,
         start_timecode=proxy.start,
         source_path=original,
-        verified=True,
+        verified=not proxy.corrupt,
     )
 
 

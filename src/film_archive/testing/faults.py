@@ -1,7 +1,7 @@
 """Making the system fail at the n-th call: I/O errors, a full disk, short writes and reads, a power cut.
 
     with counting() as calls: work()
-    for number in range(len(calls)): 
+    for number in range(len(calls)):
         with failing(number, errno.EIO): work()
 
 The functions of `os` that change or read files are wrapped while the block lasts, and so is the system call by which
@@ -108,7 +108,8 @@ def _wrapped(names: tuple[str, ...], meet: Meeting) -> Iterator[None]:
         return lambda *arguments, **options: meet(name, call, arguments, options)
 
     rename = files._exclusive_rename_call()
-    with mock.patch.multiple(os, **{name: wrapper(name, getattr(os, name)) for name in names if hasattr(os, name)}):
+    wrapped: dict[str, Any] = {name: wrapper(name, getattr(os, name)) for name in names if hasattr(os, name)}
+    with mock.patch.multiple(os, **wrapped):
         if rename is None or "rename" not in names:
             yield
             return
@@ -125,5 +126,5 @@ def _wrapped(names: tuple[str, ...], meet: Meeting) -> Iterator[None]:
             except OSError as error:
                 return error.errno or 0
 
-        with mock.patch.object(files, "_exclusive_rename_call", lambda: renaming):
+        with mock.patch.object(files, "_exclusive_rename_call", return_value=renaming):
             yield
