@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,8 @@ from film_archive.archive.check import check_archive
 from film_archive.archive.reader import open_archive
 from film_archive.core import files
 from film_archive.core.errors import FilmArchiveError, NoSpace, StorageError
-from film_archive.testing import faults
-from film_archive.testing.faults import READING, WRITING, Short
+from film_archive.testing import crash, faults
+from film_archive.testing.faults import READING, WRITING, Kill, Short
 from tests.core.mounts import tmpfs
 from tests.workflows.jobs import Job
 from tests.workflows.making import add, check, contents, create, sources, tree, write_tree
@@ -67,6 +68,33 @@ def test_some_reading_calls_fail(job: Job, how: int) -> None:
 @pytest.mark.parametrize("how", [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS], ids=errno.errorcode.get)
 def test_each_call_fails(job: Job, how: int, lasting: bool, names: tuple[str, ...]) -> None:
     fail_each(job, how, names, 1, lasting=lasting)
+
+
+def half_done(job: Job) -> Job:
+    """The same job, killed in its middle: what begins is the run that continues it."""
+    half = len(calls_of(job, WRITING)) // 2
+
+    def prepare() -> None:
+        job.prepare()
+
+        def work() -> None:
+            with faults.failing(half, Kill.AFTER):
+                job.work()
+
+        assert not crash.run(work).finished
+
+    return replace(job, prepare=prepare)
+
+
+@pytest.mark.parametrize("names", [WRITING, READING], ids=["writing", "reading"])
+def test_some_calls_fail_while_a_killed_job_is_continued(job: Job, names: tuple[str, ...]) -> None:
+    fail_each(half_done(job), errno.EIO, names, 9)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("names", [WRITING, READING], ids=["writing", "reading"])
+def test_each_call_fails_while_a_killed_job_is_continued(job: Job, names: tuple[str, ...]) -> None:
+    fail_each(half_done(job), errno.EIO, names, 1)
 
 
 @pytest.mark.parametrize("how", Short)

@@ -56,8 +56,11 @@ class FolderWriter(Writer):
             "seal": None if base is None else base.header.seal,
         }
         writer = cls(folder, journal, base, algorithms)
+        writer._begun = True  # a journal that can't be read now is not thrown away
         try:
-            if journal.head() == wanted:
+            resuming = journal.head() == wanted
+            writer._begun = False
+            if resuming:
                 writer._start_reusing()
             else:
                 journal.truncate(0)
@@ -263,14 +266,15 @@ def take_completed(folder: Path) -> Completed | None:
         return None
     base = FolderArchive(folder)
     journal = MemberJournal(work / "journal")
-    head = journal.head()
-    if head is not None and head.get("generation") == base.header.generation - 1:
-        identities, members = journaled(journal)
-        if members.keys() <= {member.path for member in base.members()}:
-            writer = FolderWriter(folder, journal, base)
-            writer._remove_work()
-            header = base.header
-            return Completed(identities, Sealed(folder, header.members, header.bytes, header.generation))
-    journal.remove_if_empty()
+    try:
+        head = journal.head()
+        if head is not None and head.get("generation") == base.header.generation - 1:
+            identities, members = journaled(journal)
+            if members.keys() <= {member.path for member in base.members()}:
+                FolderWriter(folder, journal, base)._remove_work()
+                header = base.header
+                return Completed(identities, Sealed(folder, header.members, header.bytes, header.generation))
+    finally:
+        journal.remove_if_empty()
     files.remove_empty_folders(work)
     return None

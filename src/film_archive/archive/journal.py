@@ -104,14 +104,17 @@ class MemberJournal:
 
     def remove(self) -> None:
         """The archive has its name: forget the journal."""
-        files.remove(self.path)
-        self.close()
+        try:
+            files.remove(self.path)
+        finally:
+            self.close()
 
     def remove_if_empty(self) -> None:
         """Forget a journal that was opened only for its lock."""
-        if self.is_open:
-            if self.head() is None:
+        try:
+            if self.is_open and self.head() is None:
                 self.remove()
+        finally:
             self.close()
 
     @property

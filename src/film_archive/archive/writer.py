@@ -234,12 +234,14 @@ class Writer(ABC):
 
     def _start_reusing(self) -> None:
         """Look through the journal once for how far its members are surely on the medium."""
+        self._begun = True  # whatever goes wrong now, what is there is kept
         for position, record in self._journal.lines():
             if "sync" in record:
                 self._trusted = position
         self._pending = self._journal.lines()
         head = next(self._pending)
         self._journal.end = head[0]
+        self._begun = False
 
     def _next_pending(self) -> tuple[int, dict[str, Any]] | None:
         while self._pending is not None and self._peeked is None:
@@ -409,12 +411,12 @@ class ZipWriter(Writer):
             writer = cls(
                 target, work, journal, descriptor=descriptor, start=0, base=None, appending=False, algorithms=algorithms
             )
-            if resuming:
-                writer._start_reusing()
-            else:
-                journal.truncate(0)
-                journal.append({"head": "create", "generation": 0})
             with writer._closing_on_error():
+                if resuming:
+                    writer._start_reusing()
+                else:
+                    journal.truncate(0)
+                    journal.append({"head": "create", "generation": 0})
                 writer._write_mark()
                 writer._begun = False
         return writer
@@ -463,7 +465,8 @@ class ZipWriter(Writer):
             appending=appending,
             algorithms=algorithms,
         )
-        writer._start_reusing()
+        with writer._closing_on_error():
+            writer._start_reusing()
         return writer
 
     @classmethod
@@ -490,7 +493,8 @@ class ZipWriter(Writer):
             except BaseException:
                 os.close(descriptor)
                 if cloned:
-                    files.remove(work)
+                    with contextlib.suppress(FilmArchiveError):
+                        files.remove(work)
                 raise
         return cls(
             target,
@@ -785,7 +789,8 @@ def _closing_on_error(journal: MemberJournal) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        journal.remove_if_empty()
+        with contextlib.suppress(FilmArchiveError):  # what went wrong first says more
+            journal.remove_if_empty()
         raise
 
 
