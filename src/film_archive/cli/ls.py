@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from film_archive.cli.output import print_json_list, say, size_text, table
+from film_archive.cli.output import print_error, print_json_list, say, size_text, table
 
 
 def register(app: typer.Typer) -> None:
@@ -18,7 +18,7 @@ def ls(
     archive: Path = typer.Argument(..., help="An archive: a zip, or a folder made with --in-place."),
     all_members: bool = typer.Option(False, "--all", "-a", help="Also our own data: proxies, frame indexes."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
-) -> None:
+) -> int:
     """List an archive's members."""
     from film_archive.archive.layout import is_own
     from film_archive.archive.reader import open_archive
@@ -26,14 +26,14 @@ def ls(
     with open_archive(archive) as opened:
         if json:
             head = opened.header
-            print_json_list(
+            failure = print_json_list(
                 "members",
                 (_record(member) for member in opened.members()),
                 archive=opened.name,
                 generation=None if head is None else head.generation,
                 foreign=opened.is_foreign,
             )
-            return
+            return 0 if failure is None else print_error("film-archive", str(failure), failure.exit_status)
         rows, count, total = [], 0, 0
         for member in opened.members():
             if is_own(member.path) and not all_members:
@@ -43,6 +43,7 @@ def ls(
             rows.append((member.role, size_text(member.size), _facts(member), member.path))
         table(rows, right=(1,))
         say(f"{count} members, {size_text(total)}")
+        return 0
 
 
 _OTHER: tuple[tuple[str, object], ...] = (("offset", None), ("digests", {}))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TextIO
 
 from pydantic_core import to_json
+
+from film_archive.core.errors import FilmArchiveError
 
 SCHEMA_VERSION = 1
 """Of the documents that `--json` prints."""
@@ -18,29 +21,56 @@ def print_json(document: Mapping[str, Any]) -> None:
     sys.stdout.buffer.flush()
 
 
-def print_json_list(key: str, records: Iterable[Mapping[str, Any]], **more: Any) -> None:
-    """One document with a long list in it, written as it comes."""
+def print_json_list(key: str, records: Iterable[Mapping[str, Any]], **more: Any) -> FilmArchiveError | None:
+    """One document with a long list in it, written as it comes.
+
+    An error that comes up in the middle ends the list, stands in the document as others do, and is returned.
+    """
     write = sys.stdout.buffer.write
     write(to_json({"schema_version": SCHEMA_VERSION, **more})[:-1] + b',"%s":[' % key.encode())
     separator = b"\n"
-    for record in records:
-        write(separator + to_json(record))
-        separator = b",\n"
-    write(b"\n]}\n")
+    failure: FilmArchiveError | None = None
+    try:
+        for record in records:
+            write(separator + to_json(record))
+            separator = b",\n"
+    except FilmArchiveError as error:
+        failure = error
+    write(b"\n]")
+    if failure is not None:
+        write(b',"error":' + to_json({"status": failure.exit_status, "message": str(failure)}))
+    write(b"}\n")
     sys.stdout.buffer.flush()
+    return failure
 
 
 def say(text: str = "") -> None:
-    """A line for people, on stdout."""
-    print(text.encode("utf-8", "backslashreplace").decode("utf-8") if not text.isascii() else text)
+    """A line for people, on stdout; what a file's name could do to a terminal is shown instead of done."""
+    print(_shown(text, sys.stdout))
 
 
 def print_error(name: str, sentence: str, status: int, wants_json: bool = False) -> int:
     """An error: a sentence on stderr, and with `--json` also as the document; returns the status."""
-    print(f"{name}: {sentence.encode('utf-8', 'backslashreplace').decode('utf-8')}", file=sys.stderr)
+    print(_shown(f"{name}: {sentence}", sys.stderr), file=sys.stderr)
     if wants_json:
-        print_json({"error": {"status": status, "message": sentence}})
+        print_json({"error": {"status": status, "message": _encodable(sentence)}})
     return status
+
+
+def _shown(text: str, stream: TextIO) -> str:
+    """Text with control signs, and what the stream's encoding does not have, as escapes."""
+    text = _encodable(text, stream.encoding or "utf-8")
+    if text.isprintable():
+        return text
+    return "".join(sign if _is_harmless(sign) else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def _is_harmless(sign: str) -> bool:
+    return sign.isprintable() or sign == "\u200d" or unicodedata.category(sign) == "Zs"  # the joiner in emoji, spaces
+
+
+def _encodable(text: str, encoding: str = "utf-8") -> str:
+    return text if text.isascii() else text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def size_text(count: float) -> str:

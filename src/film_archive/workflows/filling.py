@@ -17,7 +17,7 @@ from film_archive.archive import layout
 from film_archive.archive.writer import Writer
 from film_archive.core import files
 from film_archive.core.digest import KEY
-from film_archive.core.errors import Damaged, NotMedia, NotSupported, SourceChanged
+from film_archive.core.errors import Damaged, NotMedia, NotSupported, ShortRead, SourceChanged
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.ladder import LADDER, Rung
@@ -223,7 +223,11 @@ def _unchanged(entry: Found) -> Iterator[FileSource]:
     with FileSource(entry.path) as source:
         if identity_of(source.status) != entry.identity:
             raise SourceChanged(f"{source.name} changed since it was looked at; try again when nothing writes to it.")
-        yield source
+        try:
+            yield source
+        except ShortRead:
+            source.check_unchanged()  # it became shorter: that says more
+            raise
 
 
 def _facts(source: FileSource) -> tuple[MediaFacts | None, str | None]:
