@@ -10,6 +10,9 @@ import pytest
 
 httpx = pytest.importorskip("httpx")
 
+from film_archive.server.access import EVERYTHING
+from film_archive.server.sending import ACCESS
+
 
 def ask(app: Any, path: str, method: str = "GET", fields: Mapping[str, str] | None = None, **more: Any) -> Any:
     """One request through ASGI; the path is sent as it stands, without tidying."""
@@ -58,6 +61,7 @@ async def call(
         "headers": headers,
         "server": ("localhost", 80),
         "client": ("127.0.0.1", 1),
+        ACCESS: EVERYTHING,  # as the gate has it, for applications that are asked without one
     }
     await app(scope, receive, send)
     return sent

@@ -13,9 +13,9 @@ from film_archive.core.columns import Longs
 from film_archive.core.errors import NotSupported, OutOfRange
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import AudioIndex, FrameIndex
-from film_archive.core.source import ByteSource, printable
+from film_archive.core.source import ByteSource, ConcatSource, MemorySource, printable
 from film_archive.core.timecode import FrameRange, Timecode
-from film_archive.media.cutting.mov_writer import CutTrack, lay_out
+from film_archive.media.cutting.mov_writer import CutTrack, MovieLayout, lay_out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,17 +66,7 @@ def cut_movie(clip: CutSource, frames: FrameRange, target: Path, *, on_bytes: fi
     Raises OutOfRange where frames are not there, Refused where the target exists. Only the blocks that hold the
     needed packets are read.
     """
-    if clip.index.video is None or frames.count == 0:
-        raise OutOfRange(f"{clip.source.name} has no frames {frames.first} to {frames.end - 1} to cut.")
-    picture, stored_from = picture_track(clip.index, frames, clip.picture, clip.width, clip.height)
-    begin, end = _seconds(clip.index, frames)
-    sound = [
-        sound_track(track, description, begin, end)
-        for track, description in zip(clip.index.audio, clip.sound, strict=True)
-    ]
-    start, diagnostics = shifted_start(clip, frames.first)
-    tracks = [picture, *(track for track in sound if track is not None)]
-    layout = lay_out(tracks, clip.source.size, start=start, reel=clip.reel, user_data=clip.user_data)
+    layout, stored_from, start, diagnostics = _lay_out(clip, frames)
     shared = 0
     with files.AtomicFile(target, purpose="cut") as new:
         descriptor = new.file.fileno()
@@ -91,6 +81,38 @@ def cut_movie(clip: CutSource, frames: FrameRange, target: Path, *, on_bytes: fi
         new.commit()
     read = sum(run.length for run in layout.runs)
     return CutResult(target, frames, start, "copy", read, shared, stored_from, diagnostics)
+
+
+def cut_bytes(clip: CutSource, frames: FrameRange) -> tuple[ByteSource, int, tuple[str, ...]]:
+    """What `cut_movie` would write, as a source over the clip's; with the first frame in it, and diagnostics.
+
+    Raises as `cut_movie` does. The clip's source has to stay open.
+    """
+    layout, stored_from, _, diagnostics = _lay_out(clip, frames)
+    parts: list[ByteSource] = [MemorySource(layout.head)]
+    position = len(layout.head)
+    for run in layout.runs:
+        parts.append(MemorySource(bytes(run.target_offset - position)))
+        parts.append(clip.source.slice(run.source_offset, run.length))
+        position = run.target_offset + run.length
+    parts.append(MemorySource(bytes(layout.moov_offset - position) + layout.moov))
+    return ConcatSource(parts, f"a cut of {clip.source.name}"), stored_from, diagnostics
+
+
+def _lay_out(clip: CutSource, frames: FrameRange) -> tuple[MovieLayout, int, Timecode | None, tuple[str, ...]]:
+    """(the new movie, the first frame that is in it, its start timecode, what was odd)."""
+    if clip.index.video is None or frames.count == 0:
+        raise OutOfRange(f"{clip.source.name} has no frames {frames.first} to {frames.end - 1} to cut.")
+    picture, stored_from = picture_track(clip.index, frames, clip.picture, clip.width, clip.height)
+    begin, end = _seconds(clip.index, frames)
+    sound = [
+        sound_track(track, description, begin, end)
+        for track, description in zip(clip.index.audio, clip.sound, strict=True)
+    ]
+    start, diagnostics = shifted_start(clip, frames.first)
+    tracks = [picture, *(track for track in sound if track is not None)]
+    layout = lay_out(tracks, clip.source.size, start=start, reel=clip.reel, user_data=clip.user_data)
+    return layout, stored_from, start, diagnostics
 
 
 def picture_track(
