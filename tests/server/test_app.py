@@ -545,7 +545,7 @@ def test_wrong_requests_get_our_error_document(app: Any) -> None:
         (f"{base}/member", "GET", 422),
         (f"{base}/frame?member=a.mov&frame=x", "GET", 422),
         (base, "DELETE", 405),
-        ("/api/v1/session", "GET", 405),
+        ("/api/v1/session", "PUT", 405),
     ]:
         answer = ask(app, path, method)
         assert answer.status_code == answer.json()["error"]["status"] == status, path

@@ -27,13 +27,16 @@ from typing import Any
 from film_archive.core.source import OpenFile
 from film_archive.server.sending import ZERO_COPY, Application, Message, Receive, Scope, Send
 
-SLICE = 1 << 22
+SLICE = 2 << 20
 """Bytes sent at once before others have their turn."""
 AHEAD = 8 << 20
 """Bytes that the system is told to read where a client meets what is not in the page cache."""
 GIVEN_UP = 600_000
 """Milliseconds that a client may take nothing, whether it has vanished or sleeps; the system then ends the connection."""
 
+_TRUSTED = 0.25
+"""Seconds for which what was in the page cache is taken to be there still."""
+_CORK: int | None = getattr(socket, "TCP_CORK", None)
 _STEP = 256 << 10
 """Distance of the bytes that are looked for in the page cache: the system reads and forgets in runs of about this."""
 _THREADS = 16
@@ -77,7 +80,7 @@ class _ZeroCopy:
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GIVEN_UP)
         if is_possible and transport.get_extra_info("sslcontext") is None:
-            self._outlet = Outlet(one.fileno(), self.loop)
+            self._outlet = Outlet(one, self.loop)
 
     def connection_lost(self, error: Exception | None) -> None:
         if self._outlet is not None:
@@ -93,14 +96,30 @@ class _ZeroCopy:
             return
         cycle: Any = send.__self__  # type: ignore[attr-defined]  # the request's own; the protocol may have the next one
 
+        held: Message | None = None
+
         async def send_more(message: Message) -> None:
+            nonlocal held
             if message["type"] == ZERO_COPY:
+                if held is not None:
+                    outlet.cork(True)  # the head goes with the first bytes of the file
+                    start, held = held, None
+                    await send(start)
                 await _send_file(cycle, outlet, message)
+            elif message["type"] == "http.response.start" and held is None:
+                held = message
             else:
+                if held is not None:
+                    start, held = held, None
+                    await send(start)
                 await send(message)
+                if not message.get("more_body", False):
+                    outlet.cork(False)
 
         scope.setdefault("extensions", {})[ZERO_COPY] = {}
         await self._application(scope, receive, send_more)
+        if held is not None:  # an answer that its application did not finish: uvicorn says so
+            await send(held)
 
 
 async def _send_file(cycle: Any, outlet: Outlet, message: Message) -> None:
@@ -116,7 +135,10 @@ async def _send_file(cycle: Any, outlet: Outlet, message: Message) -> None:
             return
     count: int = message["count"]
     _note_sent(cycle, count)
-    if not await outlet.send(message["file"], message["offset"], count):
+    well = await outlet.send(message["file"], message["offset"], count)
+    if not message.get("more_body", False):
+        outlet.cork(False)
+    if not well:
         cycle.disconnected = True  # so that uvicorn does not call the answer unfinished
         transport.abort()
     elif not message.get("more_body", False):
@@ -148,9 +170,9 @@ class _Sent:
 class Outlet:
     """A connection's socket as what files are sent into, one at a time."""
 
-    def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, stream: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._transport_socket = number
+        self._stream = stream
         self._socket: OpenFile | None = None
         """The same socket under a number of ours: asyncio watches one number for one owner only."""
         self._watching = False
@@ -159,14 +181,25 @@ class Outlet:
         self._done: asyncio.Future[bool] | None = None
         self._file: OpenFile | None = None
         self._offset = self._end = 0
+        self._cached_to = 0
+        """Up to where the file was found in the page cache, at `_looked`."""
+        self._looked = 0.0
+        self._corked = False
+
+    def cork(self, corked: bool) -> None:
+        """Let the system fill whole packets, until the last of an answer (TCP_CORK, tcp(7))."""
+        if corked != self._corked and _CORK is not None and not self._closed:
+            self._corked = corked
+            self._stream.setsockopt(socket.IPPROTO_TCP, _CORK, corked)
 
     async def send(self, file: OpenFile, offset: int, count: int) -> bool:
         """Send bytes of a file; False where they could not all be sent and the connection has to end."""
         if self._closed:
             return False
         if self._socket is None:
-            self._socket = OpenFile(os.dup(self._transport_socket))
+            self._socket = OpenFile(os.dup(self._stream.fileno()))
         self._file, self._offset, self._end = file, offset, offset + count
+        self._cached_to = offset
         done: asyncio.Future[bool] = self._loop.create_future()
         self._done = done
         try:
@@ -195,7 +228,7 @@ class Outlet:
         if file is None or own is None or self._busy:
             return
         count = min(self._end - self._offset, SLICE)
-        if not is_cached(file, self._offset, count):
+        if not self._is_cached(file, count):
             self._step_in_thread(own, file, count)
             return
         try:
@@ -206,6 +239,19 @@ class Outlet:
             self._failed(error)
         else:
             self._sent(sent)
+
+    def _is_cached(self, file: OpenFile, count: int) -> bool:
+        """Whether the next bytes are in the page cache, or were a moment ago: the socket rarely takes all of a slice."""
+        now = self._loop.time()
+        if now - self._looked > _TRUSTED:
+            self._cached_to = self._offset
+            self._looked = now
+        end = self._offset + count
+        if self._cached_to < end:
+            if not is_cached(file, self._cached_to, end - self._cached_to):
+                return False
+            self._cached_to = end
+        return True
 
     def _sent(self, count: int) -> None:
         if count == 0:
