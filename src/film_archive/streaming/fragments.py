@@ -81,6 +81,9 @@ def read_fragments(source: ByteSource) -> FragmentIndex:
     if not whole or whole[0] != 0 or numbers[whole].min() < 0:
         raise NotSupported(f"{source.name} has fragments that can't be played by themselves.")
     steps = np.diff(np.append(video.times[order], video.end))
+    begin_times = np.append(video.times[whole], video.end)
+    if not (np.diff(begin_times) > 0).all() or not (np.diff(starts) > 0).all() or steps.min() < 1:
+        raise NotSupported(f"{source.name} has fragments that last no time, so they can't be played one after the other.")
     return FragmentIndex(
         init=int(starts[0]),
         offsets=(*(int(starts[owners[first]]) for first in whole), _media_end(movie)),
@@ -90,7 +93,7 @@ def read_fragments(source: ByteSource) -> FragmentIndex:
         codecs=",".join((_picture_codec(track), *(_sound_codec(sound) for sound in movie.sound_tracks))),
         width=int(track.display_size[0]),
         height=int(track.display_size[1]),
-        shortest=max(1, int(steps.min())),
+        shortest=int(steps.min()),
         vfr=index.vfr,
         size=source.size,
     )

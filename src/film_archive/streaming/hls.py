@@ -46,22 +46,22 @@ def segments(index: FragmentIndex) -> tuple[Segment, ...]:
     So renditions with the same fragments have the same segments. Less than a quarter of TARGET at the clip's end is no
     segment of its own.
     """
-    found = []
+    found: list[Segment] = []
     begin = 0
     for end in range(1, len(index) + 1):
-        last = end == len(index)
-        left = Fraction(index.times[-1] - index.times[end]) / index.timescale
-        if last or (_slot(index, end) > _slot(index, begin) and left >= Fraction(TARGET, 4)):
-            seconds = Fraction(index.times[end] - index.times[begin]) / index.timescale
+        wanted = TARGET * (len(found) + 1)
+        nearest = end < len(index) and wanted - _seconds(index, end) <= _seconds(index, end + 1) - wanted
+        left = _seconds(index, len(index)) - _seconds(index, end)
+        if end == len(index) or (nearest and left >= Fraction(TARGET, 4)):
+            seconds = _seconds(index, end) - _seconds(index, begin)
             found.append(Segment(index.offsets[begin], index.offsets[end] - index.offsets[begin], seconds))
             begin = end
     return tuple(found)
 
 
-def _slot(index: FragmentIndex, place: int) -> int:
-    """The multiple of TARGET that a fragment's beginning is nearest to, or one before it."""
-    seconds = Fraction(index.times[place] - index.times[0]) / index.timescale
-    return int(seconds / TARGET + Fraction(1, 2))
+def _seconds(index: FragmentIndex, place: int) -> Fraction:
+    """When a fragment begins, from the clip's beginning."""
+    return Fraction(index.times[place] - index.times[0]) / index.timescale
 
 
 def media_playlist(rendition: Rendition) -> str:
