@@ -104,12 +104,12 @@ class Gate:
         host = header(scope, b"host") or ""
         if self._hosts is not None and _host_name(host) not in self._hosts:
             return 421, "The server has another name; use the address it printed."
-        if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_TARGET:
+        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LONGEST_TARGET:
             return 414, f"An address of more than {LONGEST_TARGET} bytes names nothing here."
         if scope["method"] in ("GET", "HEAD"):
             return None
         length = header(scope, b"content-length") or "0"
-        if not length.isdigit() or len(length) > 18 or int(length) > LARGEST_BODY:
+        if not (length.isascii() and length.isdigit()) or len(length) > 18 or int(length) > LARGEST_BODY:
             return 413, f"A request's body has at most {LARGEST_BODY} bytes."
         origin = header(scope, b"origin")
         if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
