@@ -216,7 +216,7 @@ def test_a_cold_read_holds_up_nobody(served: Served, monkeypatch: pytest.MonkeyP
     cold, go_on = threading.Event(), threading.Event()
     real = zerocopy._send_cold
 
-    def slow_disk(*given: Any) -> int:
+    def slow_disk(*given: Any) -> Any:
         cold.set()
         assert go_on.wait(30)
         return real(*given)
@@ -238,7 +238,7 @@ def test_a_client_that_leaves_while_the_disk_is_waited_for(served: Served, monke
     cold = threading.Event()
     real = zerocopy._send_cold
 
-    def slow_disk(*given: Any) -> int:
+    def slow_disk(*given: Any) -> Any:
         cold.set()
         assert go_on.wait(30)
         return real(*given)

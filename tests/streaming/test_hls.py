@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from film_archive.streaming.fragments import FragmentIndex
-from film_archive.streaming.hls import TARGET, Rendition, average_bandwidth, bandwidth, master_playlist, media_playlist, segments
+from film_archive.streaming.hls import (
+    TARGET,
+    Rendition,
+    average_bandwidth,
+    bandwidth,
+    master_playlist,
+    media_playlist,
+    segments,
+)
 
 RATES = [Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(60000, 1001), Fraction(120)]
 

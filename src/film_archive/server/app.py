@@ -17,15 +17,16 @@ from film_archive.core.errors import FilmArchiveError
 from film_archive.server.access import Grant, Guard, require_roots
 from film_archive.server.api import archive_router, health_router, session_router
 from film_archive.server.assets import PageApplication
+from film_archive.server.at_once import AtOnce
 from film_archive.server.errors import error_body, status_of
-from film_archive.server.gate import Gate
+from film_archive.server.gate import SAFE_FIELDS, Gate
 from film_archive.server.hls import PlaylistApplication
 from film_archive.server.holdings import Holdings
 from film_archive.server.job_api import job_router
 from film_archive.server.jobs import Jobs
 from film_archive.server.media import MediaApplication
 from film_archive.server.metrics import Metrics
-from film_archive.server.sending import Application, Receive, Scope, Send, route_path
+from film_archive.server.sending import Application, Receive, Scope, Send, encoded, route_path
 
 _READERS = 32
 """Threads that read media: so many cold reads at once, before a further one waits. The event loop never does."""
@@ -36,14 +37,26 @@ class ServerApplication:
     `api` (FastAPI), through `gate` all of it.
     """
 
-    def __init__(self, api: FastAPI, planes: Mapping[str, Application], guard: Guard, hosts: Collection[str] | None,
-                 metrics: Metrics) -> None:  # fmt: skip
+    def __init__(self, api: FastAPI, media: MediaApplication, planes: Mapping[str, Application], guard: Guard,
+                 hosts: Collection[str] | None, metrics: Metrics) -> None:  # fmt: skip
         self.api = api
-        self._planes = planes
+        self._media = media
+        self._planes: Mapping[str, Application] = {**planes, "media": media}
         self._gate = Gate(self._dispatch, guard, hosts, metrics)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._gate(scope, receive, send)
+
+    def at_once(self, scope: Scope) -> AtOnce | None:
+        """The answer to a plain request where it needs nothing that waits; None where the long way has to be gone."""
+        if not scope["path"].startswith("/media/") or not self._gate.admits(scope):
+            return None
+        found = self._media.at_once(scope)
+        if found is None:
+            return None
+        reply, run, more_fields = found
+        fields = (*encoded((*reply.fields, *more_fields)), *SAFE_FIELDS)
+        return AtOnce(reply.status, fields, run, self._gate.note(scope, reply.status, run.length))
 
     async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # the server's own start and end
@@ -92,12 +105,11 @@ def create_app(
     api.include_router(job_router(jobs))
     page = PageApplication(threads)
     planes: dict[str, Application] = {
-        "media": MediaApplication(holdings, threads),
         "hls": PlaylistApplication(holdings, threads),
         "page": page,
         "": page,
     }
-    return ServerApplication(api, planes, guard, hosts, metrics)
+    return ServerApplication(api, MediaApplication(holdings, threads), planes, guard, hosts, metrics)
 
 
 def _api(holdings: Holdings, lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]]) -> FastAPI:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from urllib.parse import unquote, urlsplit
 
 from film_archive.server.access import Guard
@@ -30,7 +30,7 @@ LONGEST_TARGET = 8192
 
 _PUBLIC = ("/healthz", "/", "")
 _PUBLIC_BELOW = "/page/"
-_FIELDS = (
+SAFE_FIELDS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
@@ -67,7 +67,7 @@ class Gate:
             kind = message["type"]
             if kind == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *_FIELDS]
+                message["headers"] = [*message.get("headers", ()), *SAFE_FIELDS]
             await send(message)
             if kind == "http.response.body":
                 sent += len(message.get("body", b""))
@@ -78,10 +78,30 @@ class Gate:
         try:
             await self._let_through(scope, _limited(receive), noting_send)
         finally:
-            path = route_path(scope)
-            self._metrics.end(path, status, sent, time.monotonic() - begun)
-            if access_log.isEnabledFor(logging.INFO):
-                _write_down(scope, status, sent, time.monotonic() - begun)
+            self._noted(scope, status, sent, time.monotonic() - begun)
+
+    def admits(self, scope: Scope) -> bool:
+        """Whether a GET would be let through; then its scope says what it may do."""
+        if self._refusal(scope) is not None:
+            return False
+        scope[ACCESS] = self._guard.access(header(scope, b"authorization"), header(scope, b"cookie"))
+        return scope[ACCESS] is not None
+
+    def note(self, scope: Scope, status: int, length: int) -> Callable[[bool], None]:
+        """Count an answer that is given without coming through here; the result is called at its end."""
+        begun = time.monotonic()
+        self._metrics.begin()
+
+        def ended(well: bool) -> None:
+            # What was sent of a broken answer is not known; it is counted as none.
+            self._noted(scope, status, length if well else 0, time.monotonic() - begun)
+
+        return ended
+
+    def _noted(self, scope: Scope, status: int, sent: int, seconds: float) -> None:
+        self._metrics.end(route_path(scope), status, sent, seconds)
+        if access_log.isEnabledFor(logging.INFO):
+            _write_down(scope, status, sent, seconds)
 
     async def _let_through(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = route_path(scope)

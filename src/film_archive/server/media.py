@@ -9,6 +9,7 @@ from collections import OrderedDict
 from concurrent.futures import Executor
 
 from film_archive.core.errors import FilmArchiveError
+from film_archive.core.source import OpenRun
 from film_archive.server.access import Access
 from film_archive.server.cuts import cut_of
 from film_archive.server.holdings import Holdings, Media
@@ -23,7 +24,7 @@ from film_archive.server.sending import (
     send_failure,
     send_reply,
 )
-from film_archive.streaming.reply import reply_to
+from film_archive.streaming.reply import Reply, reply_to
 
 _FIELDS = (("content-security-policy", "sandbox; default-src 'none'; media-src 'self'; style-src 'unsafe-inline'"),)
 """A member may be a page with scripts: shown by itself, it is nobody's page and runs nothing."""
@@ -60,6 +61,21 @@ class MediaApplication:
         reply = reply_to(request_fields(scope), media.content, now=time.time(), boundary=secrets.token_hex(16))
         fields = (*_FIELDS, *more)
         await send_reply(scope, receive, send, reply, media.source, threads=self._threads, more_fields=fields)
+
+    def at_once(self, scope: Scope) -> tuple[Reply, OpenRun, tuple[tuple[str, str], ...]] | None:
+        """The reply to a GET, and its body, where its address was looked up a moment ago and it is one run of a file."""
+        query = scope["query_string"] if b"=" in scope["query_string"] else b""
+        found = self._just_found((scope[ACCESS], scope["path"].removeprefix("/media/"), query))
+        if found is None:
+            return None
+        media, more = found
+        reply = reply_to(request_fields(scope), media.content, now=time.time(), boundary="")
+        if len(reply.body) != 1 or isinstance(reply.body[0], bytes):
+            return None  # nothing to send, or several parts
+        runs = media.source.open_runs(reply.body[0].first, reply.body[0].length)
+        if runs is None or len(runs) != 1 or isinstance(runs[0], bytes):
+            return None
+        return reply, runs[0], (*_FIELDS, *more)
 
     async def _find(self, scope: Scope, path: str) -> _Found:
         """What is asked for, and the fields that go with it."""

@@ -51,6 +51,11 @@ def route_path(scope: Scope) -> str:
     return path.removeprefix(scope.get("root_path", ""))
 
 
+def encoded(fields: Iterable[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
+    """Fields as ASGI has them."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields]
+
+
 def request_fields(scope: Scope) -> RequestFields:
     given: dict[str, str] = {}
     for key, value in scope["headers"]:
@@ -85,7 +90,7 @@ async def send_reply(
 
     Where the source fails in the middle, the connection is broken off: what was sent must not look complete.
     """
-    fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in (*reply.fields, *more_fields)]
+    fields = encoded((*reply.fields, *more_fields))
     await send({"type": "http.response.start", "status": reply.status, "headers": fields})
     if not reply.body:
         await send({"type": "http.response.body", "body": b"", "more_body": False})
