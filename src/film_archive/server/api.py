@@ -48,6 +48,7 @@ _MANIFEST_TYPES: dict[int | str, dict[str, object]] = {
     200: {"description": "Lines of JSON.", "content": {"application/jsonl": {}}}
 }
 _FAILURES: dict[int | str, dict[str, object]] = {
+    401: {"model": ErrorDocument, "description": "No token was shown, and the server has some."},
     404: {"model": ErrorDocument, "description": "No such archive, member or file."},
     422: {"model": ErrorDocument, "description": "Not to be had of this one, or the request is wrong."},
 }

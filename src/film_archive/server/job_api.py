@@ -23,9 +23,11 @@ from film_archive.streaming.reply import reply_to
 from film_archive.workflows.cuts import CutRequest
 
 _FAILURES: dict[int | str, dict[str, object]] = {
+    400: {"model": ErrorDocument, "description": "The body is no JSON."},
     401: {"model": ErrorDocument, "description": "No token was shown, and the server has some."},
     403: {"model": ErrorDocument, "description": "The token gives no right to jobs."},
     404: {"model": ErrorDocument, "description": "No such job, clip or file."},
+    413: {"model": ErrorDocument, "description": "The body is too long."},
     422: {"model": ErrorDocument, "description": "The clip can't be cut there, or the request is wrong."},
     429: {"model": ErrorDocument, "description": "Too many jobs are waiting."},
 }

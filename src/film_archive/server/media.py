@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import secrets
 import time
 from collections import OrderedDict
@@ -45,6 +46,7 @@ class MediaApplication:
         self._holdings = holdings
         self._threads = threads
         self._recent: OrderedDict[_Key, tuple[float, _Found]] = OrderedDict()
+        self._looking: dict[_Key, asyncio.Future[_Found]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,11 +84,22 @@ class MediaApplication:
         loop = asyncio.get_running_loop()
         access: Access = scope[ACCESS]
         query: bytes = scope["query_string"] if b"=" in scope["query_string"] else b""
-        found = self._just_found((access, path, query))
+        key = (access, path, query)
+        found = self._just_found(key)
         if found is None:
-            found = await loop.run_in_executor(self._threads, _look_up, self._holdings.seen_with(access), path, query)
-            self._keep((access, path, query), found, loop)
+            looking = self._looking.get(key)
+            if looking is None:  # else one looks for all who ask
+                holdings = self._holdings.seen_with(access)
+                looking = loop.run_in_executor(self._threads, _look_up, holdings, path, query)
+                self._looking[key] = looking
+                looking.add_done_callback(functools.partial(self._looked, key, loop))
+            found = await asyncio.shield(looking)
         return found
+
+    def _looked(self, key: _Key, loop: asyncio.AbstractEventLoop, looking: asyncio.Future[_Found]) -> None:
+        del self._looking[key]
+        if not looking.cancelled() and looking.exception() is None:
+            self._keep(key, looking.result(), loop)
 
     def _just_found(self, key: _Key) -> _Found | None:
         """What the same address led to a moment ago, where its file is unchanged. The system has just told this file's

@@ -33,7 +33,7 @@ from film_archive.core.source import OpenFile
 from film_archive.server.at_once import AtOnce, read_request
 from film_archive.server.sending import ZERO_COPY, Application, Message, Receive, Scope, Send
 
-SLICE = 1 << 20
+SLICE = 1 << 21
 """Bytes sent at once before others have their turn."""
 AHEAD = 8 << 20
 """Bytes that the system is told to read where a client meets what is not in the page cache."""
@@ -286,7 +286,7 @@ class Outlet:
         """Let the system fill whole packets, until the last of an answer (TCP_CORK, tcp(7))."""
         if corked != self._corked and _CORK is not None and not self._closed:
             self._corked = corked
-            self._stream.setsockopt(socket.IPPROTO_TCP, _CORK, corked)
+            self._socket().setsockopt(socket.IPPROTO_TCP, _CORK, corked)
 
     async def send(self, file: OpenFile, offset: int, count: int) -> bool:
         """Send bytes of a file; False where they could not all be sent and the connection has to end."""
@@ -302,9 +302,7 @@ class Outlet:
         if self._closed or self._busy:
             on_end(False)
             return
-        if self._own is None:
-            stream = self._stream
-            self._own = socket.socket(stream.family, stream.type, stream.proto, os.dup(stream.fileno()))
+        self._socket()
         self._on_end, self._head = on_end, head
         self._file, self._offset, self._end = file, offset, offset + count
         self._cached_to = offset
@@ -316,6 +314,12 @@ class Outlet:
         self._stop(False)
         if not self._busy:
             self._let_go()
+
+    def _socket(self) -> socket.socket:
+        if self._own is None:
+            stream = self._stream
+            self._own = socket.socket(stream.family, stream.type, stream.proto, os.dup(stream.fileno()))
+        return self._own
 
     def _let_go(self) -> None:
         if self._own is not None:
