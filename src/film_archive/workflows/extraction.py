@@ -85,7 +85,7 @@ def extract(
 
 def _named(output: Path, suffixes: tuple[str, ...]) -> tuple[Path, list[str]]:
     """The name of a cut, which says what format it has, and a note where that is not the name asked for."""
-    if output.suffix.lower() in suffixes:
+    if not suffixes or output.suffix.lower() in suffixes:
         return output, []
     named = output.with_name(f"{output.stem or output.name}{suffixes[0]}")
     return named, [f"the cut is a {suffixes[0]} file, so it is called {printable(named.name)} and not {printable(output.name)}"]
@@ -93,7 +93,7 @@ def _named(output: Path, suffixes: tuple[str, ...]) -> tuple[Path, list[str]]:
 
 def _clip(cuttable: Cuttable, start: str | None, rate_text: str | None) -> Clip:
     """The clip with the caller's start timecode where one is given; the media's own rate always counts."""
-    name, rate, found = cuttable.source.name, cuttable.rate, cuttable.start
+    name, rate, found = cuttable.name, cuttable.rate, cuttable.start
     if rate is None:
         raise RateUnknown(f"{name} does not say how many frames a second its timecode counts; give it: --rate 24.")
     if start is None:

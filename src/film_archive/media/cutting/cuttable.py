@@ -11,7 +11,6 @@ from typing import Self
 from film_archive.core import files
 from film_archive.core.errors import OutOfRange
 from film_archive.core.facts import MediaFacts
-from film_archive.core.source import ByteSource
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 
 
@@ -28,13 +27,16 @@ class CutResult:
     stored_from: int
     """The first frame in the file: before `frames.first` where a long-GOP clip has to be decoded from a keyframe."""
     diagnostics: tuple[str, ...] = ()
+    missing: tuple[int, ...] = ()
+    """Numbers of files of an image sequence that are not there, and so not in the cut."""
 
 
 @dataclass(frozen=True, eq=False)
 class Cuttable(ABC):
-    """A clip that can be cut: its bytes, and what has to be known of it to find a range of its frames."""
+    """A clip that can be cut, and what has to be known of it to find a range of its frames."""
 
-    source: ByteSource
+    name: str
+    """For messages."""
     facts: MediaFacts
     """What the clip says of itself."""
     rate: FrameRate | None
@@ -44,7 +46,7 @@ class Cuttable(ABC):
     reel: str | None
 
     suffixes: tuple[str, ...] = (".mov",)
-    """How a cut's file may be called; the first is that of its format."""
+    """How a cut's file may be called; the first is that of its format. Empty where a cut is a folder."""
 
     def starting_at(self, start: Timecode) -> Self:
         """The same clip with a start timecode that the caller knows."""
@@ -65,7 +67,7 @@ class Cuttable(ABC):
         """Raise OutOfRange unless all these frames are there, and at least one is asked for."""
         if frames.count == 0 or frames.first < 0 or frames.end > self.frames:
             raise OutOfRange(
-                f"{self.source.name} has no frames {frames.first} to {frames.end - 1} to cut; it has {self.frames}."
+                f"{self.name} has no frames {frames.first} to {frames.end - 1} to cut; it has {self.frames}."
             )
 
     def shifted_start(self, frames: int) -> tuple[Timecode | None, tuple[str, ...]]:

@@ -12,7 +12,7 @@ from film_archive.core import copying, files
 from film_archive.core.columns import Longs
 from film_archive.core.errors import NotSupported
 from film_archive.core.frame_index import AudioIndex, FrameIndex
-from film_archive.core.source import printable
+from film_archive.core.source import ByteSource, printable
 from film_archive.core.timecode import FrameRange
 from film_archive.media.cutting.cuttable import CutResult, Cuttable
 from film_archive.media.cutting.mov_writer import CutTrack, lay_out
@@ -22,6 +22,7 @@ from film_archive.media.cutting.mov_writer import CutTrack, lay_out
 class MovieClip(Cuttable):
     """A clip with a picture: where its frames lie, and how its tracks are described in QuickTime's terms."""
 
+    source: ByteSource = field(kw_only=True)
     index: FrameIndex = field(kw_only=True)
     picture: bytes = field(kw_only=True)
     """The picture's sample entry."""

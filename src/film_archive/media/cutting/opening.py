@@ -43,6 +43,7 @@ def _open_mov(source: ByteSource, index: FrameIndex | None) -> MovieClip:
     frames = movie.index() if index is None else index
     width, height = (int(side) for side in placed.track.display_size)
     return MovieClip(
+        name=source.name,
         source=source,
         rate=frames.rate,
         frames=frames.frames,
@@ -67,6 +68,7 @@ def _open_mxf(source: ByteSource, index: FrameIndex | None) -> MovieClip:
     first = frames.frame(0)
     aspect = facts.pixel_aspect or 1
     return MovieClip(
+        name=source.name,
         source=source,
         rate=frames.rate,
         frames=frames.frames,

@@ -39,6 +39,7 @@ _LEAST_BEXT = 602
 class RecordingClip(Cuttable):
     """A recording whose timecode counts at `rate`; frame n has the samples from its start to that of the next."""
 
+    source: ByteSource = field(kw_only=True)
     wave: WaveFile = field(kw_only=True)
     reference: int | None = field(kw_only=True)
     """The first sample's number since midnight, counted at `reference_rate`; None where nobody knows."""
@@ -72,7 +73,7 @@ class RecordingClip(Cuttable):
         self.require(frames)
         first, end = self.samples(frames)
         if first >= end:
-            raise OutOfRange(f"{self.source.name} has no sound in frames {frames.first} to {frames.end - 1}.")
+            raise OutOfRange(f"{self.name} has no sound in frames {frames.first} to {frames.end - 1}.")
         align = self.wave.format.block_align
         sound = self.source.slice(self.wave.data.offset + first * align, (end - first) * align)
         head, diagnostics = self._head(first, end, (self.wave.data.offset + first * align) % _BLOCK)
@@ -173,6 +174,7 @@ def open_recording(source: ByteSource, rate: RateLike | None = None) -> Recordin
         behind = kept.count - frame * kept.rate / counting
         begin = max(Fraction(0), behind * sample_rate / kept.rate)  # a recorder that rounded down is up to a sample early
     return RecordingClip(
+        name=source.name,
         source=source,
         facts=facts,
         rate=counting,
