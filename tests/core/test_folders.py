@@ -32,9 +32,10 @@ def test_there_only_when_whole(tmp_path: Path) -> None:
 def test_given_up_leaves_nothing(tmp_path: Path) -> None:
     with AtomicFolder(tmp_path / "one") as new:
         fill(new.path)
-    with pytest.raises(KeyError), AtomicFolder(tmp_path / "two") as new:
-        fill(new.path)
-        raise KeyError
+    (tmp_path / "two").touch()
+    with pytest.raises(Refused), AtomicFolder(tmp_path / "one") as new:
+        files.rename(new.path, tmp_path / "two")
+    (tmp_path / "two").unlink()
     assert list(tmp_path.iterdir()) == []
 
 
