@@ -67,7 +67,7 @@ def extract(
         raise UsageError("Give either the out point (--out, exclusive) or the duration.")
     with locate(what) as located:
         cuttable = open_clip(located.source, index=located.index, rate=rate)
-        output, notes = _named(output, cuttable.suffixes)
+        output, notes = _named(output, cuttable)
         clip = _clip(cuttable, start, rate)
         first = clip.read(in_point, notes=notes)
         if out_point is not None:
@@ -83,12 +83,14 @@ def extract(
     return Extracted(output, selection, result, label, time.monotonic() - begun, (*notes, *result.diagnostics))
 
 
-def _named(output: Path, suffixes: tuple[str, ...]) -> tuple[Path, list[str]]:
-    """The name of a cut, which says what format it has, and a note where that is not the name asked for."""
+def _named(output: Path, cuttable: Cuttable) -> tuple[Path, list[str]]:
+    """The name of a cut, which says what format it has, and notes where that is not the name asked for."""
+    suffixes = cuttable.suffixes
     if not suffixes or output.suffix.lower() in suffixes:
         return output, []
     named = output.with_name(f"{output.stem or output.name}{suffixes[0]}")
-    return named, [f"the cut is a {suffixes[0]} file, so it is called {printable(named.name)} and not {printable(output.name)}"]
+    said = f"the cut is a {suffixes[0]} file, so it is called {printable(named.name)} and not {printable(output.name)}"
+    return named, [said, *cuttable.notes]
 
 
 def _clip(cuttable: Cuttable, start: str | None, rate_text: str | None) -> Clip:

@@ -47,6 +47,8 @@ class Cuttable(ABC):
 
     suffixes: tuple[str, ...] = (".mov",)
     """How a cut's file may be called; the first is that of its format. Empty where a cut is a folder."""
+    notes: tuple[str, ...] = ()
+    """What is to be said of its cuts."""
 
     def starting_at(self, start: Timecode) -> Self:
         """The same clip with a start timecode that the caller knows."""
