@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import random
 import stat
@@ -15,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("hypothesis")
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -346,24 +349,16 @@ def test_a_damaged_directory(tmp_path: Path) -> None:
 def examine(data: bytes) -> None:
     """Everything that reads, within our errors and a sane time."""
     started = time.monotonic()
-    try:
-        with open_bytes(data) as archive:
-            for member in archive.members():
-                if member.role in (Role.FOLDER, Role.SYMLINK):
-                    continue
-                try:
-                    source = archive.source(member)
-                    source.read_at(0, min(source.size, 1 << 20))
-                    source.read_at(max(0, source.size - 10), 100)
-                except FilmArchiveError:
-                    pass
-            check_archive(archive)
-            try:
-                archive.member("footage/a.mov")
-            except FilmArchiveError:
-                pass
-    except FilmArchiveError:
-        pass
+    with contextlib.suppress(FilmArchiveError), open_bytes(data) as archive:
+        for member in archive.members():
+            if member.role in (Role.FOLDER, Role.SYMLINK):
+                continue
+            with contextlib.suppress(FilmArchiveError):
+                source = archive.source(member)
+                source.read_at(0, min(source.size, 1 << 20))
+                source.read_at(max(0, source.size - 10), 100)
+        check_archive(archive)
+        archive.member("footage/a.mov")
     assert time.monotonic() - started < 60  # it does not hang
 
 
