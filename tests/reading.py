@@ -79,3 +79,27 @@ def assert_sound(samples: NDArray[Any], spec: ClipSpec, track: int, frames: Fram
     assert samples.shape == (last - first, sound.channels)
     for column in range(sound.channels):
         assert is_position_coded(samples[:, column], first, channel + column)
+
+
+def assert_heard_alike(cut: Path, spec: ClipSpec, original: Path, frames: FrameRange) -> None:
+    """Sound of a cut, decoded, is the original's of the same moments: PCM exactly, coded sound at the very sample.
+
+    Coded sound is not equal when decoded from another packet on (AAC's noise substitution is random), so it is enough
+    that it is near, and nearer than a sample earlier or later. FFmpeg does not trim a coded track's last packet.
+    """
+    for track, sound in enumerate(spec.audio):
+        first = first_sample(frames.first, sound.sample_rate, spec.rate)
+        whole, heard = samples_of(original, track), samples_of(cut, track)
+        expected = whole[first : first_sample(frames.end, sound.sample_rate, spec.rate)]
+        if sound.codec.startswith("pcm_"):
+            assert np.array_equal(heard, expected)
+            continue
+        assert 0 <= len(heard) - len(expected) < 2048
+        shifted = {shift: heard[1 + shift : len(expected) - 1 + shift] for shift in (-1, 0, 1)}
+        differences = {shift: _rms(samples - expected[1:-1]) for shift, samples in shifted.items()}
+        assert differences[0] < 0.2 * _rms(expected)
+        assert differences[0] == min(differences.values())
+
+
+def _rms(samples: NDArray[Any]) -> float:
+    return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64))))

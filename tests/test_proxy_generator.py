@@ -77,7 +77,8 @@ def test_a_keyframe_stands_at_every_twelfth_frame(footage: Path, tmp_path: Path)
 
 
 def test_more_than_one_piece(footage: Path, tmp_path: Path) -> None:
-    spec = ClipSpec(name="pieces", codec="h264", width=128, height=72, frames=250, encoder_options=(("preset", "ultrafast"),))
+    fast = (("preset", "ultrafast"),)
+    spec = ClipSpec(name="pieces", codec="h264", width=128, height=72, frames=250, encoder_options=fast)
     (proxy,) = generate(media_file(cached_clip(spec, footage), spec), [THUMBNAIL], temp_dir=tmp_path)
     assert (proxy.frames, proxy.width, proxy.height) == (250, 128, 72)
     assert codes_of(proxy.file_path) == expected(spec)

@@ -164,7 +164,7 @@ def test_only_files_changes_names_and_syncs() -> None:
 
 
 def test_only_programs_starts_programs() -> None:
-    # Killing processes is what testing/crash.py is there for: its forks and commands are not ours to wait for politely.
+    # testing/crash.py kills children of its own; what the product starts goes through core/programs.py
     assert offenders(PROGRAMS, "film_archive/core/programs.py", "film_archive/testing/crash.py") == []
 
 

@@ -323,6 +323,30 @@ def test_durable_on_macos(answer: int | None, synced: list[int], monkeypatch: py
     assert (full, plain) == ([(7, 51)], synced)
 
 
+def test_names_and_caches_on_macos(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Any, ...]] = []
+
+    def renamex_np(*arguments: Any) -> int:
+        asked.append(arguments)
+        return 0 if arguments[1] == b"new" else -1
+
+    monkeypatch.setattr(files, "sys", SimpleNamespace(platform="darwin"))
+    monkeypatch.setattr(files.ctypes, "CDLL", lambda name, use_errno: SimpleNamespace(renamex_np=renamex_np))
+    monkeypatch.setattr(files.ctypes, "get_errno", lambda: errno.EEXIST)
+    rename = files._exclusive_rename_call.__wrapped__()
+    assert rename is not None
+    assert (rename(b"old", b"new"), rename(b"old", b"taken")) == (0, errno.EEXIST)
+    assert asked == [(b"old", b"new", 4), (b"old", b"taken", 4)]
+    monkeypatch.setattr(files.ctypes, "CDLL", lambda name, use_errno: SimpleNamespace())
+    assert files._exclusive_rename_call.__wrapped__() is None
+
+    monkeypatch.delattr(os, "posix_fadvise", raising=False)
+    monkeypatch.setattr(fcntl, "F_NOCACHE", 48, raising=False)
+    monkeypatch.setattr(fcntl, "fcntl", lambda *arguments: asked.append(arguments))
+    files.drop_cache(7)
+    assert asked[-1] == (7, 48, 1)
+
+
 def test_a_real_failure_of_macos_is_not_smoothed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "sys", SimpleNamespace(platform="darwin"))
     monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
@@ -368,6 +392,61 @@ def test_a_writer_that_comes_while_another_commits(tmp_path: Path, monkeypatch: 
     began[0].__exit__(None, None, None)
     assert (tmp_path / "a").read_bytes() == b"second"
     assert names(tmp_path) == ["a"]
+
+
+def test_the_targets_second_name_is_never_emptied(tmp_path: Path) -> None:
+    """Where a name is given by link, a run that is killed before the old name is gone leaves two names of one file."""
+    files.write_atomically(tmp_path / "a", b"whole")
+    second = files.temporary_name(tmp_path / "a", "new")
+    os.link(tmp_path / "a", second)
+    with pytest.raises(Refused):
+        files.write_atomically(tmp_path / "a", b"other")
+    assert not second.exists()
+    os.link(tmp_path / "a", second)
+    with files.AtomicFile(tmp_path / "a", replace=True) as new:
+        assert (tmp_path / "a").read_bytes() == b"whole"
+        new.file.write(b"next")
+        new.commit()
+    assert (tmp_path / "a").read_bytes() == b"next"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_temporary_file_that_another_process_has_just_finished_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = files.temporary_name(tmp_path / "a", "new")
+    left.write_bytes(b"x")
+    real = fcntl.flock
+
+    def flock(descriptor: int, what: int) -> None:
+        if left.exists() and left.read_bytes() == b"x":
+            left.rename(tmp_path / "theirs")  # between its being opened and being locked
+        real(descriptor, what)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    files.write_atomically(tmp_path / "a", b"ours")
+    assert (tmp_path / "theirs").read_bytes() == b"x"
+    assert (tmp_path / "a").read_bytes() == b"ours"
+
+
+@pytest.mark.parametrize("fails_itself", [True, False])
+def test_what_failed_first_is_what_is_told(fails_itself: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(path: Path) -> None:
+        raise StorageError("could not remove it")
+
+    monkeypatch.setattr(files, "remove", broken)
+    if fails_itself:
+        with pytest.raises(RuntimeError, match="mine"), files.AtomicFile(tmp_path / "a"):
+            raise RuntimeError("mine")
+    else:
+        with pytest.raises(StorageError, match="could not remove"), files.AtomicFile(tmp_path / "a"):
+            pass
+
+
+def test_a_lock_that_fails_oddly_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fcntl, "flock", failing(errno.EIO))
+    with pytest.raises(StorageError):
+        files.write_atomically(tmp_path / "a", b"x")
 
 
 def test_where_files_cannot_be_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -422,6 +501,11 @@ def test_temporary_names_fit(name: str) -> None:
     if encoded.isascii() or name.isprintable():
         os.fsencode(made.name).decode()  # no half signs, which macOS refuses
     assert made != files.temporary_name(target, "work")
+
+
+def test_temporary_names_of_long_names_that_are_no_text() -> None:
+    made = files.temporary_name(Path("/f") / os.fsdecode(b"\x80" * 255), "new")
+    assert len(os.fsencode(made.name)) <= 255
 
 
 def test_temporary_names_of_long_names_differ() -> None:
@@ -533,6 +617,13 @@ def test_removing(tmp_path: Path) -> None:
     files.remove_tree(tmp_path / "tree")
     assert (tmp_path / "precious" / "a").exists()
     assert not (tmp_path / "tree").exists()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr("shutil.rmtree", failing(errno.EBUSY))
+        with pytest.raises(Refused, match=r"remove .*precious"):
+            files.remove_tree(tmp_path / "precious")
+        monkeypatch.setattr(os, "statvfs", failing(errno.EIO))
+        with pytest.raises(StorageError, match="how much space"):
+            files.free_space(tmp_path)
     (tmp_path / "precious" / "empty" / "below").mkdir(parents=True)
     files.remove_empty_folders(tmp_path / "precious")
     assert names(tmp_path / "precious") == ["a"]

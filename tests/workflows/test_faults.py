@@ -36,16 +36,16 @@ def fail_each(job: Job, how: int, names: tuple[str, ...], step: int, *, lasting:
     for number in range(0, len(calls), step):
         job.prepare()
         what = (number, calls[number], errno.errorcode[how])
-        failure: FilmArchiveError | None = None
+        said: tuple[int, str] | None = None
         try:
             with faults.failing(number, how, names=names, lasting=lasting):
                 job.work()
         except FilmArchiveError as error:
-            failure = error
-        if failure is not None:
+            said = error.exit_status, str(error)  # the error itself would keep its frames, and the files they hold, open
+        if said is not None:
             errors += 1
-            assert failure.exit_status in (4, 5, 6), (what, failure)
-            assert str(failure).endswith("."), (what, failure)
+            assert said[0] in (4, 5, 6), (what, said)
+            assert said[1].endswith("."), (what, said)
         job.whole()
         job.again(expected)
         assert job.state() == expected, what

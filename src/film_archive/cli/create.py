@@ -34,7 +34,7 @@ def create(
     if in_place is not None and (archive is not None or source):
         raise UsageError("--in-place takes one folder and nothing else.")
     target = in_place if in_place is not None else archive
-    if target is None:
+    if target is None or not target.name:
         raise UsageError("Name the archive to make and what goes into it: film-archive create ARCHIVE SOURCE…")
     if abandon:
         removed = abandon_unfinished(target)

@@ -52,9 +52,9 @@ def extract_verb(
         f"handles {selection.head_handle} + {selection.tail_handle}) to {done.output}"
     )
     if done.result is not None:
-        for sentence in done.result.diagnostics:
-            say(f"note: {sentence}")
         say(f"{size_text(done.result.bytes_read)} read, {size_text(done.result.shared)} shared, {done.seconds:.2f} s")
+    for sentence in done.diagnostics:
+        say(f"note: {sentence}")
     if (selection.head_handle, selection.tail_handle) != (handles, handles):
         say(f"note: the clip has no more than {selection.head_handle} + {selection.tail_handle} of {handles} handle frames there")
     return 0

@@ -15,12 +15,15 @@ def register(app: typer.Typer) -> None:
 
 def probe_verb(
     media: list[str] = typer.Argument(..., help="Files, folders, image sequences, ARCHIVE::MEMBER."),
+    rate: str | None = typer.Option(
+        None, "--rate", help="The rate that timecode kept without one counts at (sound, image headers): 24, 29.97df, …"
+    ),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Codec, size, rate, start timecode and reel, frames counted, sound, colour."""
     from film_archive.workflows.inspection import probe_all
 
-    found = probe_all(media)
+    found = probe_all(media, rate=rate)
     if json:
         print_json(
             {

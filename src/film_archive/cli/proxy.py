@@ -29,6 +29,8 @@ def proxy_verb(
         return done.exit_status
     for proxy in done.made:
         say(f"{proxy['output']}: {proxy['width']}×{proxy['height']}, {proxy['frames']} frames from {proxy['start_timecode']}")
+    if done.damaged:
+        say(f"note: up to {done.damaged} frames could not be decoded; the proxies show the frame before in their place")
     for path, error in done.failed:
         say(f"{path}: {error}")
     rate = done.frames / done.seconds if done.seconds else 0

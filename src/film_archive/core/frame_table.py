@@ -52,7 +52,7 @@ class SequenceName:
         if not (path.startswith(self.prefix) and path.endswith(self.suffix)):
             return None
         digits = path[len(self.prefix) : len(path) - len(self.suffix)]
-        if not digits.isascii() or not digits.isdigit():
+        if not digits.isascii() or not digits.isdigit() or len(digits) > 18:  # no frame number has more
             return None
         return int(digits) if self.path(int(digits)) == path else None
 

@@ -15,7 +15,7 @@ from film_archive.core.errors import UsageError
 from film_archive.core.manifest import Member, Role
 from film_archive.core.models import ProxyFile
 from film_archive.core.source import FileSource
-from film_archive.proxy.making import Proxy
+from film_archive.proxy.making import Proxy, settings
 
 
 def embed(archive_path: Path, member: str, proxies: Sequence[ProxyFile]) -> None:
@@ -33,7 +33,8 @@ def embed(archive_path: Path, member: str, proxies: Sequence[ProxyFile]) -> None
             if path in present:
                 writer.drop(path)
             start = None if proxy.start_timecode is None else str(proxy.start_timecode)
-            line = _line(str(proxy.resolution), proxy.width, proxy.height, proxy.bit_rate, proxy.frames, start, original)
+            size = str(proxy.resolution)
+            line = _line(size, proxy.width, proxy.height, proxy.bit_rate, proxy.frames, start, original, "given")
             with FileSource(proxy.file_path) as source:
                 _add(writer, original, str(proxy.resolution), source, f"given {identity_of(source)}", line)
         writer.finish()
@@ -42,7 +43,10 @@ def embed(archive_path: Path, member: str, proxies: Sequence[ProxyFile]) -> None
 def add(writer: Writer, original: Member, proxy: Proxy, identity: str) -> Member:
     """Put one proxy that was just made into an archive that is being written."""
     start = None if proxy.start is None else str(proxy.start)
-    line = _line(proxy.rung.name, proxy.width, proxy.height, proxy.bit_rate, proxy.frames, start, original)
+    made = settings(proxy.rung)
+    line = _line(proxy.rung.name, proxy.width, proxy.height, proxy.bit_rate, proxy.frames, start, original, made)
+    if proxy.corrupt:
+        line["corrupt"] = len(proxy.corrupt)
     with FileSource(proxy.path) as source:
         return _add(writer, original, proxy.rung.name, source, identity, line)
 
@@ -68,9 +72,9 @@ def _add(
 
 
 def _line(
-    size: str, width: int, height: int, bit_rate: int, frames: int, start: str | None, original: Member
+    size: str, width: int, height: int, bit_rate: int, frames: int, start: str | None, original: Member, made: str
 ) -> dict[str, Any]:
-    """What a proxy's line says of it; `of_digest` tells whether it is stale."""
+    """What a proxy's line says of it; `of_digest` and `made` (the settings) tell whether it is stale."""
     return {
         "size": size,
         "width": width,
@@ -79,4 +83,5 @@ def _line(
         "frames": frames,
         "start_timecode": start,
         "of_digest": original.digests.get(KEY),
+        "made": made,
     }

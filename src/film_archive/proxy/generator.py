@@ -27,8 +27,8 @@ class ProxyGenerator:
     """Makes proxies of media files, puts them into archives and takes them out again.
 
     `temp_dir` is where proxies are made (default: a folder of this object's own below the system's temporary one). Each
-    original, as it was when it was read, has a folder of its own in it, so that two of one name never meet, nor a file and
-    the one that takes its place. Nothing in it is ever removed for the caller.
+    original, as it was when it was read, has a folder of its own in it, so that two of one name never meet, nor a file
+    and the one that takes its place. Nothing in it is ever removed for the caller.
     """
 
     def __init__(self, temp_dir: Path | str | None = None, max_workers: int | None = None) -> None:
@@ -147,7 +147,7 @@ def proxy_file(proxy: making.Proxy, facts: MediaFacts, original: Path) -> ProxyF
         frames=proxy.frames,
         start_timecode=proxy.start,
         source_path=original,
-        verified=True,
+        verified=not proxy.corrupt,
     )
 
 

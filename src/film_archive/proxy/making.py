@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from film_archive.core import files
-from film_archive.core.errors import Damaged, NotSupported
+from film_archive.core.errors import Damaged, NoSpace, NotSupported
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.ladder import Rung
@@ -73,14 +74,28 @@ def make(
     targets = []
     for rung in rungs:
         width, height = rung.fit(facts.width or 0, facts.height or 0, facts.pixel_aspect or Fraction(1))
-        targets.append(ProxyTarget(rung.name, width, height, rung.bit_rate))
-    with files.explaining(f"make proxies of {source.name}"):
+        targets.append(ProxyTarget(rung.name, width, height, rung.bit_rate, preset, VERSION))
+    with _explaining_room(source, index, rungs, folder), files.explaining(f"make proxies of {source.name}"):
         folder.mkdir(parents=True, exist_ok=True)
-        made = make_proxies(source, facts, index, targets, folder, preset=preset, on_frames=on_frames)
+        made = make_proxies(source, facts, index, targets, folder, on_frames=on_frames)
     return [
         _proven(proxy.path, rung, proxy.pieces, proxy.corrupt, facts, index)
         for proxy, rung in zip(made, rungs, strict=True)
     ]
+
+
+@contextmanager
+def _explaining_room(source: ByteSource, index: FrameIndex, rungs: Sequence[Rung], folder: Path) -> Iterator[None]:
+    """A full disk is said with about how much the proxies need."""
+    try:
+        yield
+    except NoSpace as error:
+        needed = sum(rung.bit_rate for rung in rungs) * index.seconds / 8
+        missing = max(1, int(needed) - files.free_space(folder if folder.exists() else folder.parent))
+        raise NoSpace(
+            f"Could not make proxies of {source.name}: the disk is full, about {missing} bytes are missing; what was "
+            "finished is kept, and the same command continues when there is room."
+        ) from error
 
 
 def _proven(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic_core import to_json
 
 from film_archive.core.errors import (
+    Damaged,
     FilmArchiveError,
     NotFound,
     NotSupported,
@@ -17,6 +18,7 @@ _STATUSES: tuple[tuple[type[FilmArchiveError], int], ...] = (
     (NotFound, 404),
     (Refused, 403),
     (NotSupported, 422),
+    (Damaged, 422),
     (OutOfRange, 422),
     (UsageError, 422),
 )

@@ -26,6 +26,7 @@ class Extracted:
     result: CutResult | None
     start: Timecode
     seconds: float
+    diagnostics: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -39,7 +40,7 @@ class Extracted:
             "stored_from": None if self.result is None else self.result.stored_from,
             "bytes_read": 0 if self.result is None else self.result.bytes_read,
             "bytes_shared": 0 if self.result is None else self.result.shared,
-            "diagnostics": [] if self.result is None else list(self.result.diagnostics),
+            "diagnostics": list(self.diagnostics),
             "seconds": round(self.seconds, 3),
         }
 
@@ -64,21 +65,32 @@ def extract(
     begun = time.monotonic()
     if (out_point is None) == (duration is None):
         raise UsageError("Give either the out point (--out, exclusive) or the duration.")
+    if rate is not None and start is None:
+        raise UsageError("--rate says how --start counts; give both, or neither.")
+    output, notes = _as_quicktime(output)
     with locate(what) as located:
         clip_source = open_clip(located.source, index=located.index)
         clip = _clip(located, clip_source.index.frames, clip_source.index.rate, clip_source.start, start, rate)
-        first = clip.read(in_point)
+        first = clip.read(in_point, notes=notes)
         if out_point is not None:
-            end = clip.read(out_point, out=True)
+            end = clip.read(out_point, out=True, notes=notes)
         else:
             assert duration is not None
             end = first + clip.read(duration)
         selection = select(clip, first, end, handles)
         label = clip.label(selection.frames.first)
         if dry_run:
-            return Extracted(output, selection, None, label, time.monotonic() - begun)
+            return Extracted(output, selection, None, label, time.monotonic() - begun, tuple(notes))
         result = cut_movie(clip_source.starting_at(clip.require_start()), selection.frames, output, on_bytes=on_bytes)
-    return Extracted(output, selection, result, label, time.monotonic() - begun)
+    return Extracted(output, selection, result, label, time.monotonic() - begun, (*notes, *result.diagnostics))
+
+
+def _as_quicktime(output: Path) -> tuple[Path, list[str]]:
+    """The name of a cut, which is always a QuickTime file for now, and a note where that is not the name asked for."""
+    if output.suffix.lower() in (".mov", ".qt", ".mp4", ".m4v"):
+        return output, []
+    named = output.with_name(f"{output.stem or output.name}.mov")
+    return named, [f"the cut is a QuickTime file, so it is called {printable(named.name)} and not {printable(output.name)}"]
 
 
 def _clip(

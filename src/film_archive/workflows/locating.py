@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,6 +48,8 @@ def is_archive(path: Path) -> bool:
     if path.is_dir():
         return True
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for somebody to write into it
+            return False
         with path.open("rb") as file:
             return file.read(4) in (b"PK\3\4", b"PK\5\6")
     except OSError:

@@ -39,9 +39,14 @@ class ProxiesMade:
     workers: int = 1
 
     @property
+    def damaged(self) -> int:
+        """Frames that could not be decoded."""
+        return max((len(proxy["corrupt"]) for proxy in self.made), default=0)
+
+    @property
     def exit_status(self) -> int:
         if not self.failed:
-            return 0
+            return 12 if self.damaged else 0
         return 12 if self.made else self.failed[0][1].exit_status
 
     def to_json(self) -> dict[str, Any]:
@@ -63,7 +68,8 @@ class ProxiesMade:
                 "height": proxy.height,
                 "frames": proxy.frames,
                 "start_timecode": None if proxy.start is None else str(proxy.start),
-                "verified": True,
+                "verified": not proxy.corrupt,
+                "corrupt": list(proxy.corrupt),
                 "chunks": proxy.pieces,
             }
         )
@@ -131,9 +137,10 @@ def _for_archive(path: Path, rungs: Sequence[Rung], done: ProxiesMade, on_frames
 
 
 def _is_current(members: dict[str, Member], original: Member, rung: Rung) -> bool:
-    """Whether a proxy of this size is there and was made from these bytes."""
+    """Whether a proxy of this size is there, was made from these bytes, and as it would be made now (or was given)."""
     there = members.get(layout.proxy_path(original.path, rung.name))
-    return there is not None and (there.get("proxy") or {}).get("of_digest") == original.digests.get(KEY)
+    line = {} if there is None else there.get("proxy") or {}
+    return line.get("of_digest") == original.digests.get(KEY) and line.get("made") in (making.settings(rung), "given")
 
 
 def _make(
@@ -156,14 +163,16 @@ def _for_file(
     for target in targets.values():
         if target.exists():
             raise Refused(f"{printable(target)} exists already; nothing was made of {printable(path)}.")
-    with files.explaining(f"write {printable(output)}"):
-        output.mkdir(parents=True, exist_ok=True)
-    hasher = MultiHasher()
-    hasher.update(str(path.absolute()).encode("utf-8", "surrogateescape"))
-    folder = output / f".film-archive-proxies-{hasher.digests()[KEY]}"
     with FileSource(path) as source:
         facts = probe(source)
         frames: FrameIndex = index(source)
+        if not making.can_have_proxies(facts):
+            raise NotSupported(f"{source.name} has no picture that can be decoded as a clip; no proxies were made.")
+        with files.explaining(f"write {printable(output)}"):
+            output.mkdir(parents=True, exist_ok=True)
+        hasher = MultiHasher()
+        hasher.update(f"{path.absolute()} {embedding.identity_of(source)}".encode("utf-8", "surrogateescape"))
+        folder = output / f".film-archive-proxies-{hasher.digests()[KEY]}"
         made = making.make(source, facts, frames, rungs, folder, on_frames=on_frames)
         source.check_unchanged()
     for proxy in made:

@@ -168,6 +168,14 @@ def test_stopping_ends_workers_in_mid_work(tmp_path: Path) -> None:
     assert_gone(tmp_path)
 
 
+def test_workers_do_not_hear_ctrl_c(tmp_path: Path) -> None:
+    with ProcessExecutor(1) as processes:
+        future = processes.submit(work.note_pid_and_finish, str(tmp_path))
+        wait_until(lambda: len(list(tmp_path.iterdir())) == 1)
+        os.kill(int(next(tmp_path.iterdir()).name), signal.SIGINT)
+        assert future.result(60) == "finished"
+
+
 def test_stopping_threads_waits_for_what_has_begun() -> None:
     begun, finish = threading.Event(), threading.Event()
 

@@ -60,6 +60,12 @@ def note_pid_and_sleep(folder: str) -> None:
     time.sleep(600)
 
 
+def note_pid_and_finish(folder: str) -> str:
+    (Path(folder) / f"{os.getpid()}").touch()
+    time.sleep(0.3)
+    return "finished"
+
+
 def main(folder: str) -> None:
     """As a program: two workers that sleep, until somebody ends this."""
     with ProcessExecutor(2) as executor:

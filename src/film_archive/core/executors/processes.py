@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import connection, parent_process
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -34,15 +34,19 @@ class ProcessExecutor(Executor):
         self.workers = worker_count(workers)
         self._context = _Context()
         self._pool = ProcessPoolExecutor(self.workers, self._context, _watch_parent)
+        self._under_way: set[Future[Any]] = set()
         self._open = True
 
     def submit(self, function: Callable[..., _Result], /, *arguments: object) -> Future[_Result]:
         if not self._open:
             raise UsageError("The executor is closed already.")
         try:
-            return _Call(self._pool.submit(function, *arguments))
+            call = _Call(self._pool.submit(function, *arguments))
         except BrokenProcessPool as error:
             raise _died() from error
+        self._under_way.add(call)
+        call.add_done_callback(self._under_way.discard)
+        return call
 
     def close(self) -> None:
         self._open = False
@@ -52,7 +56,8 @@ class ProcessExecutor(Executor):
         self._open = False
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._context.end_workers()
-        self._pool.shutdown()
+        # The pool sees only now that they are gone: no future is to be left without an end.
+        wait(list(self._under_way), _GRACE)
 
 
 class _Call(Future[_Result]):

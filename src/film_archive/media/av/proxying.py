@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,12 +45,21 @@ OnFrames = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class ProxyTarget:
-    """One size of proxy: its name in the ladder, even width and height in pixels, bits a second."""
+    """One size of proxy: its name in the ladder, even width and height in pixels, bits a second.
+
+    `key` tells a file of it from one that was made otherwise; the caller's folder tells one original from another.
+    """
 
     size: str
     width: int
     height: int
     bit_rate: int
+    preset: str = "superfast"
+    version: int = 1
+
+    @property
+    def key(self) -> str:
+        return f"{self.size}-{self.width}x{self.height}-{self.bit_rate}-{self.preset}-{self.version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,6 @@ class _Clip:
     sound: tuple[tuple[int, int], ...]
     """(track, channel) of each channel of the proxy's sound."""
     sample_rate: int
-    corrupt: list[int] = field(default_factory=list)
 
 
 def make_proxies(
@@ -83,7 +91,6 @@ def make_proxies(
     targets: Sequence[ProxyTarget],
     folder: Path,
     *,
-    preset: str = "superfast",
     on_frames: OnFrames | None = None,
 ) -> list[MadeProxy]:
     """Make one proxy file a target in `folder`, from one decode of the source.
@@ -95,23 +102,24 @@ def make_proxies(
         raise NotSupported(f"{source.name} has no picture that can be decoded; no proxies were made.")
     sound, sample_rate = proxy_sound(facts)
     clip = _Clip(source, facts, index, facts.frame_rate, sound, sample_rate)
-    finished = {target.size for target in targets if (folder / f"{target.size}.mp4").exists()}
-    missing = [target for target in targets if target.size not in finished]
+    finished = {target for target in targets if (folder / f"{target.key}.mp4").exists()}
+    missing = [target for target in targets if target not in finished]
     ordered = sorted(missing, key=lambda target: target.width * target.height, reverse=True)
     starts = [*range(0, index.frames, PIECE), index.frames]
     for first, end in pairwise(starts):
         paths = [_piece_path(folder, target, first) for target in ordered]
         if paths and not all(path.exists() for path in paths):
-            _make_piece(clip, ordered, paths, first, end, preset, on_frames)
+            _make_piece(clip, ordered, paths, first, end, _corrupt_path(folder, first), on_frames)
         elif on_frames is not None:
             on_frames(end - first)
     made = []
+    corrupt = _corrupt_frames(folder, starts[:-1])
     for target in targets:
         pieces = [_piece_path(folder, target, first) for first in starts[:-1]]
-        path = folder / f"{target.size}.mp4"
-        if target.size not in finished:
+        path = folder / f"{target.key}.mp4"
+        if target not in finished:
             _join(pieces, path)
-        made.append(MadeProxy(target, path, index.frames, len(pieces), tuple(clip.corrupt)))
+        made.append(MadeProxy(target, path, index.frames, len(pieces), corrupt))
     return made
 
 
@@ -133,19 +141,20 @@ def _make_piece(
     paths: Sequence[Path],
     first: int,
     end: int,
-    preset: str,
+    corrupt_path: Path,
     on_frames: OnFrames | None,
 ) -> None:
+    corrupt: list[int] = []
     with ExitStack() as stack:
         outputs = [stack.enter_context(files.AtomicFile(path, replace=True, purpose="piece")) for path in paths]
-        writers = [_open_piece(clip, target, output, first, preset) for target, output in zip(targets, outputs, strict=True)]
+        writers = [_open_piece(clip, target, output, first) for target, output in zip(targets, outputs, strict=True)]
         tracks = []
         for (writer, pictures), target in zip(writers, targets, strict=True):
             stack.enter_context(writer)
             tracks.append((pictures, _add_sound(clip, writer, first, end), target))
         _write_sound(clip, [sound for _, sound, _ in tracks if sound is not None], first, end)
         reformatters = [VideoReformatter() for _ in targets]
-        for number, picture in _pictures(clip, first, end):
+        for number, picture in _pictures(clip, first, end, corrupt):
             scaled = picture
             for (pictures, _, target), reformatter in zip(tracks, reformatters, strict=True):
                 scaled = converted(
@@ -156,18 +165,21 @@ def _make_piece(
                 on_frames(1)
         for writer, _ in writers:
             writer.close()
+        files.remove(corrupt_path)
+        if corrupt:
+            files.write_atomically(corrupt_path, " ".join(map(str, corrupt)).encode())
         for output in outputs:
             output.commit()
 
 
 def _open_piece(
-    clip: _Clip, target: ProxyTarget, output: files.AtomicFile, first: int, preset: str
+    clip: _Clip, target: ProxyTarget, output: files.AtomicFile, first: int
 ) -> tuple[ContainerWriter, VideoTrack]:
     writer = open_fragments(
         output.file, first_frame=first, timecode=clip.facts.start_timecode, reel=clip.facts.reel  # type: ignore[arg-type]
     )
     return writer, writer.add_video(
-        fragment_video(target.width, target.height, clip.rate, target.bit_rate, preset=preset)
+        fragment_video(target.width, target.height, clip.rate, target.bit_rate, preset=target.preset)
     )
 
 
@@ -224,12 +236,22 @@ def _heard(clip: _Clip, track: int, begin: int, stop: int | None) -> Iterator[tu
             return
 
 
-def _pictures(clip: _Clip, first: int, end: int) -> Iterator[tuple[int, av.VideoFrame]]:
+def _corrupt_path(folder: Path, first: int) -> Path:
+    """Where the numbers of a piece's undecodable frames are kept for a later run."""
+    return folder / f"{first:08d}.corrupt"
+
+
+def _corrupt_frames(folder: Path, starts: Sequence[int]) -> tuple[int, ...]:
+    paths = [_corrupt_path(folder, first) for first in starts]
+    return tuple(int(word) for path in paths if path.exists() for word in path.read_text("ascii").split())
+
+
+def _pictures(clip: _Clip, first: int, end: int, corrupt: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
     """Every frame of the piece; one that can't be decoded shows the one before it, or black."""
     last: av.VideoFrame | None = None
     for picture in decode_frames(clip.source, start=first, count=end - first, index=clip.index):
         if picture.corrupt:
-            clip.corrupt.append(picture.number)
+            corrupt.append(picture.number)
         if picture.frame is not None:
             last = picture.frame
         elif last is None:
@@ -255,4 +277,4 @@ def _join(pieces: Sequence[Path], target: Path) -> None:
 
 
 def _piece_path(folder: Path, target: ProxyTarget, first: int) -> Path:
-    return folder / f"{target.size}.{first:08d}.piece"
+    return folder / f"{target.key}.{first:08d}.piece"

@@ -65,13 +65,17 @@ class Clip:
         start = self.require_start()
         return start + int(Fraction(frame) * start.rate / self.rate)
 
-    def read(self, text: str, *, out: bool = False) -> Timecode:
+    def read(self, text: str, *, out: bool = False, notes: list[str] | None = None) -> Timecode:
         """A label as a user writes it for this clip, counted as the clip counts; `;` for a non-drop clip is an error."""
         start = self.require_start()
         parsed = parse_timecode(text, start.rate, start.drop_frame, out=out)
         if parsed.diagnostics and not start.drop_frame and any(sign in text for sign in ";,"):
             plain = text.replace(";", ":").replace(",", ":")
             raise InvalidTimecode(f"{text} is drop-frame timecode, and {self.name} counts non-drop; write {plain}.")
+        if notes is not None:
+            notes.extend(parsed.diagnostics)
+            if start.drop_frame and not any(sign in text for sign in ";,"):
+                notes.append(f"{text.strip()} is read as drop-frame, {parsed.timecode}, as {self.name} counts")
         return parsed.timecode
 
 
