@@ -26,7 +26,7 @@ from film_archive.archive.folder_repair import plan_folder_repair, repair_folder
 from film_archive.archive.journal import MemberJournal
 from film_archive.archive.reader import ZipArchive, is_folder
 from film_archive.archive.salvage import Broken, Chain, FoundManifest
-from film_archive.archive.writer import forget_unfinished
+from film_archive.archive.unfinished import forget_unfinished
 from film_archive.archive.zipformat import Entry
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NotFound, NotSupported

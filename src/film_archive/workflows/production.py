@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from film_archive.archive import folder, layout, writer
+from film_archive.archive import folder, layout, unfinished
+from film_archive.archive.continuing import Writer
 from film_archive.archive.entries import parts_of
 from film_archive.archive.folder import FolderWriter
 from film_archive.archive.reader import open_archive
-from film_archive.archive.writer import Completed, Writer, ZipWriter
+from film_archive.archive.unfinished import Completed
+from film_archive.archive.writer import ZipWriter
 from film_archive.core import copying, files
 from film_archive.core.errors import NotFound, Refused, UsageError
 from film_archive.core.ladder import Rung
@@ -81,7 +83,7 @@ def create_archive(
     begun = time.monotonic()
     if plan is None:
         plan = plan_archive(target, sources, in_place=in_place)
-    completed = folder.take_completed(target) if in_place else writer.take_completed(target)
+    completed = folder.take_completed(target) if in_place else unfinished.take_completed(target)
     if completed is not None and _is_done(completed, target, plan.gathered):
         files.remove_tree(proxy_folder(target))
         return _made_before(completed, plan.gathered, begun)
@@ -114,7 +116,7 @@ def add_to_archive(
         plan = plan_add(target, sources)
     target, gathered = plan.archive, plan.gathered
     in_place = target.is_dir()
-    completed = folder.take_completed(target) if in_place else writer.take_completed(target)
+    completed = folder.take_completed(target) if in_place else unfinished.take_completed(target)
     if completed is not None and _is_done(completed, target, gathered):
         files.remove_tree(proxy_folder(target))
         return _made_before(completed, gathered, begun)
@@ -131,7 +133,7 @@ def abandon_unfinished(target: Path) -> bool:
     """Remove what a killed create or add has left; False where there was nothing."""
     if not target.is_dir():
         target = target.resolve() if target.exists() else target
-        done = writer.take_completed(target) is not None or writer.abandon(target)
+        done = unfinished.take_completed(target) is not None or unfinished.abandon(target)
         pieces = proxy_folder(target)
         done = done or pieces.is_dir()
         files.remove_tree(pieces)
@@ -140,8 +142,8 @@ def abandon_unfinished(target: Path) -> bool:
         return False
     if folder.take_completed(target) is None and (target / layout.WORK).exists():
         listed = (target / layout.MANIFEST).exists()
-        with FolderWriter.add_to(target) if listed else FolderWriter.create(target) as unfinished:
-            unfinished.abandon()
+        with FolderWriter.add_to(target) if listed else FolderWriter.create(target) as begun:
+            begun.abandon()
     return True
 
 
