@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 pytest.importorskip("hypothesis")
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from film_archive.archive import layout
@@ -156,6 +156,8 @@ LINES = st.fixed_dictionaries(
     ["generation", "members", "bytes", "offset", "superseded", "schema_version", "archive_id", "tool"]
 ), ANYTHING, max_size=1))  # fmt: skip
 @settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(lines=[{"path": "a", "role": "original", "size": 0, "offset": 0}], header={})
+@example(lines=[{"path": "a", "role": "original", "size": 0, "offset": 99, "method": 1 << 16}], header={})
 def test_sealed_manifests_of_anybody(
     tmp_path: Path, unsynced: None, lines: list[dict[str, Any]], header: dict[str, Any]
 ) -> None:

@@ -41,8 +41,9 @@ def entry_of(member: Member) -> tuple[Entry, int] | None:
     mtime_ns = member.mtime_ns
     name = (member.path + "/" if folder else member.path).encode("utf-8", "surrogateescape")
     numbers = (member.size, member.packed_size, payload)
-    if not (len(name) <= 0xFFFF and (member.crc32 or 0) <= 0xFFFFFFFF and all(0 <= n < 1 << 63 for n in numbers)):
-        raise Damaged(f"The manifest says of {printable(member.path[:80])} what can't be.")
+    possible = len(name) <= 0xFFFF and 0 <= (member.crc32 or 0) <= 0xFFFFFFFF and 0 <= member.method <= 0xFFFF
+    if not possible or not all(0 <= number < 1 << 63 for number in numbers):
+        raise _impossible(member)
     entry = Entry(
         name=name,
         method=member.method,
@@ -53,7 +54,14 @@ def entry_of(member: Member) -> tuple[Entry, int] | None:
         mtime=(EPOCH_NS if mtime_ns is None else mtime_ns) // 10**9,
         mode=(stat.S_IFDIR if folder else stat.S_IFREG) | (member.mode if member.mode is not None else 0o644),
     )
-    return at_payload(entry, payload), payload
+    entry = at_payload(entry, payload)
+    if entry.header_offset < 0:
+        raise _impossible(member)
+    return entry, payload
+
+
+def _impossible(member: Member) -> Damaged:
+    return Damaged(f"The manifest says of {printable(member.path[:80])} what can't be.")
 
 
 def naming_proxies(members: Callable[[], Iterable[Member]]) -> Iterator[Member]:

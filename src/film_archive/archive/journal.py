@@ -7,6 +7,7 @@ they were read again.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import zlib
@@ -21,25 +22,32 @@ from film_archive.core import files
 from film_archive.core.errors import Refused, from_os_error
 from film_archive.core.source import printable
 
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
+"""What file systems without locks answer (some network shares)."""
+
 
 class MemberJournal:
     """An append-only journal file, locked while it is open."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        with files.explaining(f"write {printable(path)}"):
+            try:
+                self._descriptor = os.open(path, flags | os.O_EXCL, 0o666)
+                fresh = True
+            except FileExistsError:
+                self._descriptor = os.open(path, flags, 0o666)
+                fresh = False
         try:
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
-        except OSError as error:
-            raise from_os_error(error, f"write {printable(path)}") from error
-        try:
-            self._lock()
+            self._lock(fresh)
         except BaseException:
             self.close()
             raise
         self.end = 0
         """Where the next line goes."""
 
-    def _lock(self) -> None:
+    def _lock(self, fresh: bool) -> None:
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -47,7 +55,14 @@ class MemberJournal:
                 f"Another process is writing this archive ({printable(self.path)} is locked); wait for it."
             ) from error
         except OSError as error:
-            raise from_os_error(error, f"lock {printable(self.path)}") from error
+            if error.errno not in _NO_LOCKS:
+                raise from_os_error(error, f"lock {printable(self.path)}") from error
+            if not fresh:
+                raise Refused(
+                    f"{printable(self.path)} is there and can't be locked on this file system: another process writes this "
+                    "archive, or was killed while it did; remove that file if none does."
+                ) from error
+            return  # no locks here; that it is new is enough
         try:
             there = os.path.samestat(os.fstat(self._descriptor), self.path.lstat())
         except FileNotFoundError:
