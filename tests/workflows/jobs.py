@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from film_archive.archive import layout, writer
+from film_archive.archive import draft, layout
 from film_archive.archive.reader import open_archive
 from film_archive.archive.unpack import unpack
 from film_archive.core import files
@@ -98,7 +98,7 @@ def creating(tmp_path: Path, media: Path) -> Job:
 
 @pytest.fixture
 def appending(tmp_path: Path, media: Path, old: bytes, monkeypatch: pytest.MonkeyPatch) -> Job:
-    monkeypatch.setattr(writer, "clone_whole", lambda source, target: False)
+    monkeypatch.setattr(draft, "clone_whole", lambda source, target: False)
     return zip_job(tmp_path / "job", lambda target: add(target, media), old)
 
 

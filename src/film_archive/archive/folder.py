@@ -10,9 +10,9 @@ from typing import Any
 from film_archive.archive import layout
 from film_archive.archive.continuing import OnBytes, Sealed, Writer
 from film_archive.archive.entries import EPOCH_NS
+from film_archive.archive.folder_reader import FolderArchive, read_folder_manifest
 from film_archive.archive.folder_repair import copy_manifest, copy_problem
 from film_archive.archive.journal import MemberJournal
-from film_archive.archive.reader import FolderArchive, read_folder_manifest
 from film_archive.archive.unfinished import Completed, journaled
 from film_archive.core import copying, files
 from film_archive.core.digest import KEY, MultiHasher, digest_source, read_ahead

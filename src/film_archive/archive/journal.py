@@ -74,28 +74,11 @@ class MemberJournal:
 
     def head(self) -> dict[str, Any] | None:
         """What the journal is for: its first line, or None where there is none that holds."""
-        line = next(self.lines(), None)
-        return None if line is None or not isinstance(line[1].get("head"), str) else line[1]
+        return _head(self.lines())
 
     def lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """(position behind the line, record) of each line that holds, from the beginning."""
-        position, rest, offset = 0, b"", 0
-        while True:
-            with files.explaining(f"read {printable(self.path)}"):
-                chunk = os.pread(self._descriptor, 1 << 20, offset)
-            offset += len(chunk)
-            parts = (rest + chunk).split(b"\n")
-            rest = parts.pop()
-            for part in parts:
-                if len(part) < 10 or part[:9] != b"%08x " % zlib.crc32(part[9:]):
-                    return
-                position += len(part) + 1
-                record = from_json(part[9:])
-                if not isinstance(record, dict):
-                    return
-                yield position, record
-            if not chunk:
-                return
+        return _lines(self._descriptor, self.path)
 
     def truncate(self, position: int) -> None:
         """Forget all lines behind a position; the next one is appended there."""
@@ -140,3 +123,43 @@ class MemberJournal:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def peek(path: Path) -> dict[str, Any] | None:
+    """The first line of a journal that another process may be writing; None where there is none. Nothing is locked."""
+    if not path.is_file():
+        return None
+    with files.explaining(f"read {printable(path)}"):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        return _head(_lines(descriptor, path))
+    finally:
+        os.close(descriptor)
+
+
+def _head(lines: Iterator[tuple[int, dict[str, Any]]]) -> dict[str, Any] | None:
+    line = next(lines, None)
+    return None if line is None or not isinstance(line[1].get("head"), str) else line[1]
+
+
+def _lines(descriptor: int, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    position, rest, offset = 0, b"", 0
+    while True:
+        with files.explaining(f"read {printable(path)}"):
+            chunk = os.pread(descriptor, 1 << 20, offset)
+        offset += len(chunk)
+        parts = (rest + chunk).split(b"\n")
+        rest = parts.pop()
+        for part in parts:
+            if len(part) < 10 or part[:9] != b"%08x " % zlib.crc32(part[9:]):
+                return
+            position += len(part) + 1
+            try:
+                record = from_json(part[9:])
+            except ValueError:
+                return
+            if not isinstance(record, dict):
+                return
+            yield position, record
+        if not chunk:
+            return

@@ -16,10 +16,11 @@ from typing import Any
 
 from film_archive.archive import salvage
 from film_archive.archive.continuing import Sealed
-from film_archive.archive.journal import MemberJournal
+from film_archive.archive.journal import MemberJournal, peek
 from film_archive.archive.reader import ZipArchive
+from film_archive.archive.verdict import Kind, Problem
 from film_archive.core import files
-from film_archive.core.errors import Damaged, NotFound, NotSupported
+from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,33 @@ def seal_of(base: ZipArchive) -> str:
 def head_of_add(journal: MemberJournal, base: ZipArchive) -> dict[str, Any] | None:
     """The journal's first line, if it is that of an add to this very generation of this very archive."""
     head = journal.head()
-    if head is None or head.get("seal") != seal_of(base):
-        return None
+    return head if head is not None and is_head_of_add(head, base) else None
+
+
+def is_head_of_add(head: Mapping[str, Any], base: ZipArchive) -> bool:
+    """Whether a journal's first line is that of an add to this very generation of this very archive."""
+    if head.get("seal") != seal_of(base):
+        return False
     starts = {"append": base.directory.end.end, "clone": manifest_region(base).offset}
-    return head if head["head"] in starts and head.get("start") == starts[head["head"]] else None
+    return head["head"] in starts and head.get("start") == starts[head["head"]]
+
+
+def behind_the_end(archive: ZipArchive, found: int) -> Problem:
+    """What the bytes behind a sealed archive's end are, and what to do; `found`: how many problems the archive itself has."""
+    header = archive.require_manifest("be checked")
+    end, count = archive.directory.end.end, archive.directory.trailing
+    head = None
+    with contextlib.suppress(FilmArchiveError):  # what can't be read is as good as none
+        head = peek(files.temporary_name(archive.path.resolve(), "journal"))
+    before = f"generation {header.generation} before them " + ("is whole" if not found else f"has {found} problem{'s' if found > 1 else ''}")
+    what = f"{count} bytes stand behind the archive's end; {before}, and is what this program opens: "
+    if head is not None and is_head_of_add(head, archive):
+        what += "an `add` is under way, or was interrupted; repeat it to continue, or remove them with `create --abandon`"
+        return Problem("end", what, Kind.UNFINISHED)
+    if salvage.is_unfinished_add(archive.file, end):
+        what += "an `add` was interrupted, or they were copied during one; `repair` removes them, the next `add` too"
+        return Problem("end", what, Kind.UNFINISHED)
+    return Problem("end", what + "they may be a newer generation that is damaged; run `repair`")
 
 
 def roll_back(target: Path, work: Path, base: ZipArchive, journal: MemberJournal) -> None:

@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from film_archive.archive import layout, sealing, zipformat
 from film_archive.archive.continuing import OnBytes, Sealed, Writer
-from film_archive.archive.entries import EPOCH_NS, entries_of, entry_of, is_zero
+from film_archive.archive.draft import Draft
+from film_archive.archive.entries import EPOCH_NS, entries_of
 from film_archive.archive.journal import MemberJournal
 from film_archive.archive.reader import ZipArchive
 from film_archive.archive.unfinished import head_of_add, manifest_region, roll_back, seal_of
@@ -27,8 +27,7 @@ from film_archive.core.digest import KEY, MultiHasher, read_ahead
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, Refused
 from film_archive.core.frame_table import FrameFile
 from film_archive.core.manifest import Member, Role, Superseded
-from film_archive.core.reflink import clone_whole
-from film_archive.core.source import ByteSource, FileSource, SliceSource, printable
+from film_archive.core.source import ByteSource, printable
 
 __all__ = ["EPOCH_NS", "OnBytes", "Sealed", "Writer", "ZipWriter"]
 
@@ -39,22 +38,14 @@ class ZipWriter(Writer):
     def __init__(
         self,
         target: Path,
-        work: Path,
         journal: MemberJournal,
-        *,
-        descriptor: int,
-        start: int,
+        draft: Draft,
         base: ZipArchive | None,
-        appending: bool,
         algorithms: Iterable[str] = (),
     ) -> None:
         super().__init__(target, journal, algorithms)
-        self._work = work
-        self._descriptor = descriptor
-        self._start = start
-        self._end = start
+        self._draft = draft
         self._base = base
-        self._appending = appending
 
     @classmethod
     def create(cls, target: Path, *, algorithms: Iterable[str] = ()) -> ZipWriter:
@@ -66,10 +57,7 @@ class ZipWriter(Writer):
             _refuse_existing(target)  # now that nobody else can be about to give it that name
             head = journal.head()
             resuming = head is not None and head["head"] == "create" and work.exists()
-            descriptor = _open_work(work, keep=resuming)
-            writer = cls(
-                target, work, journal, descriptor=descriptor, start=0, base=None, appending=False, algorithms=algorithms
-            )
+            writer = cls(target, journal, Draft.new(work, target, keep=resuming), None, algorithms)
             with writer._closing_on_error():
                 if resuming:
                     writer._start_reusing()
@@ -96,75 +84,19 @@ class ZipWriter(Writer):
                     raise Damaged(
                         f"{base.name} was altered by another program or is damaged; run `repair` before adding to it."
                     )
-                writer = cls._resume_add(target, work, journal, base, algorithms)
-                if writer is None:
+                draft = _draft_of_killed_add(work, journal, base)
+                resuming = draft is not None
+                if draft is None:
                     roll_back(target, work, base, journal)
-                    writer = cls._begin_add(target, work, journal, base, algorithms)
+                    draft = _begin_add(work, journal, base)
+                writer = cls(target, journal, draft, base, algorithms)
+                with writer._closing_on_error():
+                    if resuming:
+                        writer._start_reusing()
             except BaseException:
                 base.close()
                 raise
         return writer
-
-    @classmethod
-    def _resume_add(
-        cls, target: Path, work: Path, journal: MemberJournal, base: ZipArchive, algorithms: Iterable[str]
-    ) -> ZipWriter | None:
-        head = head_of_add(journal, base)
-        if head is None or not (head["head"] == "append" or work.exists()):
-            return None
-        appending = head["head"] == "append"
-        descriptor = _open_append(target) if appending else _open_work(work, keep=True)
-        writer = cls(
-            target,
-            work,
-            journal,
-            descriptor=descriptor,
-            start=head["start"],
-            base=base,
-            appending=appending,
-            algorithms=algorithms,
-        )
-        with writer._closing_on_error():
-            writer._start_reusing()
-        return writer
-
-    @classmethod
-    def _begin_add(
-        cls, target: Path, work: Path, journal: MemberJournal, base: ZipArchive, algorithms: Iterable[str]
-    ) -> ZipWriter:
-        with files.explaining(f"add to {printable(target)}"):
-            descriptor, start = _clone(work, base)
-            cloned = descriptor >= 0
-            if not cloned:
-                start = base.directory.end.end
-                descriptor = _open_append(target)
-            try:
-                journal.truncate(0)
-                journal.append(
-                    {
-                        "head": "clone" if cloned else "append",
-                        "start": start,
-                        "generation": base.require_manifest("be added to").generation,
-                        "seal": seal_of(base),
-                    }
-                )
-                journal.sync()
-            except BaseException:
-                os.close(descriptor)
-                if cloned:
-                    with contextlib.suppress(FilmArchiveError):
-                        files.remove(work)
-                raise
-        return cls(
-            target,
-            work,
-            journal,
-            descriptor=descriptor,
-            start=start,
-            base=base,
-            appending=not cloned,
-            algorithms=algorithms,
-        )
 
     def add(
         self,
@@ -199,10 +131,10 @@ class ZipWriter(Writer):
         name = path.encode("utf-8")
         size = source.size
         aligned = size > 0 and role != Role.STRUCTURE
-        _, payload = zipformat.place(self._end, name, size, size, mtime_ns // 10**9, aligned=aligned)
+        _, payload = zipformat.place(self._draft.end, name, size, size, mtime_ns // 10**9, aligned=aligned)
         layout.check_member_name(path)
-        with self._undoing(path, payload + size):
-            poured = copying.pour(source, self._descriptor, payload, algorithms=self._algorithms, on_bytes=on_bytes)
+        with self._draft.undoing(path, payload + size):
+            poured = copying.pour(source, self._draft.descriptor, payload, algorithms=self._algorithms, on_bytes=on_bytes)
             crc = poured.digests.pop("crc32")
             member = Member.make(
                 path,
@@ -215,8 +147,7 @@ class ZipWriter(Writer):
                 mode=mode,
                 **facts,
             )
-            self._write_header(member)
-        self._end = payload + size
+            self._draft.write_header(member)
         return member
 
     def _put_frame(
@@ -235,33 +166,33 @@ class ZipWriter(Writer):
         if found is not None:
             return found
         name = path.encode("utf-8") + b"/"
-        _, payload = zipformat.place(self._end, name, 0, 0, mtime_ns // 10**9, aligned=False)
+        _, payload = zipformat.place(self._draft.end, name, 0, 0, mtime_ns // 10**9, aligned=False)
         member = Member.make(
             path, Role.FOLDER, 0, offset=payload, crc32="00000000", mtime_ns=mtime_ns, mode=mode, raw_name=raw_name
         )
         layout.check_member_name(path)
-        with self._undoing(path, payload):
-            self._write_header(member)
-        self._end = payload
+        with self._draft.undoing(path, payload):
+            self._draft.write_header(member)
         self._write_line(member, identity)
         return member
 
     def finish(self) -> Sealed:
         self._next_pending()
         self._stop_reusing()
+        draft = self._draft
         with files.explaining(f"finish {printable(self.target)}", needed=lambda: 1, folder=self.target.parent):
             self._sync()
-            _, payload = sealing.manifest_place(self._end)
+            _, payload = sealing.manifest_place(draft.end)
             base = None if self._base is None else self._base.header
             header = self._header(base, payload, self._superseded())
-            entry, payload = sealing.write_manifest(self._descriptor, self._end, self._manifest(header))
+            entry, payload = sealing.write_manifest(draft.descriptor, draft.end, self._manifest(header))
             entries = (placed for member in self._live() for placed in entries_of(member))
-            sealing.write_directory(self._descriptor, entries, entry, payload)
-            if self._base is not None and not self._appending:
-                self._keep_status()
-            files.sync(self._descriptor)
-        if not self._appending:
-            files.rename(self._work, self.target, replace=self._base is not None)
+            sealing.write_directory(draft.descriptor, entries, entry, payload)
+            if self._base is not None and not draft.appends:
+                draft.take_permissions()
+            draft.sync()
+        if not draft.appends:
+            files.rename(draft.path, self.target, replace=self._base is not None)
         self._finished = True
         self._journal.remove()
         self._close()
@@ -269,11 +200,11 @@ class ZipWriter(Writer):
 
     def abandon(self) -> None:
         with files.explaining(f"abandon what is unfinished of {printable(self.target)}"):
-            if self._appending:
-                os.ftruncate(self._descriptor, self._start)
-                files.sync(self._descriptor)
+            if self._draft.appends:
+                self._draft.truncate(self._draft.start)
+                self._draft.sync()
             else:
-                files.remove(self._work)
+                files.remove(self._draft.path)
         self._journal.remove()
         self._finished = True
         self._close()
@@ -290,40 +221,23 @@ class ZipWriter(Writer):
 
     @property
     def _position(self) -> int:
-        return self._end
+        return self._draft.end
 
     @_position.setter
     def _position(self, value: int) -> None:
-        self._end = value
+        self._draft.end = value
 
     def base_members(self) -> Iterator[Member]:
         return iter(()) if self._base is None else self._base.members()
 
     def _truncate(self, position: int) -> None:
-        with files.explaining(f"write {printable(self.target)}"):
-            os.ftruncate(self._descriptor, position)
+        self._draft.truncate(position)
 
     def _sync_data(self) -> None:
-        files.sync(self._descriptor)
+        self._draft.sync()
 
     def _holds(self, member: Member) -> bool:
-        if member.offset is None:
-            return True
-        with FileSource(self.target if self._appending else self._work) as written:
-            if member.offset + member.size > written.size:
-                return False
-            placed = entry_of(member)
-            assert placed is not None
-            entry, payload = placed
-            expected = zipformat.local_header(entry, payload)
-            gap = written.read_at(self._end, entry.header_offset - self._end)
-            if written.read_at(entry.header_offset, len(expected)) != expected or not is_zero(gap):
-                return False
-            hasher = MultiHasher(("crc32", KEY))
-            for block in read_ahead(SliceSource(written, payload, member.size)):
-                hasher.update(block)
-        found = hasher.digests()
-        return int(found["crc32"], 16) == (member.crc32 or 0) and found[KEY] == member.digests.get(KEY, found[KEY])
+        return self._draft.holds(member)
 
     def _refuse_other_work(self) -> None:
         if self._base is None:
@@ -336,30 +250,6 @@ class ZipWriter(Writer):
         """The first member: at byte 0, so that the file begins as a zip, and says what it is."""
         self.add_bytes(layout.FORMAT, layout.FORMAT_TEXT, identity="format 1", role=Role.STRUCTURE)
 
-    def _write_header(self, member: Member) -> None:
-        placed = entry_of(member)
-        assert placed is not None
-        entry, payload = placed
-        header = zipformat.local_header(entry, payload)
-        files.write_at(self._descriptor, header, entry.header_offset)
-
-    @contextlib.contextmanager
-    def _undoing(self, path: str, end: int) -> Iterator[None]:
-        """Whatever goes wrong in the block, no byte of the half member stays; `end` is where it was to end."""
-
-        def needed() -> int:
-            return end - min(end, os.fstat(self._descriptor).st_size)
-
-        try:
-            with files.explaining(
-                f"put {printable(path)} into {printable(self.target)}", needed=needed, folder=self.target.parent
-            ):
-                yield
-        except BaseException:
-            with contextlib.suppress(OSError):  # the next run cuts it off too
-                os.ftruncate(self._descriptor, self._end)
-            raise
-
     def _superseded(self) -> tuple[Superseded, ...]:
         if self._base is None:
             return ()
@@ -368,19 +258,13 @@ class ZipWriter(Writer):
             if member.path in self._dropped:
                 for entry, payload in entries_of(member):
                     regions.append(_region(self._base.file, entry.header_offset, payload + entry.packed_size))
-        if self._appending:
+        if self._draft.appends:
             old = manifest_region(self._base)
-            regions.append(_region(self._base.file, old.offset, self._start))
+            regions.append(_region(self._base.file, old.offset, self._draft.start))
         return tuple(sorted(regions, key=lambda region: region.offset))
 
-    def _keep_status(self) -> None:
-        status = self.target.stat()
-        os.fchmod(self._descriptor, stat.S_IMODE(status.st_mode))
-
     def _close(self) -> None:
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        self._draft.close()
         self._journal.close()
         if self._base is not None:
             self._base.close()
@@ -393,36 +277,37 @@ def _region(source: ByteSource, start: int, end: int) -> Superseded:
     return Superseded(offset=start, length=end - start, xxh128=hasher.digests()[KEY])
 
 
-def _open_work(path: Path, *, keep: bool) -> int:
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | (0 if keep else os.O_TRUNC)
-    with files.explaining(f"write {printable(path)}"):
-        return os.open(path, flags, 0o666)
+def _draft_of_killed_add(work: Path, journal: MemberJournal, base: ZipArchive) -> Draft | None:
+    """What a killed add to this very generation was writing, if it is still there."""
+    head = head_of_add(journal, base)
+    if head is None:
+        return None
+    if head["head"] == "append":
+        return Draft.behind(base.path, head["start"])
+    return Draft.new(work, base.path, keep=True, start=head["start"]) if work.exists() else None
 
 
-def _open_append(path: Path) -> int:
-    with files.explaining(f"write {printable(path)}"):
-        return os.open(path, os.O_RDWR | os.O_CLOEXEC)
-
-
-def _clone(work: Path, base: ZipArchive) -> tuple[int, int]:
-    """(descriptor of a clone that ends before the manifest, where that is), or (-1, 0) where blocks can't be shared."""
-    descriptor = _open_work(work, keep=False)
-    cloned = False
-    try:
-        with FileSource(base.path) as old:
-            cloned = clone_whole(old.fileno(), descriptor)
-        if cloned:
-            start = manifest_region(base).offset
-            os.ftruncate(descriptor, start)
-            return descriptor, start
-    except BaseException:
-        cloned = False
-        raise
-    finally:
-        if not cloned:
-            os.close(descriptor)
-            files.remove(work)
-    return -1, 0
+def _begin_add(work: Path, journal: MemberJournal, base: ZipArchive) -> Draft:
+    with files.explaining(f"add to {printable(base.path)}"):
+        draft = Draft.clone(work, base) or Draft.behind(base.path, base.directory.end.end)
+        try:
+            journal.truncate(0)
+            journal.append(
+                {
+                    "head": "append" if draft.appends else "clone",
+                    "start": draft.start,
+                    "generation": base.require_manifest("be added to").generation,
+                    "seal": seal_of(base),
+                }
+            )
+            journal.sync()
+        except BaseException:
+            draft.close()
+            if not draft.appends:
+                with contextlib.suppress(FilmArchiveError):
+                    files.remove(work)
+            raise
+    return draft
 
 
 def _refuse_existing(target: Path) -> None:
