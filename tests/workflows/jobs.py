@@ -42,11 +42,12 @@ class Job:
         return self.state()
 
     def again(self, expected: object) -> None:
-        """Repeat the command. If it had done all, and only its process was killed, it says that there is nothing to do."""
+        """Repeat the command: it completes the job. Only where all was done, and nothing told of it any more, may it refuse."""
+        done = self.state() == expected
         try:
             self.work()
         except Refused:
-            if self.state() != expected:
+            if not done:
                 raise
 
 

@@ -266,15 +266,21 @@ def take_completed(folder: Path) -> Completed | None:
     if not work.is_dir() or not (folder / layout.MANIFEST).exists():
         return None
     base = FolderArchive(folder)
+    header = base.header
+    sealed = Sealed(folder, header.members, header.bytes, header.generation)
+    with files.explaining(f"look into {printable(work)}"):
+        empty = not any(work.iterdir())
+    if empty:  # killed between the last two steps
+        files.remove_empty_folders(work)
+        return Completed({}, sealed, nameless=True)
     journal = MemberJournal(work / "journal")
     try:
         head = journal.head()
-        if head is not None and head.get("generation") == base.header.generation - 1:
+        if head is not None and head.get("generation") == header.generation - 1:
             identities, members = journaled(journal)
             if members.keys() <= {member.path for member in base.members()}:
                 FolderWriter(folder, journal, base)._remove_work()
-                header = base.header
-                return Completed(identities, Sealed(folder, header.members, header.bytes, header.generation))
+                return Completed(identities, sealed)
     finally:
         journal.remove_if_empty()
     files.remove_empty_folders(work)

@@ -101,6 +101,8 @@ class Completed:
     identities: Mapping[str, str]
     """Member path → what it was made from."""
     sealed: Sealed
+    nameless: bool = False
+    """Whether the journal was gone already, so that what members were made from is not known."""
 
 
 def take_completed(target: Path) -> Completed | None:

@@ -165,11 +165,18 @@ def _of_a_zip(gathered: Gathered) -> Gathered:
 def _is_done(completed: Completed, target: Path, gathered: Gathered) -> bool:
     """Whether a run that was killed when it had finished had the very job that is asked for now."""
     with open_archive(target) as archive:
-        present = {member.path for member in archive.members()}
-    return all(
-        completed.identities.get(entry.member) == entry.identity if entry.kind == Kind.FILE else entry.member in present
-        for entry in gathered.entries
-    )
+        present = {part.path: part for member in archive.members() for part in parts_of(member)}
+
+    def is_done(entry: Found) -> bool:
+        member = present.get(entry.member)
+        if entry.kind != Kind.FILE or member is None:
+            return member is not None
+        listed = (entry.size, entry.mtime_ns) == (member.size, member.mtime_ns)
+        if completed.nameless or (target.is_dir() and _is_below(entry.path, target)):
+            return listed  # a folder's own files that were listed before are no part of the job
+        return completed.identities.get(entry.member) == entry.identity
+
+    return all(map(is_done, gathered.entries))
 
 
 def _made_before(completed: Completed, gathered: Gathered, begun: float) -> Made:
