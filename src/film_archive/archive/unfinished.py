@@ -64,7 +64,8 @@ def behind_the_end(archive: ZipArchive, found: int) -> Problem:
     head = None
     with contextlib.suppress(FilmArchiveError):  # what can't be read is as good as none
         head = peek(files.temporary_name(archive.path.resolve(), "journal"))
-    before = f"generation {header.generation} before them " + ("is whole" if not found else f"has {found} problem{'s' if found > 1 else ''}")
+    state = f"has {found} problem{'s' if found > 1 else ''}" if found else "is whole"
+    before = f"generation {header.generation} before them {state}"
     what = f"{count} bytes stand behind the archive's end; {before}, and is what this program opens: "
     if head is not None and is_head_of_add(head, archive):
         what += "an `add` is under way, or was interrupted; repeat it to continue, or remove them with `create --abandon`"
