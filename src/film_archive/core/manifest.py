@@ -94,7 +94,7 @@ class Member:
     def make(
         cls,
         path: str,
-        role: Role,
+        role: Role | str,
         size: int,
         *,
         digests: Mapping[str, str] | None = None,
@@ -258,7 +258,7 @@ class Member:
     def _frame_member(self, path: str, frame: FrameFile) -> Member:
         return Member.make(
             path,
-            Role(self.role),
+            self.role,
             frame.size,
             offset=frame.offset,
             crc32=f"{frame.crc32:08x}",
