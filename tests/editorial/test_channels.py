@@ -11,10 +11,27 @@ from film_archive.editorial.edl import read_edl
 @pytest.mark.parametrize(
     ("channels", "tracks"),
     [
-        *(("V", "V"), ("v1", "V"), ("V2", "V2"), ("A", "A1"), ("A2", "A2"), ("AA", "A1 A2"), ("B", "V A1"), ("NONE", "")),
+        *(
+            ("V", "V"),
+            ("v1", "V"),
+            ("V2", "V2"),
+            ("A", "A1"),
+            ("A2", "A2"),
+            ("AA", "A1 A2"),
+            ("B", "V A1"),
+            ("NONE", ""),
+        ),
         *(("AA/V", "A1 A2 V"), ("A2/V", "A2 V"), ("A12/V", "A1 A2 V"), ("A34", "A3 A4"), ("VA1", "V A1")),
         ("A1234V", "A1 A2 A3 A4 V"),
-        *(("A12", "A12"), ("A11", "A11"), ("A10", "A10"), ("A24", "A24"), ("A21", "A21"), ("KEY", "KEY"), ("V/X", "V/X")),
+        *(
+            ("A12", "A12"),
+            ("A11", "A11"),
+            ("A10", "A10"),
+            ("A24", "A24"),
+            ("A21", "A21"),
+            ("KEY", "KEY"),
+            ("V/X", "V/X"),
+        ),
     ],
 )
 def test_tracks(channels: str, tracks: str) -> None:

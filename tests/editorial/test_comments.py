@@ -38,7 +38,17 @@ def test_a_comment(text: str, field: str, value: object) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["* FROM CLIP NAME", "* FROM CLIP NAME:", "FROM CLIP NAMES: X", "* ", "* COMMENT:", "AUD", "AUD 3 x", "a | b", "LOCK: X"],
+    [
+        "* FROM CLIP NAME",
+        "* FROM CLIP NAME:",
+        "FROM CLIP NAMES: X",
+        "* ",
+        "* COMMENT:",
+        "AUD",
+        "AUD 3 x",
+        "a | b",
+        "LOCK: X",
+    ],
 )
 def test_what_says_nothing(text: str) -> None:
     assert facts(text) == {}
@@ -69,7 +79,9 @@ def three(text: str) -> tuple[Decimal, Decimal, Decimal]:
     return Decimal(one), Decimal(two), Decimal(last)
 
 
-@pytest.mark.parametrize("sop", ["* ASC_SOP (1.1 1 .9) (0 -0.010 0)(1 1 1e0)", "*ASC_SOP:(1.1,1,.9)(0,-0.010,0) (1, 1, 1e0)"])
+@pytest.mark.parametrize(
+    "sop", ["* ASC_SOP (1.1 1 .9) (0 -0.010 0)(1 1 1e0)", "*ASC_SOP:(1.1,1,.9)(0,-0.010,0) (1, 1, 1e0)"]
+)
 def test_color_decisions_are_exact(sop: str) -> None:
     found = facts(sop, "* ASC_SAT: 0.90")
     expected = ColorDecision(three("1.1 1 .9"), three("0 -0.010 0"), three("1 1 1e0"), Decimal("0.90"))

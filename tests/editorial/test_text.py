@@ -13,7 +13,13 @@ TEXT = "TITLE: Größe\r\n001  A001 V  C  01:00:04:00 01:00:06:12 10:00:00:00 10
 @pytest.mark.parametrize(
     ("encoding", "named"),
     [
-        *(("utf-8", "utf-8"), ("utf-8-sig", "utf-8-sig"), ("utf-16", "utf-16"), ("utf-32", "utf-32"), ("cp1252", "cp1252")),
+        *(
+            ("utf-8", "utf-8"),
+            ("utf-8-sig", "utf-8-sig"),
+            ("utf-16", "utf-16"),
+            ("utf-32", "utf-32"),
+            ("cp1252", "cp1252"),
+        ),
         *(("utf-16-le", "utf-16-le"), ("utf-16-be", "utf-16-be")),
     ],
 )

@@ -19,7 +19,7 @@ _MOST_TRACKS = 24
 
 @lru_cache(maxsize=1024)
 def tracks_of_channels(channels: str) -> tuple[str, ...]:
-    """"V" (or "V2" …) and "A1", "A2", …, in order; a text of no known form is a track of its own name.
+    """ "V" (or "V2" …) and "A1", "A2", …, in order; a text of no known form is a track of its own name.
 
     Digits behind A are a channel each where picture is with them or where they are no track number that anybody uses
     (A12/V and VA12 are A1 and A2, A34 is A3 and A4); alone they are one number (Avid's A12 is track 12).

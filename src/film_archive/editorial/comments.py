@@ -46,7 +46,8 @@ _REEL_REPLACED = re.compile(r"FINAL CUT PRO REEL: *(?P<clip>\S+) +REPLACED +BY: 
 _NUMBERS = re.compile(r"[-+]?(?:\d{1,20}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][-+]?\d{1,2})?", re.ASCII)
 _GROUP = re.compile(r"\(([^()]*)\)")
 _LOCATOR = re.compile(
-    r"(?P<timecode>\d{1,2}[:;]\d{1,2}[:;]\d{1,2}[:;.,]\d{1,3})(?:\s+(?P<color>[A-Za-z]+))?(?:\s+(?P<text>\S.*))?", re.ASCII
+    r"(?P<timecode>\d{1,2}[:;]\d{1,2}[:;]\d{1,2}[:;.,]\d{1,3})(?:\s+(?P<color>[A-Za-z]+))?(?:\s+(?P<text>\S.*))?",
+    re.ASCII,
 )
 _RESOLVE = re.compile(r"\|\s*([CMD]):([^|]*)")
 _AUD = re.compile(r"AUD(?:\s+\d{1,2})+", re.IGNORECASE | re.ASCII)
@@ -74,7 +75,12 @@ def facts_of(comments: Iterable[Line]) -> dict[str, Any]:
         else:
             reels.extend(_reel(bare))
             channels.extend(_audio(bare))
-    for name, found in (("locators", locators), ("markers", markers), ("reel_names", reels), ("audio_channels", channels)):
+    for name, found in (
+        ("locators", locators),
+        ("markers", markers),
+        ("reel_names", reels),
+        ("audio_channels", channels),
+    ):
         if found:
             facts[name] = tuple(found)
     if "asc_sop" in facts or "asc_sat" in facts:

@@ -29,7 +29,6 @@ _FCM = re.compile(r"(?P<non>NON[- ]?)?DROP[- ]?FRAME", re.IGNORECASE)
 _PER_SECOND = re.compile(r"[-+]?\d{1,6}(?:\.\d{0,6})?", re.ASCII)
 
 
-
 def read_edl(text: str | bytes) -> EditList:
     """Read a list. Nothing in it is refused; `diagnostics` tells what could not be read, with line numbers."""
     encoding = None

@@ -152,6 +152,9 @@ class Event:
     from_media_start: bool = False
     """Whether the list may count the source from the media's first frame instead of by its timecode."""
 
+    is_generated: bool = False
+    """Whether the program made the picture (bars, titles) and there is no media."""
+
     @property
     def is_black(self) -> bool:
         return (self.reel or "").strip().upper() in ("BL", "BLACK")
@@ -164,7 +167,7 @@ class Event:
     @property
     def has_media(self) -> bool:
         """Whether it shows frames of a source: black and lines of no length do not."""
-        return not self.is_black and self.source_in != self.source_out
+        return not self.is_black and not self.is_generated and self.source_in != self.source_out
 
     @property
     def clip_name(self) -> str | None:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from film_archive.core.errors import InvalidTimecode, RateUnknown
-from film_archive.core.timecode import FrameRate, RateLike, Timecode, frames_per_day, parse_rate, parse_timecode
+from film_archive.core.timecode import FrameRate, RateLike, Timecode, frames_per_day, parse_timecode
 from film_archive.editorial.channels import tracks_of
+from film_archive.editorial.counting import Counting
 from film_archive.editorial.event import EditList, Event
 
 _FRAME_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
@@ -22,19 +23,6 @@ _FRAME_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 AS_PLAYED = "as_played_at_speed"
 AS_NORMAL = "as_if_normal_speed"
 NEITHER = "neither"
-
-
-@dataclass(frozen=True, slots=True)
-class Counting:
-    """How labels are counted: at a rate, and drop-frame, non-drop or (None) as the list says."""
-
-    rate: FrameRate
-    drop: bool | None = None
-
-    @classmethod
-    def of(cls, rate: RateLike) -> Counting:
-        """Of what a user gives: 25, "23.976", "29.97df", Fraction(30000, 1001)."""
-        return cls(*parse_rate(rate)) if isinstance(rate, str) else cls(FrameRate.of(rate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +75,13 @@ class Resolved:
     problems: tuple[str, ...] = ()
 
     @property
+    def _frames_per_frame(self) -> Fraction:
+        """Source frames for a record frame at normal speed: 1 but where the two sides count at different rates."""
+        if self.source is None or self.record is None or self.source.rate.nominal == self.record.rate.nominal:
+            return Fraction(1)
+        return self.source.rate / self.record.rate
+
+    @property
     def needed(self) -> Span | None:
         """The source frames that playing the event takes, the tail of a transition among them; None where unknown.
 
@@ -96,10 +91,10 @@ class Resolved:
         """
         if self.source is None:
             return None
-        source, ratio = self.source, abs(self.speed)
+        source, ratio = self.source, abs(self.speed) * self._frames_per_frame
         shown = self.tail + (self.record.count if self.record is not None else 0)
         if self.speed == 1 or self.record is None:
-            return replace(source, end=source.end + self.tail)
+            return replace(source, end=source.end + math.ceil(self.tail * ratio))
         if self.speed == 0:
             return replace(source, end=source.first + 1)
         if self.speed > 0:
@@ -107,6 +102,8 @@ class Resolved:
             if self.written != AS_PLAYED:
                 frames = max(frames if self.written == NEITHER else 0, math.ceil(shown * ratio))
             return replace(source, end=source.first + frames)
+        if self.event.source_range is not None:  # an exact format's range is as it is in the media
+            return replace(source, first=max(0, source.first - math.ceil(self.tail * ratio)))
         frames = math.ceil(shown * ratio)
         if self.written == AS_PLAYED and source.count > 1:
             return replace(source, first=max(0, source.first - frames), end=max(source.end, source.first + 2))
@@ -116,7 +113,8 @@ class Resolved:
     def has_media(self) -> bool:
         """Whether frames of a source are shown."""
         needed = self.needed
-        return not self.event.is_black and needed is not None and needed.count > 0
+        shows = not self.event.is_black and not self.event.is_generated
+        return shows and needed is not None and needed.count > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +183,12 @@ def _resolved(event: Event, counting: Counting) -> Resolved:
     speed = Fraction(1) if event.speed is None else event.speed.ratio_at(rate)
     written = None
     if event.speed is not None and source is not None and record is not None:
-        written = _written(source.count, record.count, speed, rate)
+        exact = event.source_range is not None
+        written = AS_PLAYED if exact else _written(source.count, record.count, speed, rate)
         if written == NEITHER and speed > 0:
             needs = f"{math.ceil(record.count * speed)} frames"
             problems.append(f"source {source.count} f fits neither normal speed nor {float(speed):.4g} times ({needs})")
-    elif source is not None and record is not None and source.count != record.count and source.rate == record.rate:
+    elif source is not None and record is not None and event.source_range is None and source.count != record.count:
         problems.append(f"source {source.count} f != record {record.count} f without M2")
     return Resolved(event, source, record, speed, written, problems=tuple(problems))
 

@@ -72,3 +72,9 @@ def lines(text: str) -> list[Line]:
         if line:
             found.append(Line(number, line))
     return found
+
+
+def table_lines(text: str) -> list[Line]:
+    """As `lines`, with the blanks around a line kept: in a table between tabs they are empty cells."""
+    numbered = enumerate(_LINE_END.split(text), 1)
+    return [Line(number, line.strip("\0\x1a")) for number, line in numbered if line.strip(PADDING)]
