@@ -100,7 +100,7 @@ def test_speeds() -> None:
     assert [event.source_range and (event.source_range.start, event.source_range.frames) for event in edits] == [
         (100, 48),
         (100, 12),
-        (77, 24),
+        (100, 24),
         (100, 9),
         (100, 1),
     ]

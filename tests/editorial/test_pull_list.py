@@ -98,6 +98,17 @@ def test_a_stray_quote_takes_one_line_only() -> None:
     assert [event.from_clip_name for event in edits] == ['5" lens', "B"]
 
 
+def test_quoted_cells_run_over_lines() -> None:
+    text = 'in,out,clip,notes\n01:00:00:00,01:00:01:00,"a\n\nb ""c""",x\n01:00:02:00,01:00:03:00,"d","e\nf"\n'
+    edits = read_pull_list(text)
+    assert [(event.line, event.from_clip_name) for event in edits] == [(2, 'a\n\nb "c"'), (5, "d")]
+
+
+def test_quotes_that_are_never_closed_take_no_time() -> None:
+    text = "in,out,clip\n" + 'a","\n' * 100_000
+    assert len(read_pull_list(text).diagnostics) == 100_000
+
+
 def test_headers() -> None:
     assert plain(" Source_File-Name. ") == "source file name"
     names = [name for row in NAMES.values() for name in row]

@@ -25,6 +25,7 @@ from film_archive.editorial.placing import Crossing, Placed, numbered
 
 _DEEPEST = 64
 _PATTERN = re.compile(r"%0\d{1,2}d", re.ASCII)
+_FASTEST = 100_000
 _SOUND = 1000
 """From which rate on a time counts samples and not frames."""
 
@@ -119,6 +120,16 @@ class _Place:
         return self.origin + (own - self.zero) / self.scale
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """Record seconds: where an item begins and ends, and what of that is seen."""
+
+    begin: Fraction
+    end: Fraction
+    low: Fraction
+    high: Fraction
+
+
 @dataclass(slots=True)
 class _Reading:
     rate: FrameRate | None = None
@@ -175,7 +186,8 @@ class _Reading:
             zero = trimmed.start.seconds if trimmed is not None else Fraction(0)
             self._children(item, _Place(begin, zero, scale, low, high), track, depth)
         else:
-            self._clip(item, trimmed, begin, low, high, place.scale * speed, track or "V1")
+            seen = _Seen(begin, place.record(at + length), low, high)
+            self._clip(item, trimmed or _available(item), seen, place.scale * speed, track or "V1")
 
     def _children(self, item: dict[str, Any], place: _Place, track: str | None, depth: int) -> None:
         parallel = schema_of(item) == "Stack"
@@ -228,8 +240,8 @@ class _Reading:
                 return Fraction(0)
             if schema == "LinearTimeWarp":
                 scalar = _number(effect.get("time_scalar"))
-                if scalar is None:
-                    self.odd.append(f"{_called(item)} has a time warp without a scalar; it is passed over")
+                if scalar is None or abs(scalar) > _FASTEST:
+                    self.odd.append(f"{_called(item)} has a time warp without a possible scalar; it is passed over")
                 else:
                     speed *= scalar
             elif schema == "TimeEffect":
@@ -241,15 +253,13 @@ class _Reading:
     def _clip(
         self,
         item: dict[str, Any],
-        trimmed: _Range | None,
-        begin: Fraction,
-        low: Fraction,
-        high: Fraction,
+        shown: _Range | None,
+        seen: _Seen,
         speed: Fraction,
         track: str,
     ) -> None:
+        """A clip; backwards, its source range is taken as it lies in the media, and played from its end."""
         available = _available(item)
-        shown = trimmed or available
         if shown is None:
             self.odd.append(f"{_called(item)} has no range; it is left out")
             return
@@ -257,6 +267,8 @@ class _Reading:
         source = shown.start.value
         if available is not None and available.start.rate.nominal != rate.nominal and available.start.rate < _SOUND:
             source, rate = source * available.start.rate / rate, available.start.rate
+        if speed < 0:
+            source += (seen.end - seen.begin) * -speed * rate - 1
         references, generated = _references(item)
         from_start = available is None or available.start.value == 0
         facts = _facts(item, references)
@@ -269,9 +281,9 @@ class _Reading:
                 else track
                 if track.startswith("V")
                 else "A" + track[1:].removeprefix("1"),
-                start=low,
-                length=high - low,
-                source=source + (low - begin) * speed * rate,
+                start=seen.low,
+                length=seen.high - seen.low,
+                source=source + (seen.low - seen.begin) * speed * rate,
                 rate=rate,
                 drop=drops(rate),
                 speed=speed,

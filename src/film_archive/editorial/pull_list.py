@@ -14,7 +14,7 @@ from film_archive.editorial.columns import field_columns
 from film_archive.editorial.counting import Counting
 from film_archive.editorial.event import Diagnostic, EditList, Event
 from film_archive.editorial.rows import UnreadRow, event_of
-from film_archive.editorial.text import PADDING, decode, table_lines
+from film_archive.editorial.text import PADDING, all_lines, decode, table_lines
 
 _DELIMITERS = (",", ";", "\t", "|")
 _HEADER_WITHIN = 20
@@ -65,29 +65,45 @@ def _header(text: str) -> tuple[int, str, dict[str, int]] | None:
 def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
     """(first line, cells) of each row that is not blank; a text instead of cells says why there are none.
 
-    Quoted cells may run over lines, which are all the row's.
+    Quoted cells may run over lines. A quote that is never closed is taken as a sign like any other.
     """
-    numbered = table_lines(text)
+    numbered = all_lines(text)
     place = 0
+    endless = False
     while place < len(numbered):
-        line = numbered[place]
-        taken = [line.text]
-        while '"' in line.text and _open(taken) and place + len(taken) < len(numbered) and len(taken) < 50:
-            taken.append(numbered[place + len(taken)].text)
-        if _open(taken):
-            taken = taken[:1]  # a stray quote; the line is taken by itself
-            cells: list[str] | str = [cell.strip(' "') for cell in line.text.split(delimiter)]
+        first, taken = numbered[place], 1
+        place += 1
+        if not first.text.strip(PADDING):
+            continue
+        inside = _inside(first.text, delimiter, False)
+        while inside and not endless and place < len(numbered):
+            inside = _inside(numbered[place].text, delimiter, True)
+            place, taken = place + 1, taken + 1
+        if inside:  # to the end; so it is for every later line that leaves a quote open
+            endless = True
+            place = place - taken + 1
+            yield first.number, [cell.strip(' "') for cell in first.text.split(delimiter)]
+            continue
+        row = "\n".join(line.text for line in numbered[place - taken : place])
+        try:
+            yield first.number, next(csv.reader([row], delimiter=delimiter), [])
+        except csv.Error as error:
+            yield first.number, str(error)
+
+
+def _inside(line: str, delimiter: str, inside: bool) -> bool:
+    """Whether a line ends within a quoted cell. A quote opens at a cell's beginning only; doubled, it is a sign."""
+    parts = line.split('"')
+    place = 0
+    while place < len(parts) - 1:
+        if not inside:
+            inside = parts[place].endswith(delimiter) or (place == 0 and not parts[0].strip())
+        elif parts[place + 1] == "" and place + 1 < len(parts) - 1:
+            place += 1
         else:
-            try:
-                cells = next(csv.reader(["\n".join(taken)], delimiter=delimiter), [])
-            except csv.Error as error:
-                cells = str(error)
-        yield line.number, cells
-        place += len(taken)
-
-
-def _open(taken: list[str]) -> bool:
-    return sum(text.count('"') for text in taken) % 2 == 1
+            inside = False
+        place += 1
+    return inside
 
 
 class _Reading:

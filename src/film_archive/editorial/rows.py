@@ -15,7 +15,9 @@ from film_archive.editorial.text import Line
 
 _LABEL = re.compile(r"\d{1,2}[:;]\d{1,2}[:;]\d{1,2}[:;.,]\d{1,3}", re.ASCII)
 _FRAMES = re.compile(r"\d{1,9}", re.ASCII)
-_SPEED = re.compile(r"([-+]?(?:\d{1,6}(?:\.\d{0,9})?|\.\d{1,9}))\s*(%?)", re.ASCII)
+_TRANSITION = re.compile(r"C|D|W\d{1,3}|K[BO]?", re.IGNORECASE | re.ASCII)
+_SPEED = re.compile(r"([-+]?(?:\d{1,20}(?:\.\d{0,20}|/0{0,9}[1-9]\d{0,19})?|\.\d{1,9}))\s*(%?)", re.ASCII)
+_FASTEST = 100_000
 
 
 class UnreadRow(Exception):
@@ -45,7 +47,10 @@ def event_of(cells: Mapping[str, str], line: int, position: int, counting: Count
         source_out=end,
         record_in=record[0] if record[1] is not None else None,
         record_out=record[1],
+        transition=_transition(cells.get("transition")),
+        transition_duration=_duration(cells.get("transition_duration")),
         speed=_speed(cells.get("speed")),
+        to_clip_name=cells.get("to_clip"),
         from_clip_name=cells.get("clip"),
         source_file=cells.get("file"),
         asc_sop=sop,
@@ -75,14 +80,32 @@ def _rate(text: str | None) -> FrameRate | None:
 
 
 def _speed(text: str | None) -> Speed | None:
-    """ "50%", "0.5", "-100 %"; 1 and 100% are no motion effect."""
+    """Of "50%", "0.5", "1/3", "-100 %"; 1 and 100% are no motion effect."""
     if text is None:
         return None
     match = _SPEED.fullmatch(text)
     if match is None:
         raise UnreadRow(f"its speed {text[:40]!r} is neither a ratio nor per cent")
     ratio = Fraction(match[1]) / (100 if match[2] else 1)
+    if abs(ratio) > _FASTEST:
+        raise UnreadRow(f"its speed {text[:40]!r} is beyond {_FASTEST}")
     return None if ratio == 1 else Speed(ratio=ratio)
+
+
+def _transition(text: str | None) -> str:
+    if text is None:
+        return "C"
+    if _TRANSITION.fullmatch(text) is None:
+        raise UnreadRow(f"its transition {text[:40]!r} is neither C, D, W001 … nor a key")
+    return text.upper()
+
+
+def _duration(text: str | None) -> int:
+    if text is None:
+        return 0
+    if _FRAMES.fullmatch(text) is None:
+        raise UnreadRow(f"its transition duration {text[:40]!r} is no number of frames")
+    return int(text)
 
 
 def _end_of(first: str, duration: str | None, rate: FrameRate | None, drop: bool | None) -> str:

@@ -74,7 +74,11 @@ def lines(text: str) -> list[Line]:
     return found
 
 
+def all_lines(text: str) -> list[Line]:
+    """Every line as it is, but for NUL and ^Z at its ends."""
+    return [Line(number, line.strip("\0\x1a")) for number, line in enumerate(_LINE_END.split(text), 1)]
+
+
 def table_lines(text: str) -> list[Line]:
     """As `lines`, with the blanks around a line kept: in a table between tabs they are empty cells."""
-    numbered = enumerate(_LINE_END.split(text), 1)
-    return [Line(number, line.strip("\0\x1a")) for number, line in numbered if line.strip(PADDING)]
+    return [line for line in all_lines(text) if line.text.strip(PADDING)]
