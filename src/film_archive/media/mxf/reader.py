@@ -12,11 +12,11 @@ from film_archive.core.facts import AudioFacts, ColorFacts, MediaFacts
 from film_archive.core.frame_index import AudioIndex, FrameIndex, Longs
 from film_archive.core.source import ByteSource
 from film_archive.core.timecode import FrameRate
+from film_archive.media.bitstream.frame_header import HEAD, read_frame_header
 from film_archive.media.mxf.container import containers
 from film_archive.media.mxf.describing import Picture, describe_picture, describe_sound
 from film_archive.media.mxf.elements import NO_ELEMENTS, Elements
 from film_archive.media.mxf.essence import Stream, read_stream
-from film_archive.media.mxf.frame_header import HEAD, read_frame_header
 from film_archive.media.mxf.index_tables import Segment, read_segments
 from film_archive.media.mxf.klv import LONGEST_RUN_IN, KlvReader, run_in
 from film_archive.media.mxf.labels import PICTURE, SOUND, is_encrypted_container, pattern_name, picture_codec
