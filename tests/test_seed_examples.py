@@ -69,7 +69,7 @@ NOT_HERE: dict[str, str] = {
 """Blocks that never run on this machine; that they can be parsed is all that is looked at."""
 
 NIGHTLY = ("film_archive:1",)
-"""What takes long and is nearly what `ded_io:6` does too: an environment of its own, and an installation into it."""
+"""What takes long, with uv a network too, and is nearly what `ded_io:6` does: an installation into an environment of its own."""
 
 SHOWN: dict[str, str] = {
     "ded_io:1": "a picture",
@@ -88,8 +88,7 @@ INSTEAD: dict[str, str] = {
     r"git clone .*": ":",
     r"cd ded-io": ":",
     r"brew .*": ":",
-    r"uv venv": "python -m venv .venv",  # that of uv needs its packages from an index
-    r"uv pip install -e \.": ":",
+    **({} if shutil.which("uv") else {r"uv venv": "python -m venv .venv", r"uv pip install -e \.": ":"}),
     **({} if shutil.which("ffmpeg") else {r"which ffmpeg": ":"}),
     **({} if importlib.util.find_spec("pytest_cov") else {r"pytest --cov.*": ":"}),
 }

@@ -17,6 +17,7 @@ import pytest
 from film_archive.archive.check import check_archive
 from film_archive.archive.reader import open_archive
 from film_archive.archive.repair import repair_archive
+from film_archive.archive.unpack import unpack
 from film_archive.bundles.policy import MediaReferencePolicy
 from film_archive.core.errors import Damaged, NotFound, Refused, UsageError
 from film_archive.core.manifest import Member, Role
@@ -164,6 +165,10 @@ def test_released_otio_reads_it_also_after_an_add(tmp_path: Path, footage: Path)
     assert_media_follow(target, expected, tmp_path / "again", contained)
     assert check(target).ok
     assert summary(target).clips == 4
+    with open_archive(target) as archive:  # unpacked it is an .otiod
+        unpack(archive, tmp_path / "unpacked.otiod")
+    unpacked = otio.adapters.read_from_file(str(tmp_path / "unpacked.otiod"))
+    assert unpacked.is_equivalent_to(otio.adapters.read_from_file(str(target)))
     output = tmp_path / "frames.mov"
     extract(f"{target}::media/shot one.mov", output, in_point=str(spec.timecode(1)), out_point=str(spec.timecode(3)))
     assert codes_of(output) == [spec.code(1), spec.code(2)]
