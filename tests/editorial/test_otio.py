@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from film_archive.core.errors import Damaged
-from film_archive.editorial.otio import DEEPEST, Missing, Relinked, read_document
+from film_archive.editorial.otio import Missing, Relinked, read_document
+from film_archive.editorial.otio_scan import DEEPEST
 from tests.shared import shared
 
 RationalTime, TimeRange = otio.opentime.RationalTime, otio.opentime.TimeRange
@@ -247,6 +248,9 @@ def images(values: str) -> bytes:
         GOOD + b"{}",
         GOOD.replace(b"}", b"]", 1),
         GOOD.replace(b":", b"", 1),
+        GOOD.replace(b"A001", b"A\\001", 1),
+        GOOD.replace(b"A001", b"A\\u00g1", 1),
+        GOOD.replace(b"A001", b"A\t001", 1),
         GOOD.replace(b",", b",,", 1),
         GOOD.replace(b"86400.0", b"0x10", 1),
         GOOD.replace(b"86400.0", b"086400.0", 1),

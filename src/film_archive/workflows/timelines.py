@@ -9,7 +9,6 @@ is, only as far as the timeline references it.
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,12 +17,12 @@ from typing import Any
 
 from film_archive.archive import layout
 from film_archive.bundles.policy import MediaReferencePolicy
-from film_archive.bundles.urls import MEDIA, Reading, decoded, is_read_differently, media_url, place_of, readings
+from film_archive.bundles.references import Lookup, Meaning
+from film_archive.bundles.urls import MEDIA, is_read_differently, media_url
 from film_archive.core.errors import NotFound, Refused, from_os_error
 from film_archive.core.manifest import Role
 from film_archive.core.source import FileSource, kind_of, printable
-from film_archive.editorial.otio import Document, MediaReference, Missing, Relinked, read_document
-from film_archive.media.clips import find_clips
+from film_archive.editorial.otio import Document, Missing, Relinked, read_document
 from film_archive.workflows.filling import Enclosure
 from film_archive.workflows.gathering import Found, FoundSequence, Gathered, Kind, gather, grouped, refuse_clashes
 
@@ -32,7 +31,6 @@ VERSION_TEXT = b"1.0.0"
 _LARGEST = (2 << 30) - 1
 """Bytes of a document; OTIO's next release reads no larger ones out of a bundle."""
 _LISTED = 20
-_ABSENT = "it is not there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +95,7 @@ def join_timeline(cut: Cut, gathered: Gathered, *, leave_out: Iterable[Path] = (
     """
     data, status = _read(cut.path)
     document = read_document(data, printable(cut.path))
-    lookup = _Lookup(cut)
-    meanings = [_meaning(reference, cut.policy, lookup) for reference in document.references]
+    meanings = list(_meanings(cut, document))
     missing = tuple((each.reference.url, each.problem) for each in meanings if each.problem is not None)
     if missing and cut.policy is MediaReferencePolicy.ERROR_IF_NOT_FILE:
         raise _not_there(cut, [each for each in meanings if each.problem is not None])
@@ -142,141 +139,16 @@ def _enclosures(
     yield Enclosure(kept, data, Role.TIMELINE, status.st_mtime_ns, raw_name=None if raw is None else raw.hex())
 
 
-# What references mean
+def _meanings(cut: Cut, document: Document) -> Iterator[Meaning]:
+    lookup = Lookup((Path(), cut.path.parent) if cut.base is None else (cut.base,))
+    for reference in document.references:
+        if cut.policy is MediaReferencePolicy.ALL_MISSING:
+            yield Meaning(reference, problem=f"{cut.policy} policy")
+        else:
+            yield lookup.meaning(reference)
 
 
-@dataclass(frozen=True, slots=True)
-class _Meaning:
-    """What a reference leads to."""
-
-    reference: MediaReference
-    paths: tuple[Path, ...] = ()
-    """All files that it means, of a sequence in order."""
-    around: tuple[str, str] | None = None
-    """Of a sequence: what stands before and behind the numbers in the names of its files."""
-    problem: str | None = None
-    """Why it leads to none."""
-
-
-def _meaning(reference: MediaReference, policy: MediaReferencePolicy, lookup: _Lookup) -> _Meaning:
-    if policy is MediaReferencePolicy.ALL_MISSING:
-        return _Meaning(reference, problem=f"{policy} policy")
-    if reference.sequence is None:
-        found = lookup.file(reference.url)
-        if isinstance(found, str):
-            return _Meaning(reference, problem=found)
-        return _Meaning(reference, lookup.clip(found))
-    return lookup.images(reference)
-
-
-class _Lookup:
-    """Finds the files of URLs; each URL is looked for once."""
-
-    def __init__(self, cut: Cut) -> None:
-        self._bases = (Path(), cut.path.parent) if cut.base is None else (cut.base,)
-        self._files: dict[str, Path | str] = {}
-        self._parts: dict[Path, dict[str, tuple[Path, ...]]] = {}
-        self._listings: dict[Path, list[str]] = {}
-
-    def file(self, url: str) -> Path | str:
-        """The file that a URL means, or why there is none."""
-        found = self._files.get(url)
-        if found is None:
-            found = self._files[url] = self._file(url)
-        return found
-
-    def _file(self, url: str) -> Path | str:
-        if not url:
-            return "it names no file"
-        meant = readings(url)
-        if not meant:
-            return "it is not the URL of a file"
-        problems = []
-        for reading in meant:
-            found = self._at(reading)
-            if isinstance(found, Path):
-                return found
-            problems.append(found)
-        return problems[0]
-
-    def _at(self, reading: Reading) -> Path | str:
-        problem = _ABSENT
-        for place in place_of(reading.path, self._bases):
-            kind = _problem(place)
-            if kind is None:
-                return place
-            problem = problem if kind == _ABSENT else kind
-        return problem
-
-    def clip(self, path: Path) -> tuple[Path, ...]:
-        """A file and, where it is a part of a spanned recording, the other parts."""
-        if path.suffix.lower() != ".r3d":
-            return (path,)
-        folder = path.parent
-        if folder not in self._parts:
-            clips = find_clips(self._names(folder)).clips
-            self._parts[folder] = {part: tuple(folder / each for each in clip.parts) for clip in clips for part in clip.parts}
-        parts = self._parts[folder].get(path.name, (path,))
-        return (path, *(part for part in parts if part != path))
-
-    def images(self, reference: MediaReference) -> _Meaning:
-        """The images of a sequence that are there, if they may be used."""
-        named = reference.sequence
-        assert named is not None
-        meant = readings(reference.url_of(named.start))
-        for reading in meant:
-            for place in place_of(reading.path, self._bases):
-                for suffix in (decoded(named.suffix), named.suffix, ""):
-                    if place.name.endswith(named.digits(named.start) + suffix):
-                        found = self._images(reference, place, suffix)
-                        if found is not None:
-                            return found
-        return _Meaning(reference, problem="none of its images is there" if meant else "it is not the URL of a file")
-
-    def _images(self, reference: MediaReference, first: Path, suffix: str) -> _Meaning | None:
-        """Those beside the first one; None where there are none."""
-        named = reference.sequence
-        assert named is not None
-        prefix = first.name[: len(first.name) - len(named.digits(named.start) + suffix)]
-        pattern = re.compile(f"{re.escape(prefix)}(-?[0-9]{{1,18}}){re.escape(suffix)}", re.DOTALL)
-        there = (match[1] for match in map(pattern.fullmatch, self._names(first.parent)) if match is not None)
-        numbers = sorted(number for text in there if named.digits(number := int(text)) == text)
-        wanted = named.numbers()
-        if wanted is not None:
-            numbers = [number for number in numbers if number in wanted]
-        paths = {number: first.parent / f"{prefix}{named.digits(number)}{suffix}" for number in numbers}
-        paths = {number: path for number, path in paths.items() if _problem(path) is None}
-        if not paths:
-            return None
-        if wanted is not None and len(paths) < len(wanted) and not named.tolerates_holes:
-            hole = next(number for number in wanted if number not in paths)
-            what = f"{len(wanted) - len(paths)} of its {len(wanted)} images are not there, number {hole} is the first"
-            return _Meaning(reference, problem=what)
-        if layout.member_name(prefix + suffix)[1] is not None:
-            return _Meaning(reference, problem="its images have names that are not UTF-8, which a timeline can't hold")
-        return _Meaning(reference, tuple(paths.values()), (prefix, suffix))
-
-    def _names(self, folder: Path) -> list[str]:
-        if folder not in self._listings:
-            try:
-                self._listings[folder] = [each.name for each in folder.iterdir()]
-            except (OSError, ValueError):  # then no image is there, and that is what is said
-                self._listings[folder] = []
-        return self._listings[folder]
-
-
-def _problem(place: Path) -> str | None:
-    """Why there is no file at a place; None where there is one."""
-    try:
-        mode = place.stat().st_mode
-    except (OSError, ValueError) as error:  # ValueError: a NUL, or half a surrogate pair
-        if isinstance(error, PermissionError):
-            return "this user may not look at it"
-        return _ABSENT
-    return None if stat.S_ISREG(mode) else f"it is {kind_of(mode)}"
-
-
-def _not_there(cut: Cut, lost: Sequence[_Meaning]) -> NotFound:
+def _not_there(cut: Cut, lost: Sequence[Meaning]) -> NotFound:
     said = dict.fromkeys(
         f"{printable(each.reference.url) or 'a reference without URL'}"
         f"{f' (of {printable(each.reference.clip)})' if each.reference.clip else ''}: {each.problem}"
@@ -390,7 +262,7 @@ def _refuse_reserved(entries: Iterable[Found]) -> None:
             )
 
 
-def _change(meaning: _Meaning, media: _Media) -> Relinked | Missing:
+def _change(meaning: Meaning, media: _Media) -> Relinked | Missing:
     if meaning.problem is not None:
         return Missing(meaning.problem)
     if meaning.around is None:
