@@ -25,7 +25,13 @@ class Served:
         """`implementation`: which of uvicorn's, with zero copy; None is uvicorn as it is."""
         protocol = "auto" if implementation is None else zerocopy.protocol_over(implementation)
         self.config = uvicorn.Config(
-            create_app([root], **more), loop="asyncio", http=protocol, ws="none", log_config=None, access_log=False
+            create_app([root], **more),
+            loop="asyncio",
+            http=protocol,
+            ws="none",
+            proxy_headers=False,
+            log_config=None,
+            access_log=False,
         )
         self.server = uvicorn.Server(self.config)
         self.socket = socket.socket()

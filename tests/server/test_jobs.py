@@ -56,7 +56,7 @@ class Gate:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.reached, self.open = threading.Event(), threading.Event()
-        real = jobs_module.cut_to_file
+        real = jobs_module.write_cut
 
         def held(cut: Any, target: Path, *, on_bytes: Any) -> None:
             self.reached.set()
@@ -64,7 +64,7 @@ class Gate:
             on_bytes(1000)
             real(cut, target, on_bytes=on_bytes)
 
-        monkeypatch.setattr(jobs_module, "cut_to_file", held)
+        monkeypatch.setattr(jobs_module, "write_cut", held)
 
 
 def test_over_http_from_start_to_file(production: Production, tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_fault_of_the_disk_is_told(production: Production, jobs: Jobs, monkeyp
     def full(*given: Any, **named: Any) -> None:
         raise StorageError(f"Could not write {production.root}/x: no space.")
 
-    monkeypatch.setattr(jobs_module, "cut_to_file", full)
+    monkeypatch.setattr(jobs_module, "write_cut", full)
     job = ended(jobs, jobs.start(EVERYTHING, clip(production), ORDER))
     assert job.state is JobState.FAILED
     assert job.error is not None

@@ -1,4 +1,4 @@
-"""`/media/…?in=…&out=…&handles=…`: a part of a clip by source timecode, as a QuickTime file to download."""
+"""`/media/…?in=…&out=…&handles=…`: a part of a clip by source timecode, as a file to download."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import UsageError
 from film_archive.server.holdings import Holdings, Media
 from film_archive.streaming.ranges import EntityTag, Representation
+from film_archive.streaming.representation import media_type
 from film_archive.workflows.cuts import Cut, CutRequest, open_cut
 
 MOST_HANDLES = 100_000
@@ -50,20 +51,20 @@ def cut_of(holdings: Holdings, path: str, query: bytes) -> ServedCut | None:
         return None
     clip = holdings.clip(path)
     cut = open_cut(clip.media.source, clip.frame_index(), clip.facts, request)
+    made, name = cut.to_bytes().source, cut_name(path, cut)
     content = Representation(
-        size=cut.source.size,
-        etag=_tag(clip.media.content, cut),
+        size=made.size,
+        etag=_tag(clip.media.content, cut, made.size),
         last_modified=clip.media.content.last_modified,
-        content_type="video/quicktime",
+        content_type=media_type(name),
     )
-    media = Media(cut.source, content, clip.media.place, clip.media.status)
-    return ServedCut(media, disposition(cut_name(path, cut)))
+    return ServedCut(Media(made, content, clip.media.place, clip.media.status), disposition(name))
 
 
 def cut_name(path: str, cut: Cut) -> str:
     """What to call a cut: the clip's name and its first frame's timecode."""
     stem = path.rpartition("/")[2].rpartition(".")[0] or "clip"
-    return f"{stem}_{str(cut.start).replace(':', '').replace(';', '')}_{cut.selection.frames.count}f.mov"
+    return f"{stem}_{str(cut.start).replace(':', '').replace(';', '')}_{cut.selection.frames.count}f{cut.suffix}"
 
 
 def disposition(name: str) -> str:
@@ -72,11 +73,11 @@ def disposition(name: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
-def _tag(content: Representation, cut: Cut) -> EntityTag | None:
+def _tag(content: Representation, cut: Cut, size: int) -> EntityTag | None:
     """Follows from the clip's own tag, the frames and the version that lays the cut out: the same again, the same tag."""
     if content.etag is None:
         return None
     frames = cut.selection.frames
     hasher = MultiHasher()
-    hasher.update(f"{content.etag} {frames.first} {frames.end} {cut.source.size} {cut.start} {__version__}".encode())
+    hasher.update(f"{content.etag} {frames.first} {frames.end} {size} {cut.start} {__version__}".encode())
     return EntityTag(hasher.digests()[KEY])

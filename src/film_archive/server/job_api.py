@@ -20,6 +20,7 @@ from film_archive.server.jobs import Jobs
 from film_archive.server.sending import ACCESS, request_fields, send_reply
 from film_archive.streaming.ranges import EntityTag, Representation
 from film_archive.streaming.reply import reply_to
+from film_archive.streaming.representation import media_type
 from film_archive.workflows.cuts import CutRequest
 
 _FAILURES: dict[int | str, dict[str, object]] = {
@@ -59,7 +60,7 @@ class FileResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         modified = int(self._source.status.st_mtime)
         content = Representation(
-            size=self._source.size, etag=EntityTag(self._tag), last_modified=modified, content_type="video/quicktime"
+            size=self._source.size, etag=EntityTag(self._tag), last_modified=modified, content_type=media_type(self._name)
         )
         reply = reply_to(request_fields(scope), content, now=time.time(), boundary=secrets.token_hex(16))
         fields = (("content-disposition", disposition(self._name)),)
@@ -104,7 +105,10 @@ def job_router(jobs: Jobs) -> APIRouter:
         "/{job}/file",
         response_class=Response,
         responses={
-            200: {"description": "The cut, a QuickTime file.", "content": {"video/quicktime": {}}},
+            200: {
+                "description": "The cut, in the clip's own format where that can be cut.",
+                "content": {"video/quicktime": {}, "application/mxf": {}, "audio/wav": {}},
+            },
             206: {"description": "A part of it."},
             304: {"description": "It is what the client has."},
             412: {"description": "It is not what the client has."},

@@ -31,7 +31,7 @@ from film_archive.server.cuts import cut_name
 from film_archive.server.errors import Busy
 from film_archive.server.holdings import HeldClip, Holdings
 from film_archive.server.metrics import Metrics
-from film_archive.workflows.cuts import CutRequest, cut_to_file, open_cut
+from film_archive.workflows.cuts import Cut, CutRequest, open_cut
 
 MOST_UNFINISHED = 64
 """Jobs that may wait or run at once, over all workers."""
@@ -90,6 +90,11 @@ class Job:
         return cls(**values)
 
 
+def write_cut(cut: Cut, target: Path, *, on_bytes: files.OnBytes) -> None:
+    """What a job does."""
+    cut.to_file(target, on_bytes=on_bytes)
+
+
 class _CancelledError(FilmArchiveError):
     """Somebody wants a job to end; raised in the middle of its work."""
 
@@ -131,7 +136,7 @@ class Jobs:
             head_handle=cut.selection.head_handle,
             tail_handle=cut.selection.tail_handle,
             start_timecode=str(cut.start),
-            bytes_total=cut.source.size,
+            bytes_total=cut.to_bytes().source.size,
             notes=cut.notes,
         )
         lock = os.open(folder / f"{job.id}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -175,7 +180,7 @@ class Jobs:
         job = self.get(access, job_id)
         if job.state is not JobState.DONE:
             raise NotFound(f"Job {job.id} is {job.state} and has no file" + (f": {job.error}" if job.error else "."))
-        return job, self._folder() / f"{job.id}.mov"
+        return job, self._file(job)
 
     def close(self) -> None:
         """End what runs, forget what waits."""
@@ -195,10 +200,13 @@ class Jobs:
             folder.mkdir(mode=0o700, exist_ok=True)
             return folder
 
+    def _file(self, job: Job) -> Path:
+        return self._folder() / f"{job.id}{Path(job.name).suffix}"
+
     def _run(self, job: Job, clip: HeldClip, lock: int) -> None:
         """In the jobs' thread."""
         folder = self._folder()
-        target = folder / f"{job.id}.mov"
+        target = self._file(job)
         progress = os.open(folder / f"{job.id}.progress", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         done = 0
 
@@ -213,7 +221,7 @@ class Jobs:
             job = replace(job, state=JobState.RUNNING)
             self._write(job)
             cut = open_cut(clip.media.source, clip.frame_index(), clip.facts, job.request)
-            cut_to_file(cut, target, on_bytes=on_bytes)
+            write_cut(cut, target, on_bytes=on_bytes)
             job = replace(job, state=JobState.DONE, bytes_done=target.stat().st_size, bytes_total=target.stat().st_size)
         except _CancelledError:
             job = replace(job, state=JobState.CANCELLED, bytes_done=done)
@@ -280,5 +288,6 @@ class Jobs:
                 self._remove(job)
 
     def _remove(self, job: Job) -> None:
-        for kind in ("mov", "cancel", "progress", "json", "lock"):
+        files.remove(self._file(job))
+        for kind in ("cancel", "progress", "json", "lock"):
             files.remove(self._folder() / f"{job.id}.{kind}")

@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from film_archive.core.errors import NotSupported, UsageError
+from film_archive.core.errors import RateUnknown, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.files import OnBytes
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.source import ByteSource
 from film_archive.core.timecode import Timecode
-from film_archive.media.cutting.cut import CutSource, cut_bytes, cut_movie
+from film_archive.media.cutting.cuttable import CutBytes, Cuttable
 from film_archive.media.cutting.opening import open_clip
 from film_archive.media.cutting.ranges import Clip, Selection, select
 
@@ -32,19 +32,29 @@ class CutRequest:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A cut that was laid out. `source` is a whole QuickTime file; it works as long as the clip's source does."""
+    """A part of a clip that was found in it; it works as long as the clip's source is open."""
 
-    source: ByteSource
-    clip: CutSource
+    clip: Cuttable
     selection: Selection
     start: Timecode
-    stored_from: int
-    """The first frame in the file; before the selection's where a long-GOP clip is decoded from a keyframe."""
     notes: tuple[str, ...]
+
+    @property
+    def suffix(self) -> str:
+        """How its file's name ends: the clip's own format where that can be cut."""
+        return self.clip.suffixes[0]
+
+    def to_bytes(self) -> CutBytes:
+        """The whole cut as bytes. Raises NotSupported and Damaged for clips that can't be cut."""
+        return self.clip.cut_bytes(self.selection.frames)
+
+    def to_file(self, target: Path, *, on_bytes: OnBytes | None = None) -> None:
+        """Write it to a new file, whole or not at all; blocks are shared with the clip where the file system can."""
+        self.clip.cut(self.selection.frames, target, on_bytes=on_bytes)
 
 
 def open_cut(source: ByteSource, index: FrameIndex | None, facts: MediaFacts | None, request: CutRequest) -> Cut:
-    """Lay out a part of a clip. `index` and `facts` are what an archive knows of it.
+    """Find a part of a clip. `index` and `facts` are what an archive knows of it.
 
     Raises UsageError, OutOfRange and TimecodeUnknown for timecode that the clip does not have, NotSupported and Damaged
     for clips that can't be cut.
@@ -54,11 +64,10 @@ def open_cut(source: ByteSource, index: FrameIndex | None, facts: MediaFacts | N
     opened = open_clip(source, index=index)
     if facts is not None and opened.start is None and facts.start_timecode is not None:
         opened = opened.completed_by(facts)
-    rate = opened.index.rate
-    if rate is None:
-        raise NotSupported(f"{source.name} has no frame rate; it can't be cut by timecode.")
-    clip = Clip(source.name, opened.index.frames, rate, opened.start)
-    notes: list[str] = []
+    if opened.rate is None:
+        raise RateUnknown(f"{source.name} does not say how many frames a second its timecode counts; it can't be cut by it.")
+    clip = Clip(opened.name, opened.frames, opened.rate, opened.start)
+    notes: list[str] = [*opened.notes]
     first = clip.read(request.begin, notes=notes)
     if request.out is not None:
         end = clip.read(request.out, out=True, notes=notes)
@@ -66,10 +75,5 @@ def open_cut(source: ByteSource, index: FrameIndex | None, facts: MediaFacts | N
         assert request.duration is not None
         end = first + clip.read(request.duration)
     selection = select(clip, first, end, request.handles)
-    made, stored_from, diagnostics = cut_bytes(opened, selection.frames)
-    return Cut(made, opened, selection, clip.label(selection.frames.first), stored_from, (*notes, *diagnostics))
-
-
-def cut_to_file(cut: Cut, target: Path, *, on_bytes: OnBytes | None = None) -> None:
-    """Write a cut into a new file, whole or not at all; blocks are shared with the clip where the file system can."""
-    cut_movie(cut.clip, cut.selection.frames, target, on_bytes=on_bytes)
+    opened = opened.starting_at(clip.require_start())
+    return Cut(opened, selection, clip.label(selection.frames.first), tuple(notes))
