@@ -15,6 +15,8 @@ NAMES = {
     "digest": "XXH3-128 and CRC-32 in one read, against copying the file",
     "open_frame": "decoding frame 5,000 of a 4K ProRes member, against the same from the plain file",
     "listing": "listing 100,000 members: seconds and peak memory",
+    "serve": "ranges of a member over HTTP, against nginx: throughput, processor, first byte, memory",
+    "serve_first_frame": "the first frame of 4K ProRes over HTTP out of 20 GB, against the plain file",
     "frame_index": "indexing an hour of ProRes: seconds and bytes",
 }
 

@@ -76,7 +76,7 @@ def run(folder: Path, runs: int, *, sizes: tuple[int, ...] = SIZES, connections:
     with FileSource(plain) as source, ZipWriter.create(folder / "day.zip") as writer:
         writer.add("clip.mov", source, identity="clip")
         writer.finish()
-    with _ours(folder) as ours, _nginx(nginx, folder) as peer:
+    with serving(folder / "day.zip", workers=2) as ours, _nginx(nginx, folder) as peer:
         for one in (ours, peer):
             _load(one, size, 64 * MIB, 4, 1.0)  # everything is in the page cache, and the code is warm
         _idle(ours, peer, size, runs)
@@ -137,17 +137,18 @@ def _load(peer: Peer, size: int, length: int, connections: int, seconds: float) 
 
 
 @contextmanager
-def _ours(folder: Path) -> Iterator[Peer]:
+def serving(root: Path, *, workers: int) -> Iterator[Peer]:
+    """Our server over an archive, as a user starts it."""
     code = "from film_archive.cli.main import run; run()"
-    command = [sys.executable, "-c", code, "serve", str(folder / "day.zip"), "--port", "0", "--workers", "2"]
+    command = [sys.executable, "-c", code, "serve", str(root), "--port", "0", "--workers", str(workers)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             match = re.search(r":(\d+)/$", process.stdout.readline().strip())
             assert match is not None
-            time.sleep(3)  # both workers have started
-            workers = [pid for pid in _children(process.pid) if "spawn_main" in _command(pid)]
-            yield Peer("film-archive", int(match[1]), "/media/day.zip/clip.mov", tuple(workers))
+            time.sleep(4)  # all workers have started
+            running = [pid for pid in _children(process.pid) if "spawn_main" in _command(pid)] or [process.pid]
+            yield Peer("film-archive", int(match[1]), f"/media/{root.name}/clip.mov", tuple(running))
         finally:
             process.terminate()
 

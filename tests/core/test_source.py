@@ -519,7 +519,8 @@ def test_open_runs_are_the_same_bytes(tmp_path_factory: pytest.TempPathFactory, 
     path.write_bytes(DATA)
     with FileSource(path) as file:
         middle = file.slice(100, 5_000)
-        mixed = ConcatSource([MemorySource(b"head" * 10), middle, MemorySource(b""), file.slice(0, 10_000), MemorySource(b"tail")])
+        parts = [MemorySource(b"head" * 10), middle, MemorySource(b""), file.slice(0, 10_000), MemorySource(b"tail")]
+        mixed = ConcatSource(parts)
         for source in (file, middle, middle.slice(7, 4_000), mixed, MemorySource(DATA)):
             assert gathered(source.open_runs(offset, length)) == source.read_at(offset, length)
         with pytest.raises(UsageError):

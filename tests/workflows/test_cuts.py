@@ -11,6 +11,7 @@ from film_archive.core.errors import FilmArchiveError, NotSupported, OutOfRange,
 from film_archive.core.source import FileSource, MemorySource
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.testing.media import AudioSpec, ClipSpec, cached_clip
+from film_archive.testing.wave import WaveSpec, cached_wave
 from film_archive.workflows.cuts import CutRequest, open_cut
 
 RATE = FrameRate(25, 1)
@@ -18,14 +19,28 @@ START = Timecode.from_string("10:00:00:00", RATE)
 CLIPS = [
     ClipSpec(name="intra", rate=RATE, frames=60, start=START, audio=(AudioSpec(),)),
     ClipSpec(name="long", codec="h264", rate=RATE, frames=60, start=START, gop=12, b_frames=2, container="mov"),
-    ClipSpec(name="mxf", codec="dnxhr", profile="DNxHR HQ", container="mxf", width=256, height=144, rate=RATE, frames=60, start=START),
+    ClipSpec(
+        name="mxf",
+        codec="dnxhr",
+        profile="DNxHR HQ",
+        container="mxf",
+        width=256,
+        height=144,
+        rate=RATE,
+        frames=60,
+        start=START,
+    ),
 ]
 
 
-@pytest.mark.parametrize("spec", CLIPS, ids=lambda spec: spec.name)
+SOUND = WaveSpec(name="sound", rate=RATE, start=START, samples=60 * 48_000 // 25)
+
+
+@pytest.mark.parametrize("spec", [*CLIPS, SOUND], ids=lambda spec: spec.name)
 @pytest.mark.parametrize("handles", [0, 3, 100])
-def test_bytes_are_those_of_the_file(footage: Path, tmp_path: Path, spec: ClipSpec, handles: int) -> None:
-    with FileSource(cached_clip(spec, footage)) as source:
+def test_bytes_are_those_of_the_file(footage: Path, tmp_path: Path, spec: ClipSpec | WaveSpec, handles: int) -> None:
+    path = cached_wave(spec, footage) if isinstance(spec, WaveSpec) else cached_clip(spec, footage)
+    with FileSource(path) as source:
         request = CutRequest("10:00:00:20", "10:00:01:15", None, handles)
         cut = open_cut(source, None, None, request)
         target = tmp_path / f"cut{cut.suffix}"
