@@ -22,12 +22,15 @@ import errno
 import logging
 import os
 import socket
+import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from film_archive.core.source import OpenFile
 from film_archive.server.at_once import AtOnce, read_request
@@ -42,6 +45,11 @@ AHEAD = 8 << 20
 GIVEN_UP = 600_000
 """Milliseconds that a client may take nothing, whether it has vanished or sleeps; the system then ends the connection."""
 
+TURN = 0.002
+"""Seconds of sending before new requests are looked at."""
+
+_PAUSE = 0.00003
+"""Seconds between two transfers that tell that the loop has looked for new events in between."""
 _MOST_BEHIND = 1 << 16
 """Bytes of further requests that are kept while one is answered."""
 _TRUSTED = 1.0
@@ -263,14 +271,53 @@ class _Sent:
         return self._count
 
 
+class _Turns:
+    """The turns of all transfers of an event loop: after TURN seconds of sending, those that are ready wait in a row,
+    so that new requests are looked at in between; an answer's first slice goes at once.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Outlet] = deque()
+        self._begun = self._last = 0.0
+
+    def admits(self) -> bool:
+        """Whether one more may send now."""
+        if self._waiting:
+            return False
+        now = time.monotonic()
+        if now - self._last > _PAUSE:  # something else was done since
+            self._begun = now
+        return now - self._begun < TURN
+
+    def ended(self) -> None:
+        """One has sent."""
+        self._last = time.monotonic()
+
+    def wait(self, outlet: Outlet) -> None:
+        self._waiting.append(outlet)
+        if len(self._waiting) == 1:
+            outlet.loop.call_soon(self._go_on, outlet.loop)
+
+    def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        end = time.monotonic() + TURN
+        while self._waiting and time.monotonic() < end:
+            self._waiting.popleft().take_turn()
+        if self._waiting:
+            loop.call_soon(self._go_on, loop)
+
+
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = WeakKeyDictionary()
+
+
 class Outlet:
     """A connection's socket as what files are sent into, one at a time."""
 
     def __init__(self, stream: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self._stream = stream
         self._own: socket.socket | None = None
         """The same socket under a number of ours: asyncio watches one number for one owner only."""
+        self._turns = _turns.setdefault(loop, _Turns())
         self._watching = False
         self._closed = False
         self._busy = False
@@ -280,7 +327,6 @@ class Outlet:
         self._head = b""
         self._file: OpenFile | None = None
         self._offset = self._end = 0
-        self._slice = FIRST
         self._cached_to = 0
         """Up to where the file was found in the page cache, at `_looked`."""
         self._looked = 0.0
@@ -293,7 +339,7 @@ class Outlet:
 
     async def send(self, file: OpenFile, offset: int, count: int) -> bool:
         """Send bytes of a file; False where they could not all be sent and the connection has to end."""
-        done: asyncio.Future[bool] = self._loop.create_future()
+        done: asyncio.Future[bool] = self.loop.create_future()
         self.begin(b"", file, offset, count, lambda well: None if done.done() else done.set_result(well))
         try:
             return await done
@@ -309,7 +355,6 @@ class Outlet:
         self._on_end, self._head = on_end, head
         self._file, self._offset, self._end = file, offset, offset + count
         self._cached_to = offset
-        self._slice = FIRST
         self._step()
 
     def close(self) -> None:
@@ -332,19 +377,34 @@ class Outlet:
 
     def _stop(self, well: bool) -> None:
         if self._watching and self._own is not None:
-            self._loop.remove_writer(self._own.fileno())
+            self.loop.remove_writer(self._own.fileno())
             self._watching = False
         self._file, self._head = None, b""
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
             on_end(well)
 
+    def _on_writable(self) -> None:
+        """The socket has room: send, or wait for a turn."""
+        if self._turns.admits():
+            self._step()
+            self._turns.ended()
+        elif self._own is not None:
+            self.loop.remove_writer(self._own.fileno())
+            self._watching = False
+            self._turns.wait(self)
+
+    def take_turn(self) -> None:
+        """Go on after waiting; all may have ended meanwhile."""
+        if self._file is not None and not self._watching:
+            self._step()
+
     def _step(self) -> None:
         """Send one slice, as much of it as the socket takes."""
         file, own = self._file, self._own
         if file is None or own is None or self._busy:
             return
-        count = min(self._end - self._offset, self._slice)
+        count = min(self._end - self._offset, SLICE)
         if not self._is_cached(file, count):
             self._step_in_thread(own, file, count)
             return
@@ -364,7 +424,7 @@ class Outlet:
 
     def _is_cached(self, file: OpenFile, count: int) -> bool:
         """Whether the next bytes are in the page cache, or were a moment ago: the socket rarely takes all of a slice."""
-        now = self._loop.time()
+        now = self.loop.time()
         if now - self._looked > _TRUSTED:
             self._cached_to = self._offset
             self._looked = now
@@ -381,7 +441,6 @@ class Outlet:
             self._stop(False)
             return
         self._offset += count
-        self._slice = SLICE
         if self._offset == self._end:
             self._stop(True)
         elif self._own is not None:
@@ -394,16 +453,16 @@ class Outlet:
 
     def _watch(self, own: socket.socket) -> None:
         if not self._watching:
-            self._loop.add_writer(own.fileno(), self._step)
+            self.loop.add_writer(own.fileno(), self._on_writable)
             self._watching = True
 
     def _step_in_thread(self, own: socket.socket, file: OpenFile, count: int) -> None:
         if self._watching:
-            self._loop.remove_writer(own.fileno())
+            self.loop.remove_writer(own.fileno())
             self._watching = False
         self._busy = True
         head, self._head = self._head, b""
-        work = self._loop.run_in_executor(_threads(), _send_cold, own, head, file, self._offset, count, self._end)
+        work = self.loop.run_in_executor(_threads(), _send_cold, own, head, file, self._offset, count, self._end)
         work.add_done_callback(self._after_thread)
 
     def _after_thread(self, work: asyncio.Future[tuple[bytes, int]]) -> None:
