@@ -186,10 +186,10 @@ def test_targets_at_length(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "seed", "number"),
-    [("other-containers", 1, 47), ("other-containers", 11, 274), ("journal", 1, 69), ("journal", 2, 82)],
+    [("other-containers", 1, 47), ("other-containers", 11, 274), ("journal", 1, 69), ("journal", 2, 82), ("manifest", 21, 50)],
 )
 def test_what_was_found_before(tmp_path: Path, name: str, seed: int, number: int) -> None:
-    """A packet without a place; sound without a channel; forged records whose sums hold."""
+    """A packet without a place; sound without a channel; forged records whose sums hold; a manifest without its place."""
     target = TARGETS[name]
     (tmp_path / "samples").mkdir()
     sample, data = case(target, target.make(tmp_path / "samples"), seed, number)
