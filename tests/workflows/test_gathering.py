@@ -155,11 +155,17 @@ def test_names_that_would_be_one_file_elsewhere(tmp_path: Path, first: str | byt
         gather([folder])
 
 
-@pytest.mark.parametrize("name", ["back\\slash", "C:"])
-def test_names_that_no_archive_may_have(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(b"")
-    with pytest.raises(Refused, match="can't be archived under this name"):
-        gather([tmp_path / name])
+@pytest.mark.parametrize(
+    ("name", "member"),
+    [("back\\slash", "back%5Cslash"), ("C:", "C%3A"), ("a:b/c:d", "a%3Ab/c:d"), ("c/a:b", "c/a:b"), ("100%", "100%")],
+)
+def test_names_that_other_systems_read_otherwise(tmp_path: Path, name: str, member: str) -> None:
+    """They are archived under a name that is safe everywhere, and keep their own beside it."""
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_bytes(b"there")
+    found = gather([tmp_path / name.split("/")[0]]).entries[-1]
+    assert found.member == member
+    assert (found.raw_name is not None) == (name != member)
 
 
 @pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may read everything")
