@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 try:
-    from film_archive.media.prores import _reduced
+    import film_archive.media.prores._reduced as _reduced
 except ImportError as error:
     _missing: ImportError | None = error
 else:

@@ -1,0 +1,397 @@
+/* ProRes frames at a half, a quarter or an eighth of their size (SMPTE RDD 36): headers, and the way of slices to lines.
+ *
+ * All of a frame's numbers are untrusted. Nothing is allocated: a slice at a time goes through buffers of fixed size.
+ */
+
+#include "picture.h"
+
+#include "slice.h"
+#include "transform.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "samples are packed for little-endian machines"
+#endif
+
+/* Scan position → 8 · row-frequency + column-frequency (7.2), as far as anything is decoded. */
+static const uint8_t PROGRESSIVE_SCAN[MOST_POSITIONS] = {
+    0, 1, 8, 9, 2, 3, 10, 11, 16, 17, 24, 25, 18, 19, 26, 27, 4, 5, 12, 20, 13, 6, 7, 14, 21, 28, 29, 22, 15, 23, 30, 31,
+};
+static const uint8_t INTERLACED_SCAN[MOST_POSITIONS] = {
+    0, 8, 1, 9, 16, 24, 17, 25, 2, 10, 3, 11, 18, 26, 19, 27, 32, 40, 33, 34, 41, 48, 56, 49, 42, 35, 43, 50, 57, 58, 51, 59,
+};
+
+typedef struct {
+    int interlaced, bottom_first, chroma_444, alpha;
+    int width_in_mb;
+    uint8_t matrices[2][64]; /* of luma and chroma */
+    const uint8_t *pictures; /* behind the header */
+    size_t size;
+    Way ways[3];
+    Range range;
+} Frame;
+
+/* A picture: the whole frame, or one of its fields. */
+typedef struct {
+    const uint8_t *data;
+    size_t size;         /* bytes that are there */
+    size_t next;         /* the picture behind this one */
+    uint32_t log2_slice; /* macroblocks in a slice, but at the right edge */
+    int rows;            /* of macroblocks */
+    const uint8_t *table;
+    size_t place;        /* of the slice that the table tells of next */
+    /* the slice at hand */
+    int start, end;      /* macroblocks */
+    uint32_t quantiser;  /* 0: nothing to show */
+    Coefficients values[3];
+} Picture;
+
+/* The frame header (5.1). */
+static int read_header(Frame *frame, const ProresRequest *request)
+{
+    const uint8_t *data = request->data;
+    if (request->size < 28)
+        return PRORES_TRUNCATED;
+    if (memcmp(data + 4, "icpf", 4) != 0)
+        return PRORES_NO_FRAME;
+    size_t header = read_16(data + 8);
+    int luma = data[27] >> 1 & 1, chroma = data[27] & 1;
+    if (header < 20 + 64u * (luma + chroma))
+        return PRORES_CONTRADICTION;
+    if (header > request->size - 8)
+        return PRORES_TRUNCATED;
+    if (data[11] > 1)
+        return PRORES_VERSION;
+    int chroma_format = data[20] >> 6, interlace = data[20] >> 2 & 3, alpha = data[25] & 15;
+    if (chroma_format < 2 || interlace == 3 || alpha > 2)
+        return PRORES_RESERVED;
+    if (read_16(data + 16) != request->width || read_16(data + 18) != request->height)
+        return PRORES_OTHER_SIZE;
+    frame->chroma_444 = chroma_format == 3;
+    frame->interlaced = interlace != 0;
+    frame->bottom_first = interlace == 2;
+    frame->alpha = alpha != 0;
+    frame->width_in_mb = (int)(request->width + 15) / 16;
+    memset(frame->matrices, 4, sizeof frame->matrices);
+    if (luma) {
+        memcpy(frame->matrices[0], data + 28, 64);
+        memcpy(frame->matrices[1], data + 28, 64);
+    }
+    if (chroma)
+        memcpy(frame->matrices[1], data + 28 + 64 * luma, 64);
+    frame->pictures = data + 8 + header;
+    frame->size = request->size - 8 - header;
+    return PRORES_DONE;
+}
+
+static int log_2(int number)
+{
+    return 31 - __builtin_clz((unsigned)number);
+}
+
+/* What becomes of a component's blocks: how many samples they give, from which coefficients, counting how much. */
+static void plan_way(Way *way, const Frame *frame, const ProresRequest *request, int component)
+{
+    const unsigned shift_x = component ? request->shift_x : 0, shift_y = component ? request->shift_y : 0;
+    const unsigned side = 8 / request->reduction;
+    const int wide_blocks = component == 0 || frame->chroma_444;
+    /* Halves of a sample where two neighbours give one. A field's lines are two of the frame's apart. */
+    int half_rows = (int)(2 * side << frame->interlaced >> shift_y);
+    int half_columns = (int)(2 * side >> (wide_blocks ? shift_x : 0));
+    way->join_rows = half_rows == 1;
+    way->join_columns = half_columns == 1;
+    way->rows = way->join_rows ? 1 : half_rows / 2;
+    way->columns = way->join_columns ? 1 : half_columns / 2;
+    way->blocks_per_mb = wide_blocks ? 4 : 2;
+    way->down = way->join_rows ? 1 : 2;
+    way->across = wide_blocks && !way->join_columns ? 2 : 1;
+    way->step = way->down * way->across;
+    way->row_step = component == 0 ? 2 : 1; /* luma is coded in rows of blocks, 4:4:4 chroma in columns */
+    way->column_step = component == 0 ? 1 : way->down;
+    const uint8_t *scan = frame->interlaced ? INTERLACED_SCAN : PROGRESSIVE_SCAN;
+    float scale = (float)(1 << (request->bits - 8)) / 16; /* 2^(bits − 9) of a value's range, an eighth of the product (7.3) */
+    if (frame->interlaced)
+        scale /= 2;
+    if (way->join_rows)
+        scale /= 2;
+    if (way->join_columns)
+        scale /= 2;
+    way->positions = 1;
+    for (int k = 0; k < MOST_POSITIONS; k++) {
+        int v = scan[k] / 8, u = scan[k] % 8;
+        if (v >= way->rows || u >= way->columns)
+            continue;
+        way->positions = k + 1;
+        way->at[v * way->columns + u] = (uint8_t)k;
+        way->scale[v * way->columns + u] =
+            scale * frame->matrices[component != 0][scan[k]] * FACTORS[log_2(way->rows)][v] * FACTORS[log_2(way->columns)][u];
+    }
+    way->plane = request->planes[component];
+    way->line_size = request->line_sizes[component];
+    unsigned width = (request->width + request->reduction - 1) / request->reduction;
+    unsigned height = (request->height + request->reduction - 1) / request->reduction;
+    way->width = (int)(width + (1u << shift_x) - 1) >> shift_x;
+    way->height = (int)(height + (1u << shift_y) - 1) >> shift_y;
+}
+
+static size_t slices_in_row(int width_in_mb, uint32_t log2_slice)
+{
+    return (size_t)(width_in_mb >> log2_slice) + (size_t)__builtin_popcount((unsigned)width_in_mb & ((1u << log2_slice) - 1));
+}
+
+/* Whether a picture of so many rows would fill its bytes to the last. */
+static int fits(const Picture *picture, size_t header, size_t slices, size_t declared)
+{
+    if (header + 2 * slices > picture->size)
+        return 0;
+    size_t size = header + 2 * slices;
+    for (size_t i = 0; i < slices; i++)
+        size += read_16(picture->data + header + 2 * i);
+    return size == declared;
+}
+
+/* A picture header and the slice table (5.2). `other_rows` is what some coders take for a bottom field. */
+static int read_picture(Picture *picture, const Frame *frame, const uint8_t *data, size_t size, int rows, int other_rows)
+{
+    if (size < 8)
+        return PRORES_TRUNCATED;
+    size_t header = data[0] >> 3, declared = read_32(data + 1);
+    if (header < 8 || header > declared)
+        return PRORES_CONTRADICTION;
+    picture->data = data;
+    picture->size = declared < size ? declared : size;
+    picture->next = declared;
+    picture->log2_slice = data[7] >> 4 & 3;
+    size_t per_row = slices_in_row(frame->width_in_mb, picture->log2_slice);
+    if (other_rows != rows && !fits(picture, header, per_row * (size_t)rows, declared) &&
+        fits(picture, header, per_row * (size_t)other_rows, declared))
+        rows = other_rows;
+    if (header + 2 * per_row * (size_t)rows > declared)
+        return PRORES_CONTRADICTION;
+    if (header + 2 * per_row * (size_t)rows > size)
+        return PRORES_TRUNCATED;
+    picture->rows = rows;
+    picture->table = data + header;
+    picture->place = header + 2 * per_row * (size_t)rows;
+    return PRORES_DONE;
+}
+
+/* Decode the next slice, of so many macroblocks: its header (5.3) and components. Returns its quantiser, 0 if damaged. */
+ALWAYS_INLINE uint32_t read_slice(Picture *picture, const Frame *frame, int macroblocks)
+{
+    size_t size = read_16(picture->table), place = picture->place;
+    picture->table += 2;
+    picture->place += size;
+    if (size < 6 || picture->place > picture->size)
+        return 0;
+    const uint8_t *data = picture->data + place;
+    size_t header = data[0] >> 3;
+    if (header < (frame->alpha ? 8 : 6) || header > size)
+        return 0;
+    size_t sizes[3] = { read_16(data + 2), read_16(data + 4), 0 };
+    size_t left = size - header;
+    if (sizes[0] + sizes[1] > left || sizes[0] == 0)
+        return 0;
+    sizes[2] = header >= 8 ? read_16(data + 6) : left - sizes[0] - sizes[1];
+    if (sizes[0] + sizes[1] + sizes[2] > left)
+        return 0;
+    data += header;
+    for (int i = 0; i < 3; i++) {
+        const Way *way = &frame->ways[i];
+        Component component = { .data = data, .size = (int32_t)sizes[i], .blocks = macroblocks * way->blocks_per_mb,
+                                .positions = way->positions, .values = picture->values[i].values };
+        if (i > 0 && sizes[1] + sizes[2] == 0) /* no colour */
+            memset(component.values, 0, (size_t)(component.blocks * component.positions) * sizeof *component.values);
+        else if (!decode_component(&component))
+            return 0;
+        data += sizes[i];
+    }
+    return quantiser(picture->data[place + 1]);
+}
+
+/* Samples of so many bytes in a row of blocks to a line, which takes no more than `room` bytes. */
+ALWAYS_INLINE void write_line(uint8_t *line, const Words *words, const Way *way, int first, int macroblocks, size_t size,
+                              size_t room)
+{
+    uint8_t *to = line;
+    for (int m = 0; m < macroblocks; m++)
+        for (int c = 0; c < way->across; c++) {
+            int block = first + m * way->step + c * way->column_step;
+            uint32_t pair[2] = { words->first[block], 0 };
+            if (size > 4)
+                pair[1] = words->second[block];
+            if (RARELY(room < size)) {
+                memcpy(to, pair, room);
+                return;
+            }
+            memcpy(to, pair, size);
+            to += size;
+            room -= size;
+        }
+}
+
+ALWAYS_INLINE void write_tile(Corners *corners, const Way *way, int rows, int columns, int wide, Range range, int row,
+                              int start, int macroblocks)
+{
+    const int x = start * way->across * columns, y = row * way->down * rows;
+    const int blocks = (macroblocks * way->step + LANES - 1) & -LANES;
+    const size_t bytes = wide ? 2 : 1;
+    if (x >= way->width)
+        return;
+    range.wide = wide;
+    transform(corners, rows, columns, blocks);
+    for (int j = 0; j < rows; j++) {
+        Words words;
+        pack_row(&words, corners, j, columns, blocks, range);
+        for (int r = 0; r < way->down; r++) {
+            int line = y + r * rows + j;
+            if (line < way->height)
+                write_line(way->plane + line * way->line_size + (size_t)x * bytes, &words, way, r * way->row_step,
+                           macroblocks, (size_t)columns * bytes, (size_t)(way->width - x) * bytes);
+        }
+    }
+}
+
+/* The macroblocks that both fields' (or the one picture's) slices at hand have in common, to all planes. */
+ALWAYS_INLINE void show(const Frame *frame, Picture *pictures, int row, int start, int end)
+{
+    const int macroblocks = end - start;
+    const Picture *sources[2] = { &pictures[0], &pictures[frame->interlaced] };
+    for (int i = 0; i < 2; i++) /* a field that is not there is taken from the other */
+        if (!sources[i]->quantiser)
+            sources[i] = sources[!i];
+    for (int i = 0; i < 3; i++) {
+        const Way *way = &frame->ways[i];
+        const int count = way->rows * way->columns;
+        const int blocks = (macroblocks * way->blocks_per_mb + LANES - 1) & -LANES;
+        Corners corners;
+        if (!sources[0]->quantiser)
+            memset(&corners, 0, (size_t)count * sizeof corners.values[0]);
+        for (int f = 0; f <= frame->interlaced && sources[f]->quantiser; f++) {
+            const Picture *source = sources[f];
+            float weights[MOST_CORNER];
+            for (int k = 0; k < count; k++)
+                weights[k] = way->scale[k] * (float)source->quantiser;
+            weigh(&corners, count, source->values[i].values + (start - source->start) * way->blocks_per_mb,
+                  (source->end - source->start) * way->blocks_per_mb, way->at, weights, blocks, f);
+        }
+        if (way->join_rows || way->join_columns)
+            join(&corners, way, macroblocks);
+#define TILE(ROWS, COLUMNS) \
+    case ROWS * 8 + COLUMNS: \
+        if (frame->range.wide) \
+            write_tile(&corners, way, ROWS, COLUMNS, 1, frame->range, row, start, macroblocks); \
+        else \
+            write_tile(&corners, way, ROWS, COLUMNS, 0, frame->range, row, start, macroblocks); \
+        break;
+        switch (way->rows * 8 + way->columns) {
+            TILE(1, 1) TILE(1, 2) TILE(2, 1) TILE(2, 2) TILE(2, 4) TILE(4, 1) TILE(4, 2) TILE(4, 4) TILE(8, 2) TILE(8, 4)
+        }
+    }
+}
+
+/* All rows of macroblocks; returns how many slices were damaged. */
+ALWAYS_INLINE uint32_t decode_rows(const Frame *frame, Picture *pictures)
+{
+    uint32_t bad = 0;
+    const int count = 1 + frame->interlaced;
+    const int rows = count == 2 && pictures[1].rows > pictures[0].rows ? pictures[1].rows : pictures[0].rows;
+    for (int row = 0; row < rows; row++) {
+        for (int i = 0; i < count; i++)
+            pictures[i].start = pictures[i].end = 0;
+        for (int start = 0, end; start < frame->width_in_mb; start = end) {
+            end = frame->width_in_mb;
+            for (int i = 0; i < count; i++) {
+                Picture *picture = &pictures[i];
+                if (picture->end == start) {
+                    int size = 1 << picture->log2_slice;
+                    while (size > frame->width_in_mb - start)
+                        size /= 2;
+                    picture->start = start;
+                    picture->end = start + size;
+                    picture->quantiser = 0;
+                    if (row < picture->rows) {
+                        picture->quantiser = picture->data ? read_slice(picture, frame, size) : 0;
+                        bad += !picture->quantiser;
+                    }
+                }
+                if (picture->end < end)
+                    end = picture->end;
+            }
+            show(frame, pictures, row, start, end);
+        }
+    }
+    return bad;
+}
+
+static uint32_t decode_plain(const Frame *frame, Picture *pictures)
+{
+    return decode_rows(frame, pictures);
+}
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+__attribute__((target("avx2,bmi,bmi2,lzcnt"))) static uint32_t decode_avx2(const Frame *frame, Picture *pictures)
+{
+    return decode_rows(frame, pictures);
+}
+
+static int has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
+           __builtin_cpu_supports("lzcnt");
+}
+#else
+static uint32_t decode_avx2(const Frame *frame, Picture *pictures)
+{
+    return decode_rows(frame, pictures);
+}
+
+static int has_avx2(void)
+{
+    return 0;
+}
+#endif
+
+const char *prores_instructions(void)
+{
+    return has_avx2() ? "AVX2" : "plain";
+}
+
+int prores_reduce(const ProresRequest *request, uint32_t *slices, uint32_t *bad, int plain)
+{
+    Frame frame;
+    Picture pictures[2];
+    int status = read_header(&frame, request);
+    if (status != PRORES_DONE)
+        return status;
+    if (!frame.chroma_444 && request->shift_x == 0)
+        return PRORES_NO_CHROMA;
+    for (int i = 0; i < 3; i++)
+        plan_way(&frame.ways[i], &frame, request, i);
+    const float step = (float)(1 << (request->bits - 8));
+    frame.range = (Range){ .wide = request->bits > 8, .middle = 128 * step + 0.5f, .least = request->bits > 8 ? 4 : 1,
+                           .most = 256 * step - (request->bits > 8 ? 5 : 2) + 0.5f };
+    memset(pictures, 0, sizeof pictures);
+    size_t place = 0;
+    *slices = 0;
+    for (int i = 0; i <= frame.interlaced; i++) {
+        /* Top fields have the odd line. Some coders give the bottom field as many rows of macroblocks in any case. */
+        int height = (int)request->height, rows = (height + 15) / 16, other_rows = rows;
+        if (frame.interlaced) {
+            int bottom = i != frame.bottom_first;
+            other_rows = (height + 31) / 32;
+            rows = ((bottom ? height / 2 : (height + 1) / 2) + 15) / 16;
+        }
+        status = PRORES_TRUNCATED;
+        if (place <= frame.size)
+            status = read_picture(&pictures[i], &frame, frame.pictures + place, frame.size - place, rows, other_rows);
+        if (status != PRORES_DONE) {
+            if (i == 0)
+                return status;
+            pictures[1] = (Picture){ .log2_slice = pictures[0].log2_slice, .rows = rows };
+        }
+        place += pictures[i].next;
+        *slices += (uint32_t)slices_in_row(frame.width_in_mb, pictures[i].log2_slice) * (uint32_t)pictures[i].rows;
+    }
+    *bad = plain || !has_avx2() ? decode_plain(&frame, pictures) : decode_avx2(&frame, pictures);
+    return PRORES_DONE;
+}
