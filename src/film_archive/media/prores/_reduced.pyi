@@ -1,7 +1,9 @@
 """The extension, built from _reduced.c and picture.c."""
 
 from collections.abc import Sequence
+from typing import Any
 
+from numpy.typing import NDArray
 from typing_extensions import Buffer
 
 def decode(
@@ -12,7 +14,7 @@ def decode(
     bits: int,
     shift_x: int,
     shift_y: int,
-    planes: Sequence[Buffer],
+    planes: Sequence[Buffer | NDArray[Any]],
     line_sizes: Sequence[int],
     plain: bool = False,
     /,

@@ -8,40 +8,46 @@
 #ifndef FILM_ARCHIVE_PRORES_CODES_H
 #define FILM_ARCHIVE_PRORES_CODES_H
 
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "bytes are loaded, and samples packed, as little-endian machines do"
+#endif
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 #define RARELY(condition) __builtin_expect(!!(condition), 0)
 
 /* Bits are held at the top of `window`, the most significant first. Behind the last byte there are zeros without end. */
 typedef struct {
-    const uint8_t *data;
-    int32_t size;     /* bytes */
-    int32_t place;    /* of the byte to load next; runs past `size` when bits are asked for that are not there */
     uint64_t window;
-    uint32_t valid;   /* bits in the window that count */
+    uint32_t valid;     /* bits in the window that count */
+    int32_t place;      /* of the byte to load next, against the end: below 0 while there are any */
+    const uint8_t *end;
 } Bits;
 
-ALWAYS_INLINE uint64_t bytes_at(const uint8_t *data, int32_t size, int32_t place)
+ALWAYS_INLINE Bits bits_of(const uint8_t *data, size_t size)
+{
+    return (Bits){ .place = -(int32_t)size, .end = data + size };
+}
+
+ALWAYS_INLINE uint64_t eight_bytes(const Bits *bits)
 {
     uint64_t word = 0;
-    if (RARELY(place > size - 8)) {
-        for (int32_t i = 0; i < 8; i++)
-            word = word << 8 | (place + i < size ? data[place + i] : 0);
+    if (RARELY(bits->place > -8)) {
+        for (int32_t place = bits->place; place < bits->place + 8; place++)
+            word = word << 8 | (place < 0 ? bits->end[place] : 0);
         return word;
     }
-    memcpy(&word, data + place, 8);
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    word = __builtin_bswap64(word);
-#endif
-    return word;
+    memcpy(&word, bits->end + bits->place, 8);
+    return __builtin_bswap64(word);
 }
 
 /* At least 56 bits to go on with. */
 ALWAYS_INLINE void refill(Bits *bits)
 {
-    bits->window |= bytes_at(bits->data, bits->size, bits->place) >> bits->valid;
+    bits->window |= eight_bytes(bits) >> bits->valid;
     bits->place += (int32_t)((63 - bits->valid) >> 3);
     bits->valid |= 56;
 }
@@ -55,7 +61,7 @@ ALWAYS_INLINE void skip(Bits *bits, uint32_t count)
 /* How many bits are left; negative when more were taken than there are. */
 ALWAYS_INLINE int64_t bits_left(const Bits *bits)
 {
-    return ((int64_t)bits->size - bits->place) * 8 + bits->valid;
+    return (int64_t)bits->valid - (int64_t)bits->place * 8;
 }
 
 /* A codebook's word for q zeros: 64 · offset + length. Codes longer than `most` are none, and get a number that is out of

@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -149,7 +149,7 @@ class ReducedDecoder:
     def decode(
         self,
         packet: Buffer,
-        planes: Sequence[Buffer] | None = None,
+        planes: Sequence[Buffer | NDArray[Any]] | None = None,
         line_sizes: Sequence[int] | None = None,
     ) -> ReducedFrame:
         """Decode one frame: a sample of a QuickTime file or an element of an MXF file, beginning with its size and "icpf".
@@ -162,7 +162,7 @@ class ReducedDecoder:
         """
         kind = np.dtype(np.uint8 if self._format.bits == 8 else np.uint16)
         if planes is None:
-            planes = [np.empty(size, kind) for size in self.plane_sizes]
+            planes = tuple(np.empty(size, kind) for size in self.plane_sizes)
         if line_sizes is None:
             line_sizes = [samples * kind.itemsize for _, samples in self.plane_sizes]
         try:
@@ -174,7 +174,7 @@ class ReducedDecoder:
         if status:
             raise self._error(status)
         shown = tuple(
-            np.ndarray(size, kind, plane, strides=(line_size, kind.itemsize))
+            np.ndarray(size, kind, memoryview(cast("Buffer", plane)), strides=(line_size, kind.itemsize))
             for size, plane, line_size in zip(self.plane_sizes, planes, line_sizes, strict=True)
         )
         return ReducedFrame(shown, slices, bad)

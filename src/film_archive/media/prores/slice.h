@@ -12,18 +12,21 @@
 
 #define MOST_BLOCKS 32    /* of a component in a slice: 8 macroblocks of 4 */
 #define MOST_POSITIONS 32 /* that are ever decoded of a block's 64 */
+#define STRETCH 16 /* macroblocks of a row whose slices are decoded together */
 #define LANES 8           /* what the transform works on at a time; it may look so far behind the last block */
 
 typedef struct {
-    int16_t values[MOST_POSITIONS * MOST_BLOCKS + LANES];
-} Coefficients;
+    int start, end;      /* macroblocks, in their row */
+    uint32_t quantiser;
+    int damaged;
+    int16_t *values[3];  /* quantised coefficients of Y, Cb, Cr */
+} Slice;
 
-/* One component of a slice that is to be decoded. */
+/* A component of a slice that is to be decoded. */
 typedef struct {
-    const uint8_t *data;
-    int32_t size;
-    int32_t blocks;
-    int32_t positions; /* wanted of each block */
+    Slice *slice;
+    Bits bits;
+    int blocks, positions;  /* how many positions are wanted of each block */
     int16_t *values;
 } Component;
 
@@ -46,65 +49,141 @@ ALWAYS_INLINE uint32_t quantiser(uint32_t index)
 }
 
 /* The means of all blocks (7.1.1.3), each coded as the difference to the one before; a difference's sign is coded against
- * that of the one before it. False if damaged. */
-ALWAYS_INLINE int decode_means(Bits *bits, const Component *component)
+ * that of the one before it. */
+typedef struct {
+    Bits bits;
+    uint32_t number, wrong, far;
+    int32_t sign, mean;
+} MeansLane;
+
+ALWAYS_INLINE MeansLane begin_means(const Component *component)
 {
-    refill(bits);
-    uint32_t number = code(bits, FIRST_DC), wrong = number;
-    int32_t mean = (int32_t)(number >> 1) ^ -(int32_t)(number & 1);
-    uint32_t far = (uint32_t)mean + 32768;
-    component->values[0] = (int16_t)mean;
-    number = 5;
-    int32_t sign = 0;
-    for (int32_t i = 1; i < component->blocks; i++) {
-        refill(bits);
-        number = code(bits, DC_BOOKS[number < 6 ? number : 6]);
-        wrong |= number;
-        sign = number ? sign ^ -(int32_t)(number & 1) : 0;
-        mean += ((int32_t)((number + 1) >> 1) ^ sign) - sign;
-        far |= (uint32_t)mean + 32768;
-        component->values[i] = (int16_t)mean;
-    }
-    return wrong < OUT_OF_RANGE && far < 65536 && bits_left(bits) >= 0;
+    MeansLane lane = { .bits = component->bits };
+    refill(&lane.bits);
+    lane.wrong = code(&lane.bits, FIRST_DC);
+    lane.mean = (int32_t)(lane.wrong >> 1) ^ -(int32_t)(lane.wrong & 1);
+    lane.far = (uint32_t)lane.mean + 32768;
+    lane.number = 5;
+    component->values[0] = (int16_t)lane.mean;
+    return lane;
 }
 
-/* Runs of zeros and levels (7.1.1.4) up to the last wanted position. False if damaged. */
-ALWAYS_INLINE int decode_detail(Bits *bits, const Component *component)
+ALWAYS_INLINE void next_mean(MeansLane *lane, int16_t *value)
 {
-    const uint32_t limit = (uint32_t)(component->positions * component->blocks);
-    uint32_t place = (uint32_t)component->blocks, levels = 0;
-    const int32_t *run_book = RUN_BOOKS[2], *level_book = LEVEL_BOOKS[1];
-    for (;;) {
-        refill(bits);
-        int64_t left = bits_left(bits);
-        uint32_t run = code(bits, run_book);
-        if (RARELY(run >= limit - place)) {
-            if (levels >> 15 || left < 0)
-                return 0;
-            if (place == limit)
-                return 1;
-            if (run < OUT_OF_RANGE)
-                return run < (uint32_t)component->blocks * 64 - place;
-            return left < 32; /* then they are all zero, and padding */
+    refill(&lane->bits);
+    lane->number = code(&lane->bits, DC_BOOKS[lane->number < 6 ? lane->number : 6]);
+    lane->wrong |= lane->number;
+    lane->sign = (lane->sign ^ -(int32_t)(lane->number & 1)) & -(int32_t)(lane->number != 0);
+    lane->mean += ((int32_t)((lane->number + 1) >> 1) ^ lane->sign) - lane->sign;
+    lane->far |= (uint32_t)lane->mean + 32768;
+    *value = (int16_t)lane->mean;
+}
+
+ALWAYS_INLINE void end_means(const MeansLane *lane, Component *component)
+{
+    component->bits = lane->bits;
+    component->slice->damaged |= lane->wrong >= OUT_OF_RANGE || lane->far >= 65536 || bits_left(&lane->bits) < 0;
+}
+
+/* Runs of zeros and levels (7.1.1.4) up to the last wanted position. */
+typedef struct {
+    Bits bits;
+    uint32_t left;   /* values from here to the last wanted one */
+    uint32_t levels;
+    int16_t *end;    /* behind the last wanted value */
+    const int32_t *run_book, *level_book;
+} DetailLane;
+
+ALWAYS_INLINE DetailLane begin_detail(const Component *component)
+{
+    int32_t count = component->positions * component->blocks;
+    return (DetailLane){ .bits = component->bits, .left = (uint32_t)(count - component->blocks),
+                         .end = component->values + count, .run_book = RUN_BOOKS[2], .level_book = LEVEL_BOOKS[1] };
+}
+
+/* A run and a level. False when there are no more, and then either the last wanted is reached, or the end of the data (no
+ * bit is left, or less than 32 that are all zero), or it is damaged. */
+ALWAYS_INLINE int next_detail(DetailLane *lane, const Component *component)
+{
+    refill(&lane->bits);
+    const int64_t bits = bits_left(&lane->bits);
+    uint32_t run = code(&lane->bits, lane->run_book);
+    if (RARELY(run >= lane->left)) {
+        uint32_t unread = lane->left + (uint32_t)(component->blocks * (64 - component->positions));
+        int good = lane->left == 0 || (run < OUT_OF_RANGE ? run < unread : bits < 32);
+        component->slice->damaged |= !good || bits < 0 || lane->levels >> 15;
+        return 0;
+    }
+    lane->left -= run;
+    lane->run_book = RUN_BOOKS[RUN_BOOK[run < 15 ? run : 15]];
+    uint32_t level = code(&lane->bits, lane->level_book);
+    lane->levels |= level;
+    lane->level_book = LEVEL_BOOKS[LEVEL_BOOK[level < 8 ? level : 8]];
+    int16_t sign = (int16_t)((int64_t)lane->bits.window >> 63);
+    skip(&lane->bits, 1);
+    lane->end[-(ptrdiff_t)lane->left] = (int16_t)(((int16_t)(level + 1) ^ sign) - sign);
+    lane->left--;
+    return 1;
+}
+
+/* The means of all components; two at a time where they are alike, as a code has to wait for the one before it. */
+ALWAYS_INLINE void decode_means(Component *components, int count)
+{
+    int k = 0;
+    while (k < count) {
+        Component *component = &components[k];
+        MeansLane one = begin_means(component);
+        if (k + 1 < count && component[1].blocks == component->blocks) {
+            MeansLane two = begin_means(component + 1);
+            for (int i = 1; i < component->blocks; i++) {
+                next_mean(&one, &component->values[i]);
+                next_mean(&two, &component[1].values[i]);
+            }
+            end_means(&two, component + 1);
+            k++;
+        } else {
+            for (int i = 1; i < component->blocks; i++)
+                next_mean(&one, &component->values[i]);
         }
-        place += run;
-        run_book = RUN_BOOKS[RUN_BOOK[run < 15 ? run : 15]];
-        uint32_t level = code(bits, level_book);
-        levels |= level;
-        level_book = LEVEL_BOOKS[LEVEL_BOOK[level < 8 ? level : 8]];
-        int16_t sign = (int16_t)((int64_t)bits->window >> 63);
-        skip(bits, 1);
-        component->values[place++] = (int16_t)(((int16_t)(level + 1) ^ sign) - sign);
+        end_means(&one, component);
+        k++;
     }
 }
 
-ALWAYS_INLINE int decode_component(const Component *component)
+/* The next component of which more than means are wanted, NULL if there is none. */
+ALWAYS_INLINE const Component *next_component(DetailLane *lane, const Component **next, const Component *end)
 {
-    Bits bits = { .data = component->data, .size = component->size };
-    if (component->positions > 1)
-        memset(component->values + component->blocks, 0,
-               (size_t)((component->positions - 1) * component->blocks) * sizeof(int16_t));
-    return decode_means(&bits, component) && (component->positions == 1 || decode_detail(&bits, component));
+    while (*next < end && ((*next)->positions == 1 || (*next)->slice->damaged))
+        ++*next;
+    if (*next == end)
+        return NULL;
+    *lane = begin_detail(*next);
+    return (*next)++;
+}
+
+/* What else is wanted of all components, again in two lanes. */
+ALWAYS_INLINE void decode_details(const Component *components, int count)
+{
+    const Component *next = components, *end = components + count;
+    DetailLane lane = { 0 }, lane_2 = { 0 };
+    const Component *one = next_component(&lane, &next, end), *two = next_component(&lane_2, &next, end);
+    while (one && two)
+        for (;;) {
+            if (!next_detail(&lane, one)) {
+                one = next_component(&lane, &next, end);
+                break;
+            }
+            if (!next_detail(&lane_2, two)) {
+                two = next_component(&lane_2, &next, end);
+                break;
+            }
+        }
+    if (two) {
+        one = two;
+        lane = lane_2;
+    }
+    while (one && next_detail(&lane, one))
+        ;
 }
 
 #endif

@@ -1,9 +1,10 @@
 /* Coefficients to samples that are means of boxes (SMPTE RDD 36, 7.3 to 7.5, at a reduced size).
  *
- * The mean of the cosine of frequency u over each of n boxes that make up a block's side is the n-point cosine, weakened by
- * a = sin(βuπ/16) / (β sin(uπ/16)), β = 8/n. So the inverse transform of n points, with its coefficients weakened so, gives
- * the means of what those coefficients stand for; for n = 1 that is the block's mean and exact. Frequencies from n on are
- * left out. All constant factors go into the scale of a coefficient.
+ * A side of 8 becomes n samples, each the mean of β = 8/n. The mean of the cosine of frequency u over the boxes is again a
+ * cosine, of n points, weakened by a(u) = sin(βuπ/16) / (β sin(uπ/16)): for u < n of the frequency u, and above of
+ * 2n − u and so on, as frequencies fold that are too high for n samples. So the inverse transform of n points, of
+ * coefficients that were weakened and folded so, gives the means of what was decoded; all constant factors go into what a
+ * coefficient counts. With n = 1 only the block's mean is left, and the result is exact.
  */
 
 #ifndef FILM_ARCHIVE_PRORES_TRANSFORM_H
@@ -23,14 +24,30 @@
 #define COS_6 0.38268343236508977f
 #define COS_7 0.19509032201612825f
 
-/* What becomes of frequency u on the way to n samples: [log2 n][u]. ½C(u)a(u), with the cosine in it where it has the same
- * size for all samples: u = 0; u = n/2. */
-static const float FACTORS[4][8] = {
-    { 0.35355339059327376f },
-    { 0.35355339059327376f, 0.32036448654967945f },
-    { 0.35355339059327376f, 0.49039264020161522f, 0.32664074121909413f, 0.41573480615127262f },
-    { 0.35355339059327376f, 0.5f, 0.5f, 0.5f, 0.35355339059327376f, 0.5f, 0.5f, 0.5f },
+/* What becomes of frequency u on the way to n samples: ½C(u)a(u) for the frequency into which it folds, with the cosine in
+ * it where that has the same size for all samples (0 and n/2). */
+typedef struct {
+    float factor;
+    int frequency;
+} Fold;
+
+static const Fold FOLDS[4][8] = {
+    /* n = 1 */ { { 0.35355339059327376f, 0 } },
+    /* n = 2 */ { { 0.35355339059327376f, 0 }, { 0.32036448654967945f, 1 }, { 0, 0 }, { -0.11249685030499585f, 1 }, { 0, 0 },
+                  { 0.07516798985607478f, 1 }, { 0, 0 }, { -0.06372483926574427f, 1 } },
+    /* n = 4 */ { { 0.35355339059327376f, 0 }, { 0.49039264020161522f, 1 }, { 0.32664074121909413f, 2 },
+                  { 0.41573480615127262f, 3 }, { 0, 0 }, { -0.27778511650980111f, 3 }, { -0.13529902503654925f, 2 },
+                  { -0.09754516100806413f, 1 } },
+    /* n = 8 */ { { 0.35355339059327376f, 0 }, { 0.5f, 1 }, { 0.5f, 2 }, { 0.5f, 3 }, { 0.35355339059327376f, 4 },
+                  { 0.5f, 5 }, { 0.5f, 6 }, { 0.5f, 7 } },
 };
+
+/* A scan position, into which coefficient of the small transform it goes ([row-frequency · columns + column-frequency]),
+ * and what it counts, but for the quantiser. */
+typedef struct {
+    float weight;
+    int position, slot;
+} Tap;
 
 /* How a component becomes samples; the same for all slices of a frame. */
 typedef struct {
@@ -39,8 +56,8 @@ typedef struct {
     int join_rows, join_columns;   /* the two blocks of a macroblock that lie so give one row or column between them */
     int down, across;              /* blocks of a macroblock that give samples of their own */
     int step, row_step, column_step; /* such a block's number: of the macroblock, down, across */
-    uint8_t at[MOST_CORNER];       /* scan position of row-frequency v and column-frequency u: [v * columns + u] */
-    float scale[MOST_CORNER];      /* what a quantised coefficient counts in the result's values, but for the quantiser */
+    int taps_count;
+    Tap taps[MOST_POSITIONS];      /* first one for each slot, in order; then what folds into them */
     uint8_t *plane;
     ptrdiff_t line_size;
     int width, height;             /* of the plane */
@@ -94,15 +111,20 @@ ALWAYS_INLINE void transform_8(float *x, int step, int i)
     }
 }
 
-/* Coefficients of one field to float and weighted; those of a second field are added. `blocks` is a multiple of LANES. */
-ALWAYS_INLINE void weigh(Corners *corners, int count, const int16_t *values, int stride, const uint8_t *at,
-                         const float *weights, int blocks, int add)
+/* Coefficients of one field, weighted and folded; those of a second field are added. `blocks` is a multiple of LANES. */
+ALWAYS_INLINE void weigh(Corners *corners, const Way *way, const int16_t *values, int stride, uint32_t quantiser, int blocks,
+                         int add)
 {
-    for (int k = 0; k < count; k++) {
-        const int16_t *restrict from = values + at[k] * stride;
-        float *restrict to = corners->values[k], weight = weights[k];
-        for (int i = 0; i < (blocks & -LANES); i++)
-            to[i] = add ? to[i] + weight * from[i] : weight * from[i];
+    for (int k = 0; k < way->taps_count; k++) {
+        const Tap tap = way->taps[k];
+        const int16_t *restrict from = values + tap.position * stride;
+        float *restrict to = corners->values[tap.slot], weight = tap.weight * (float)quantiser;
+        if (add || k >= way->rows * way->columns)
+            for (int i = 0; i < (blocks & -LANES); i++)
+                to[i] += weight * from[i];
+        else
+            for (int i = 0; i < (blocks & -LANES); i++)
+                to[i] = weight * from[i];
     }
 }
 
