@@ -156,7 +156,8 @@ static int fits(const Picture *picture, size_t header, size_t slices, size_t dec
     return size == declared;
 }
 
-/* A picture header and the slice table (5.2). `other_rows` is what some coders take for a bottom field. */
+/* A picture header and the slice table (5.2). Some coders write `other_rows` of slices for a bottom field; a last row too
+ * many has none of the field's lines and is left unread. */
 static int read_picture(Picture *picture, const Frame *frame, const uint8_t *data, size_t size, int rows, int other_rows)
 {
     if (size < 8)
@@ -168,17 +169,17 @@ static int read_picture(Picture *picture, const Frame *frame, const uint8_t *dat
     picture->size = declared < size ? declared : size;
     picture->next = declared;
     picture->log2_slice = data[7] >> 4 & 3;
-    size_t per_row = slices_in_row(frame->width_in_mb, picture->log2_slice);
-    if (other_rows != rows && !fits(picture, header, per_row * (size_t)rows, declared) &&
+    size_t per_row = slices_in_row(frame->width_in_mb, picture->log2_slice), slices = per_row * (size_t)rows;
+    if (other_rows != rows && !fits(picture, header, slices, declared) &&
         fits(picture, header, per_row * (size_t)other_rows, declared))
-        rows = other_rows;
-    if (header + 2 * per_row * (size_t)rows > declared)
+        slices = per_row * (size_t)other_rows;
+    if (header + 2 * slices > declared)
         return PRORES_CONTRADICTION;
-    if (header + 2 * per_row * (size_t)rows > size)
+    if (header + 2 * slices > size)
         return PRORES_TRUNCATED;
     picture->rows = rows;
     picture->table = data + header;
-    picture->place = header + 2 * per_row * (size_t)rows;
+    picture->place = header + 2 * slices;
     return PRORES_DONE;
 }
 
@@ -410,7 +411,7 @@ int prores_reduce(const ProresRequest *request, uint32_t *slices, uint32_t *bad,
     size_t place = 0;
     *slices = 0;
     for (int i = 0; i <= frame.interlaced; i++) {
-        /* Top fields have the odd line. Some coders give the bottom field as many rows of macroblocks in any case. */
+        /* An odd number of lines leaves the top field one more. */
         int height = (int)request->height, rows = (height + 15) / 16, other_rows = rows;
         if (frame.interlaced) {
             int bottom = i != frame.bottom_first;
