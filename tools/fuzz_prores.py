@@ -45,8 +45,8 @@ def seeds(folder: Path) -> list[Path]:
         for width, height, content, macroblocks, matrix in (
             (16, 16, "noise", 1, "auto"),
             (47, 33, "scene", 2, "default"),
-            (130, 40, "text", 8, "auto"),
-            (250, 18, "flat", 4, "hq"),
+            (72, 20, "text", 4, "auto"),
+            (200, 16, "flat", 8, "hq"),
         )
     ]
     folder.mkdir(exist_ok=True)

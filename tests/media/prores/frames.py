@@ -29,7 +29,7 @@ class Coding:
     scan: str = "progressive"
     """"progressive", "tff" or "bff"."""
     content: str = "scene"
-    """"scene", "noise", "extremes", "gradient", "text", "flat"."""
+    """"scene", "noise", "extremes", "gradient", "text", "flat", "grey"."""
     macroblocks: int = 8
     """In a slice."""
     matrix: str = "auto"
@@ -56,6 +56,8 @@ def paint(coding: Coding, seed: int = 0) -> Plane:
         return 4 + 1015 * checks
     if coding.content == "gradient":
         return np.stack([64 + 876 * x / width, 64 + 896 * y / height, 960 - 896 * x / width], -1)
+    if coding.content == "grey":
+        return np.full((height, width, 3), (518.0, 506.0, 515.0))
     if coding.content == "flat":
         return np.full((height, width, 3), (300.0, 700.0, 200.0))
     if coding.content == "text":
@@ -123,6 +125,15 @@ def decoded(coded: bytes, fourcc: str = "") -> tuple[list[Plane], int]:
     assert (frame.width, frame.height) == (width, height)
     planes = [np.frombuffer(memoryview(plane), np.uint16).reshape(plane.height, -1)[:, : plane.width] for plane in frame.planes]
     return [plane.astype(np.float64) for plane in planes[:3]], 12 if "12" in frame.format.name else 10
+
+
+def decoded_whole(coded: bytes) -> tuple[list[Plane], int]:
+    """The same with what the coder filled the last macroblocks up with: its size told as that of whole macroblocks."""
+    width, height = struct.unpack_from(">HH", coded, 16)
+    lines = 32 if coded[20] & 0b1100 else 16  # of a row of macroblocks, or of one in each field
+    patched = bytearray(coded)
+    struct.pack_into(">HH", patched, 16, -(-width // 16) * 16, -(-height // lines) * lines)
+    return decoded(bytes(patched))
 
 
 def box(plane: Plane, high: int, wide: int) -> Plane:
