@@ -47,11 +47,12 @@ def paint(coding: Coding, seed: int = 0) -> Plane:
     """(lines, samples, 3) of 10-bit Y′CbCr, all at full chroma resolution."""
     rng = np.random.default_rng(seed)
     height, width = coding.height, coding.width
-    y, x = np.mgrid[0:height, 0:width].astype(np.float64)
+    grid: Plane = np.mgrid[0:height, 0:width].astype(np.float64)
+    y, x = grid
     if coding.content == "noise":
-        return rng.integers(4, 1020, (height, width, 3)).astype(np.float64)
+        return np.asarray(rng.integers(4, 1020, (height, width, 3)), np.float64)
     if coding.content == "extremes":  # whole blocks and single samples at both ends
-        checks = ((x // 8 + y // 8) % 2)[..., None] * np.ones(3)
+        checks: Plane = ((x // 8 + y // 8) % 2)[..., None] * np.ones(3)
         checks[rng.random((height, width)) < 0.02] = 0.5
         return 4 + 1015 * checks
     if coding.content == "gradient":
@@ -59,7 +60,7 @@ def paint(coding: Coding, seed: int = 0) -> Plane:
     if coding.content == "grey":
         return np.full((height, width, 3), (518.0, 506.0, 515.0))
     if coding.content == "flat":
-        return np.full((height, width, 3), (300.0, 700.0, 200.0))
+        return np.full((height, width, 3), (300.0, 700.0, 200.0), np.float64)
     if coding.content == "text":
         strokes = (rng.random((height // 3 + 1, width // 2 + 1)) < 0.3).repeat(3, 0).repeat(2, 1)[:height, :width]
         return np.stack([64 + 876.0 * strokes, 512 + 200.0 * strokes, 512 - 300.0 * strokes], -1)
@@ -121,7 +122,8 @@ def decoded(coded: bytes, fourcc: str = "") -> tuple[list[Plane], int]:
     context: Any = av.CodecContext.create("prores", "r")
     context.codec_tag = fourcc or ("ap4h" if coded[20] >> 6 == 3 else "apch")
     context.thread_count = 1
-    (frame,) = [*context.decode(av.Packet(coded)), *context.decode(None)]
+    frames: list[av.VideoFrame] = [*context.decode(av.Packet(coded)), *context.decode(None)]
+    (frame,) = frames
     assert (frame.width, frame.height) == (width, height)
     planes = [np.frombuffer(memoryview(plane), np.uint16).reshape(plane.height, -1)[:, : plane.width] for plane in frame.planes]
     return [plane.astype(np.float64) for plane in planes[:3]], 12 if "12" in frame.format.name else 10
@@ -140,7 +142,8 @@ def box(plane: Plane, high: int, wide: int) -> Plane:
     """Means of boxes of `high` × `wide`; the edge is repeated to fill the last ones."""
     lines, samples = plane.shape
     plane = np.pad(plane, ((0, -lines % high), (0, -samples % wide)), "edge")
-    return plane.reshape(plane.shape[0] // high, high, plane.shape[1] // wide, wide).mean((1, 3))
+    boxes = plane.reshape(plane.shape[0] // high, high, plane.shape[1] // wide, wide)
+    return np.asarray(boxes.mean((1, 3)), np.float64)
 
 
 def boxed(coded: bytes, reduction: int, pixel_format: str) -> list[Plane]:
