@@ -37,6 +37,8 @@ class Coding:
     """Bits, 4444 only."""
     moving: bool = False
     """Whether the fields show different moments."""
+    encoder: str = "prores_ks"
+    """FFmpeg has two, written apart: "prores_aw" is the other."""
 
     @property
     def chroma_444(self) -> bool:
@@ -77,11 +79,15 @@ def paint(coding: Coding, seed: int = 0) -> Plane:
 def packet(coding: Coding, seed: int = 0) -> bytes:
     """The coded frame, as it lies in a QuickTime file."""
     layout = ("yuva444p10le" if coding.alpha else "yuv444p10le") if coding.chroma_444 else "yuv422p10le"
-    context: Any = av.CodecContext.create("prores_ks", "w")
+    context: Any = av.CodecContext.create(coding.encoder, "w")
     context.width, context.height, context.pix_fmt = coding.width, coding.height, layout
     context.time_base = Fraction(1, 25)
-    options = {"profile": coding.profile, "vendor": "apl0", "mbs_per_slice": str(coding.macroblocks)}
-    options |= {"quant_mat": coding.matrix, "alpha_bits": str(coding.alpha)}
+    if coding.encoder == "prores_ks":
+        options = {"profile": coding.profile, "vendor": "apl0", "mbs_per_slice": str(coding.macroblocks)}
+        options |= {"quant_mat": coding.matrix, "alpha_bits": str(coding.alpha)}
+    else:
+        options = {"profile": str(list(FOURCC).index(coding.profile))}
+        context.codec_tag = FOURCC[coding.profile]
     if coding.scan != "progressive":
         options["flags"] = "+ildct"
     context.options = options
