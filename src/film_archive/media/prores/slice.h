@@ -12,7 +12,7 @@
 
 #define MOST_BLOCKS 32    /* of a component in a slice: 8 macroblocks of 4 */
 #define MOST_POSITIONS 32 /* that are ever decoded of a block's 64 */
-#define STRETCH 16 /* macroblocks of a row whose slices are decoded together */
+#define STRETCH 16        /* macroblocks of a row whose slices are decoded together */
 #define LANES 8           /* what the transform works on at a time; it may look so far behind the last block */
 
 typedef struct {
