@@ -55,8 +55,8 @@ def mend_sealed(path: Path) -> tuple[list[str], bool]:
     with ZipArchive(path) as archive, editing(path) as descriptor:
         manifest = archive.manifest_entry
         header = archive.require_manifest("be repaired")
-        assert manifest is not None
-        assert header.offset is not None
+        if manifest is None or header.offset is None:
+            raise Damaged(f"{archive.name}: the manifest does not say where it lies; nothing was changed.")
         entries = [placed for member in archive.members() for placed in entries_of(member)]
         done = list(mend_headers(descriptor, archive.file, [*entries, (manifest, header.offset)]))
         regions = [(entry.header_offset, payload + entry.packed_size) for entry, payload in entries]

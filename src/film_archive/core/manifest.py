@@ -391,7 +391,7 @@ class Header:
                 generation=int(data.pop("generation")),
                 members=int(data.pop("members")),
                 bytes=int(data.pop("bytes")),
-                offset=data.pop("offset", None),
+                offset=_offset(data.pop("offset", None)),
                 tool=str(data.pop("tool", "")),
                 superseded=tuple(_superseded(region) for region in data.pop("superseded", ())),
                 seal=data.pop("seal", None),
@@ -400,6 +400,12 @@ class Header:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged(f"The manifest's first line can't be read ({error}).") from error
+
+
+def _offset(value: Any) -> int | None:
+    if value is None or (type(value) is int and value >= 0):
+        return value
+    raise ValueError("the manifest lies nowhere")
 
 
 def _superseded(data: Mapping[str, Any]) -> Superseded:
