@@ -22,7 +22,7 @@ from film_archive.editorial.otio_events import read_otio
 from film_archive.editorial.pull_list import looks_like_pull_list, read_pull_list
 from film_archive.editorial.text import decode
 
-LARGEST = 1 << 29
+LARGEST = 1 << 28
 """Bytes of a list that are read."""
 _START = 1 << 16
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
