@@ -129,6 +129,8 @@ class Event:
     to_clip_name: str | None = None
     key_clip_name: str | None = None
     source_file: str | None = None
+    source_files: tuple[str, ...] = ()
+    """All SOURCE FILE comments where there are several: of a transition's two sides."""
     from_clip_path: str | None = None
     from_file: str | None = None
     reel_names: tuple[str, ...] = ()

@@ -40,6 +40,8 @@ def read_list(path: str | os.PathLike[str], rate: RateLike | None = None) -> Edi
     try:
         if path.is_dir():
             return _read_folder(path, name, rate)
+        if path.exists() and not path.is_file():
+            raise NotSupported(f"{name} is no file but a device or pipe; save the list to a file first.")
         with path.open("rb") as file:
             if file.read(4) == b"PK\x03\x04":
                 return read_otio(_bundled(path, name), name, rate)
