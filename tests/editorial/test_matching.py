@@ -472,7 +472,7 @@ def a_world(choice: random.Random, count: int) -> tuple[list[Candidate], list[Re
     return candidates, events
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32))
 def test_the_index_finds_what_looking_at_everything_finds(seed: int) -> None:
     choice = random.Random(seed)
