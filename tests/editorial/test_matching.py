@@ -23,7 +23,7 @@ from film_archive.editorial import matching
 from film_archive.editorial.candidates import Candidate, common_counting
 from film_archive.editorial.counting import Counting
 from film_archive.editorial.edl import read_edl
-from film_archive.editorial.event import ExactRange, MediaReference
+from film_archive.editorial.event import EventMedia, ExactRange
 from film_archive.editorial.identity import names_of_event, names_of_media, plain, shared, stem_of
 from film_archive.editorial.mapping import read_mapping
 from film_archive.editorial.matching import Match, Matcher, match_events
@@ -280,7 +280,7 @@ def timeline_event(first: int, frames: int, url: str, *, from_start: bool) -> Re
     label = [str(Timecode.from_frame(frame, 24)) for frame in (first, first + frames)]
     changed = replace(
         each.event,
-        media=(MediaReference(url=url),),
+        media=(EventMedia(url=url),),
         source_range=exact,
         source_rate=FrameRate(24),
         source_in=label[0],

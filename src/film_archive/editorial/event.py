@@ -67,7 +67,7 @@ class ColorDecision:
 
 
 @dataclass(frozen=True, slots=True)
-class MediaReference:
+class EventMedia:
     """Media that an event names. A list may name several: the camera file, its proxy."""
 
     name: str | None = None
@@ -148,7 +148,7 @@ class Event:
     source_rate: FrameRate | None = None
     record_rate: FrameRate | None = None
     source_range: ExactRange | None = None
-    media: tuple[MediaReference, ...] = ()
+    media: tuple[EventMedia, ...] = ()
     track: str | None = None
     """The track's name or kind and number, in formats that have tracks."""
     from_media_start: bool = False

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from film_archive.editorial.comments import color_decision
-from film_archive.editorial.event import Marker, MediaReference
+from film_archive.editorial.event import EventMedia, Marker
 from film_archive.editorial.otio_values import OtioRange, dict_of, list_of, range_of, schema_of, text_of
 
 _PATTERN = re.compile(r"%0\d{1,2}d", re.ASCII)
@@ -21,7 +21,7 @@ def file_name(url: str) -> str | None:
     return (name if _PATTERN.search(name) else unquote(name)) or None
 
 
-def facts_of_clip(item: dict[str, Any], references: tuple[MediaReference, ...]) -> dict[str, Any]:
+def facts_of_clip(item: dict[str, Any], references: tuple[EventMedia, ...]) -> dict[str, Any]:
     """Further fields of the event: names, reel, markers, colour."""
     active = next((each for each in references if each.active), None)
     facts: dict[str, Any] = {"from_clip_name": text_of(item.get("name"))}
@@ -94,7 +94,7 @@ def _raw_references(item: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any],
         yield "DEFAULT_MEDIA", item["media_reference"], True
 
 
-def references_of(item: dict[str, Any]) -> tuple[tuple[MediaReference, ...], bool]:
+def references_of(item: dict[str, Any]) -> tuple[tuple[EventMedia, ...], bool]:
     """The clip's media, and whether its picture is made by the program (bars, a slate) and has none."""
     found = []
     generated = False
@@ -106,7 +106,7 @@ def references_of(item: dict[str, Any]) -> tuple[tuple[MediaReference, ...], boo
         if schema == "ImageSequenceReference":
             url = _sequence_url(reference)
         found.append(
-            MediaReference(
+            EventMedia(
                 name=text_of(reference.get("name")),
                 url=text_of(url),
                 start=None if available is None else available.start.value,

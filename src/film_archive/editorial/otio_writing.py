@@ -14,7 +14,7 @@ from typing import Any
 
 from film_archive.core.timecode import FrameRate
 from film_archive.editorial.channels import shows_picture, tracks_of, tracks_of_channels
-from film_archive.editorial.event import Event, MediaReference
+from film_archive.editorial.event import Event, EventMedia
 from film_archive.editorial.export import Export, Losses, with_record
 from film_archive.editorial.resolving import Resolved, ResolvedList
 
@@ -240,7 +240,7 @@ def _media(event: Event, losses: Losses, each: Resolved) -> dict[str, Any]:
         losses.event(each, "only the media reference that the list plays is kept")
     media = next((media for media in event.media if media.active), None)
     if media is None:
-        media = MediaReference(event.source_file, event.from_clip_path or event.from_file)
+        media = EventMedia(event.source_file, event.from_clip_path or event.from_file)
     available = None
     if media.start is not None and media.frames is not None and media.rate is not None:
         available = _range(media.start, media.frames, media.rate)
