@@ -22,7 +22,7 @@ from film_archive.editorial.otio_events import read_otio
 from film_archive.editorial.pull_list import looks_like_pull_list, read_pull_list
 from film_archive.editorial.text import decode
 
-LARGEST = 1 << 29
+LARGEST = 1 << 28
 """Bytes of a list that are read."""
 _START = 1 << 16
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -40,6 +40,8 @@ def read_list(path: str | os.PathLike[str], rate: RateLike | None = None) -> Edi
     try:
         if path.is_dir():
             return _read_folder(path, name, rate)
+        if path.exists() and not path.is_file():
+            raise NotSupported(f"{name} is no file but a device or pipe; save the list to a file first.")
         with path.open("rb") as file:
             if file.read(4) == b"PK\x03\x04":
                 return read_otio(_bundled(path, name), name, rate)
