@@ -6,34 +6,28 @@ from pathlib import Path
 
 import typer
 
-from film_archive.cli.output import print_json, say
+from film_archive.cli.output import print_json, say, size_text
 
 
 def register(app: typer.Typer) -> None:
-    app.command("check")(check)
+    app.command("check")(check_verb)
 
 
-def check(
+def check_verb(
     archive: Path = typer.Argument(..., help="An archive, or any zip."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Read everything again and compare it with the digests; exit status 11 where something differs."""
-    from film_archive.archive.check import CheckResult, Problem, check_archive
-    from film_archive.archive.reader import open_archive
     from film_archive.cli.progress import progress
-    from film_archive.core.errors import Damaged
+    from film_archive.workflows.inspection import check
 
-    try:
-        with open_archive(archive) as opened, progress("verifying", sum(m.size for m in opened.members())) as on_bytes:
-            result = check_archive(opened, on_bytes=on_bytes)
-    except Damaged as error:
-        result = CheckResult(0, (Problem("archive", str(error)),))
+    with progress() as counted:
+        result = check(archive, progress=counted)
     if json:
-        problems = [{"path": problem.path, "what": problem.what} for problem in result.problems]
-        print_json({"ok": result.ok, "members_checked": result.members_checked, "problems": problems})
-    else:
-        for problem in result.problems:
-            say(f"{problem.path}: {problem.what}")
-        verdict = "all as it was" if result.ok else f"{len(result.problems)} problems; `repair` can mend structure, not media"
-        say(f"{result.members_checked} members checked: {verdict}")
-    return 0 if result.ok else Damaged.exit_status
+        print_json(result.to_json())
+        return result.exit_status
+    for problem in result.problems:
+        say(problem.sentence())
+    verdict = "all as it was" if result.ok else f"{len(result.problems)} problems; `repair` can mend structure, not media"
+    say(f"{result.members_checked} members, {size_text(result.bytes)}, checked: {verdict}")
+    return result.exit_status

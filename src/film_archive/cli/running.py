@@ -23,6 +23,9 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
     """Run an app; returns the exit status."""
     wants_json = "--json" in arguments
     command = typer.main.get_command(app)
+    if any(argument == "" or (argument.startswith("--") and argument.endswith("=")) for argument in arguments):
+        # To the system an empty path is the working directory, which nobody means who wrote "$CARD".
+        return print_error(name, "One of the arguments is empty; name what is meant (\".\" is this folder).", 2, wants_json)
     try:
         status = command.main(args=arguments, prog_name=name, standalone_mode=False)
     except _ClickException as error:

@@ -2,65 +2,152 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from film_archive.archive import folder, layout, writer
 from film_archive.archive.entries import parts_of
 from film_archive.archive.folder import FolderWriter
-from film_archive.archive.reader import open_archive
+from film_archive.archive.reader import Archive, FolderArchive, open_archive
 from film_archive.archive.writer import Completed, Writer, ZipWriter
-from film_archive.core import copying, files
-from film_archive.core.errors import NotFound, Refused, UsageError
-from film_archive.core.ladder import Rung
+from film_archive.core import files
+from film_archive.core.digest import MultiHasher
+from film_archive.core.errors import NoSpace, NotFound, Refused, UsageError
+from film_archive.core.job import Plan, require_unchanged
+from film_archive.core.ladder import Rung, parse_sizes
 from film_archive.core.manifest import Member, Role
+from film_archive.core.progress import Progress, quiet
 from film_archive.core.source import printable
-from film_archive.workflows.filling import DEFAULT_PROXIES, Made, OnBytes, fill, proxy_folder
-from film_archive.workflows.gathering import Found, Gathered, Kind, gather, gather_folder, refuse_clashes
+from film_archive.workflows.filling import DEFAULT_PROXIES, Made, fill, proxy_folder
+from film_archive.workflows.gathering import (
+    Found,
+    Gathered,
+    Kind,
+    LeftOut,
+    gather,
+    gather_folder,
+    grouped,
+    refuse_clashes,
+)
+from film_archive.workflows.room import look_ahead, require_room
 
 
-@dataclass(frozen=True, slots=True)
-class ArchivePlan:
-    """What would be archived."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchivingPlan(Plan):
+    """What would be archived; see `CreatePlan` and `AddPlan`."""
 
     archive: Path
-    gathered: Gathered
+    """The archive."""
+    steps: tuple[Found, ...]
+    """Files, folders and links, in the order in which they are archived."""
+    proxies: tuple[str, ...]
+    """Sizes to make of each clip."""
+    digests: tuple[str, ...]
+    """Further digests of each member."""
+    junk_skipped: int
+    """Operating systems' leftovers that are not archived."""
+    left_out: tuple[LeftOut, ...]
+    """What can't be archived."""
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "archive": printable(self.archive),
-            "files": [{"path": entry.member, "size": entry.size} for entry in self.gathered.entries if entry.kind == Kind.FILE],
-            "bytes": self.gathered.bytes,
-            "junk_skipped": self.gathered.junk,
-            "left_out": [{"path": path, "reason": why} for path, why in self.gathered.left_out],
-        }
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """The proxy sizes."""
+        return parse_sizes(",".join(self.proxies)) if self.proxies else ()
 
 
-def plan_archive(target: Path, sources: Sequence[Path], *, in_place: bool = False) -> ArchivePlan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreatePlan(ArchivingPlan):
+    """A new archive."""
+
+    verb: ClassVar[str] = "create"
+    in_place: bool
+    """Whether the folder itself becomes the archive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddPlan(ArchivingPlan):
+    """More for an archive that is there."""
+
+    verb: ClassVar[str] = "add"
+    generation: str | None
+    """The archive and its generation that this adds to; null where an unfinished run is to be continued."""
+
+
+def plan_archive(
+    target: Path,
+    sources: Sequence[Path] = (),
+    *,
+    in_place: bool = False,
+    proxies: Sequence[Rung] = DEFAULT_PROXIES,
+    digests: Iterable[str] = (),
+) -> CreatePlan:
     """Look at everything that would be archived; raises what `create_archive` would refuse."""
     if in_place:
-        return ArchivePlan(target, gather_folder(target))
-    if os.path.lexists(target) and not _journal_of(target).exists():
-        raise _exists(target)
-    if not sources:
-        raise UsageError("Nothing to archive was named; give files or folders.")
-    return ArchivePlan(target, _of_a_zip(gather(sources, leave_out=(target, *_working_files(target)))))
+        if os.path.lexists(target / layout.MANIFEST) and not (target / layout.WORK).exists():
+            raise Refused(f"{printable(target)} is an archive already; use `add` to list what is new in it.")
+        gathered = gather_folder(target)
+    else:
+        if os.path.lexists(target) and not _journal_of(target).exists():
+            raise _exists(target)
+        if not sources:
+            raise UsageError("Nothing to archive was named; give files or folders.")
+        if not target.parent.is_dir():
+            raise NotFound(f"There is no folder {printable(target.parent)} to put {printable(target.name)} into.")
+        gathered = _of_a_zip(gather(sources, leave_out=(target, *_working_files(target))))
+    return CreatePlan(archive=target, in_place=in_place, **_planned(gathered, proxies, digests))
 
 
-def plan_add(target: Path, sources: Sequence[Path]) -> ArchivePlan:
-    """Look at everything that would be added; raises what `add_to_archive` would refuse before it opens the archive."""
+def plan_add(
+    target: Path,
+    sources: Sequence[Path],
+    *,
+    proxies: Sequence[Rung] = DEFAULT_PROXIES,
+    digests: Iterable[str] = (),
+) -> AddPlan:
+    """Look at everything that would be added; raises what `add_to_archive` would refuse."""
     if not target.exists():
         raise NotFound(f"There is no archive {printable(target)}; make one with `create`.")
     if not sources:
         raise UsageError("Nothing to add was named; give files or folders.")
-    target = target.resolve()
     if target.is_dir():
-        return ArchivePlan(target, _new_in_folder(target, sources))
-    return ArchivePlan(target, _of_a_zip(gather(sources, leave_out=(target, *_working_files(target)))))
+        gathered = _new_in_folder(target, sources)
+    else:
+        gathered = _of_a_zip(gather(sources, leave_out=(target, target.resolve(), *_working_files(target.resolve()))))
+    generation = None
+    if not _has_unfinished(target):  # what an unfinished run has done already is not refused
+        with open_archive(target) as archive:
+            generation = _generation(archive)
+            gathered = _without_present(archive, gathered)
+    return AddPlan(archive=target, generation=generation, **_planned(gathered, proxies, digests))
+
+
+def _planned(gathered: Gathered, proxies: Sequence[Rung], digests: Iterable[str]) -> dict[str, Any]:
+    """What plans of both verbs have in common."""
+    algorithms = tuple(digests)
+    MultiHasher(algorithms)  # says which names are none
+    return {
+        "steps": gathered.entries,
+        "proxies": tuple(map(str, proxies)),
+        "digests": algorithms,
+        "junk_skipped": gathered.junk,
+        "left_out": gathered.left_out,
+    }
+
+
+def as_planned(plan: ArchivingPlan) -> Made:
+    """What a dry run says: the report as far as it can be known."""
+    return Made(
+        archive=plan.archive,
+        members=sum(1 for _ in grouped(plan.steps)),
+        bytes=plan.size,
+        proxies=None if plan.proxies else 0,
+        junk_skipped=plan.junk_skipped,
+        left_out=plan.left_out,
+    )
 
 
 def create_archive(
@@ -70,30 +157,33 @@ def create_archive(
     in_place: bool = False,
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
-    plan: ArchivePlan | None = None,
-    on_bytes: OnBytes | None = None,
+    progress: Progress | None = None,
+    workers: int | None = None,
 ) -> Made:
-    """Make a new archive; continues one that a killed run left unfinished.
+    """Plan and make a new archive; continues one that a killed run left unfinished.
 
-    `plan` is that of `plan_archive`, if it was made already. Raises Refused where the target exists, NoSpace before
-    anything is written where it can't fit.
+    Raises Refused where the target exists, NoSpace before anything is written where it can't fit.
     """
-    begun = time.monotonic()
-    if plan is None:
-        plan = plan_archive(target, sources, in_place=in_place)
-    completed = folder.take_completed(target) if in_place else writer.take_completed(target)
-    if completed is not None and _is_done(completed, target, plan.gathered):
+    plan = plan_archive(target, sources, in_place=in_place, proxies=proxies, digests=digests)
+    return apply_create(plan, progress=progress, workers=workers)
+
+
+def apply_create(plan: CreatePlan, *, progress: Progress | None = None, workers: int | None = None) -> Made:
+    """Make the archive of a plan. Raises SourceChanged where something is not what it was when it was planned."""
+    target = plan.archive
+    completed = folder.take_completed(target) if plan.in_place else writer.take_completed(target)
+    if completed is not None and _is_done(completed, target, plan.steps):
         files.remove_tree(proxy_folder(target))
-        return _made_before(completed, plan.gathered, begun)
-    if in_place:
-        archive: Writer = FolderWriter.create(target, algorithms=digests)
-    else:
-        if os.path.lexists(target):
-            raise _exists(target)
-        _require_room(target, plan.gathered)
-        archive = ZipWriter.create(target, algorithms=digests)
-    with archive:
-        return fill(archive, plan.gathered, proxies, proxy_folder(target), begun, on_bytes)
+        return _made_before(completed, plan)
+    if not plan.in_place and os.path.lexists(target):
+        raise _exists(target)
+
+    def begin() -> Writer:
+        if plan.in_place:
+            return FolderWriter.create(target, algorithms=plan.digests)
+        return ZipWriter.create(target, algorithms=plan.digests)
+
+    return _fill(plan, target, begin, progress, workers)
 
 
 def add_to_archive(
@@ -102,29 +192,75 @@ def add_to_archive(
     *,
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
-    plan: ArchivePlan | None = None,
-    on_bytes: OnBytes | None = None,
+    progress: Progress | None = None,
+    workers: int | None = None,
 ) -> Made:
-    """Put more files into an archive; what has the name of a member already is refused.
+    """Plan, and put more files into an archive; what has the name of a member already is refused.
 
     Of a folder archive's own files those that are listed already, and did not change, are passed over.
     """
-    begun = time.monotonic()
-    if plan is None:
-        plan = plan_add(target, sources)
-    target, gathered = plan.archive, plan.gathered
+    plan = plan_add(target, sources, proxies=proxies, digests=digests)
+    return apply_add(plan, progress=progress, workers=workers)
+
+
+def apply_add(plan: AddPlan, *, progress: Progress | None = None, workers: int | None = None) -> Made:
+    """Add what is planned. Raises SourceChanged where archive or files are not what they were when it was planned."""
+    target = plan.archive.resolve()
     in_place = target.is_dir()
     completed = folder.take_completed(target) if in_place else writer.take_completed(target)
-    if completed is not None and _is_done(completed, target, gathered):
+    if completed is not None and _is_done(completed, target, plan.steps):
         files.remove_tree(proxy_folder(target))
-        return _made_before(completed, gathered, begun)
-    if in_place:
-        archive: Writer = FolderWriter.add_to(target, algorithms=digests)
-    else:
-        _require_room(target, gathered)
-        archive = ZipWriter.add_to(target, algorithms=digests)
-    with archive:
-        return fill(archive, _without_present(archive, gathered), proxies, proxy_folder(target), begun, on_bytes)
+        return _made_before(completed, plan)
+
+    def begin() -> Writer:
+        if in_place:
+            return FolderWriter.add_to(target, algorithms=plan.digests)
+        return ZipWriter.add_to(target, algorithms=plan.digests)
+
+    return _fill(plan, target, begin, progress, workers)
+
+
+def _fill(
+    plan: ArchivingPlan, target: Path, begin: Callable[[], Writer], progress: Progress | None, workers: int | None
+) -> Made:
+    work = proxy_folder(target)
+    with saying_what_is_left(lambda: _has_unfinished(target)):
+        outlook = look_ahead(grouped(plan.steps), plan.rungs)
+        require_room(target, plan.steps, outlook, (*_working_files(target), work))
+        with begin() as archive:
+            entries = _still_to_add(archive, plan) if isinstance(plan, AddPlan) else plan.steps
+            sequences = {member.path for member in archive.base_members() if member.sequence is not None}
+            together = tuple(grouped(entries, sequences))
+            made = fill(archive, together, plan.rungs, outlook, work, progress or quiet(), workers=workers)
+    return replace(made, archive=plan.archive, junk_skipped=plan.junk_skipped, left_out=plan.left_out)
+
+
+def _still_to_add(archive: Writer, plan: AddPlan) -> tuple[Found, ...]:
+    """What is to be added, now that nobody else writes the archive."""
+    with open_archive(archive.target) as before:
+        if plan.generation is not None:
+            require_unchanged(before.name, plan.generation, _generation(before))
+        return _without_present(before, Gathered(plan.steps, 0, ())).entries
+
+
+def _generation(archive: Archive) -> str:
+    """By which an archive is known to be as it was, whatever an unfinished run has put behind its end."""
+    header = archive.require_manifest("be added to")
+    return f"{header.archive_id} generation {header.generation}"
+
+
+@contextlib.contextmanager
+def saying_what_is_left(is_left: Callable[[], bool]) -> Iterator[None]:
+    """Where the disk is full and something unfinished is kept, say what continues and what removes it."""
+    try:
+        yield
+    except NoSpace as error:
+        if not is_left():
+            raise
+        raise NoSpace(
+            f"{str(error).rstrip('.')}; run the same command again when there is room, or with --abandon to remove what "
+            "is unfinished."
+        ) from error
 
 
 def abandon_unfinished(target: Path) -> bool:
@@ -133,7 +269,7 @@ def abandon_unfinished(target: Path) -> bool:
         target = target.resolve() if target.exists() else target
         done = writer.take_completed(target) is not None or writer.abandon(target)
         pieces = proxy_folder(target)
-        done = done or pieces.is_dir()
+        done = pieces.is_dir() or done
         files.remove_tree(pieces)
         return done
     if not (target / layout.WORK).exists():
@@ -160,26 +296,30 @@ def _of_a_zip(gathered: Gathered) -> Gathered:
     return gathered
 
 
-def _is_done(completed: Completed, target: Path, gathered: Gathered) -> bool:
+def _is_done(completed: Completed, target: Path, steps: Iterable[Found]) -> bool:
     """Whether a run that was killed when it had finished had the very job that is asked for now."""
     with open_archive(target) as archive:
         present = {member.path for member in archive.members()}
     return all(
         completed.identities.get(entry.member) == entry.identity if entry.kind == Kind.FILE else entry.member in present
-        for entry in gathered.entries
+        for entry in steps
     )
 
 
-def _made_before(completed: Completed, gathered: Gathered, begun: float) -> Made:
+def _made_before(completed: Completed, plan: ArchivingPlan) -> Made:
+    """What is reported where a run that was killed at its very end had done all."""
+    with open_archive(completed.sealed.path) as archive:
+        done = [member for member in archive.members() if member.path in completed.identities]
     return Made(
-        completed.sealed.path,
+        archive=plan.archive,
         members=completed.sealed.members,
         bytes=completed.sealed.bytes,
+        clips=sum(member.is_original and bool(member.get("media")) for member in done),
+        proxies=sum(member.role == Role.PROXY for member in done),
         generation=completed.sealed.generation,
-        seconds=time.monotonic() - begun,
-        junk=gathered.junk,
+        junk_skipped=plan.junk_skipped,
         reused=len(completed.identities),
-        left_out=gathered.left_out,
+        left_out=plan.left_out,
     )
 
 
@@ -208,25 +348,25 @@ def _new_in_folder(target: Path, sources: Sequence[Path]) -> Gathered:
     )
 
 
-def _is_below(path: Path, folder: Path) -> bool:
+def _is_below(path: str | Path, folder: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
-def _without_present(archive: Writer, gathered: Gathered) -> Gathered:
+def _without_present(archive: Archive, gathered: Gathered) -> Gathered:
     """What is to be added: without folders that are listed, and in the folder form without files that are.
 
     Raises Refused where another file has a member's name, or a listed file has changed.
     """
     wanted = {layout.fold(entry.member): entry for entry in gathered.entries}
     present = set()
-    for member in archive.base_members():
+    for member in archive.members():
         for part in parts_of(member):
             entry = wanted.get(layout.fold(part.path))
             if entry is None:
                 continue
             if not _is_listed(archive, entry, part):
                 raise Refused(
-                    f"{printable(archive.target)} has a member {printable(part.path)} already; nothing was changed. "
+                    f"{archive.name} has a member {printable(part.path)} already; nothing was changed. "
                     "Rename the new file, or put it below a folder."
                 )
             present.add(entry.member)
@@ -234,10 +374,10 @@ def _without_present(archive: Writer, gathered: Gathered) -> Gathered:
     return replace(gathered, entries=entries)
 
 
-def _is_listed(archive: Writer, entry: Found, member: Member) -> bool:
+def _is_listed(archive: Archive, entry: Found, member: Member) -> bool:
     if entry.kind == Kind.FOLDER or member.role == Role.FOLDER:
         return entry.kind == Kind.FOLDER and member.role == Role.FOLDER and entry.member == member.path
-    if not isinstance(archive, FolderWriter) or not _is_below(entry.path, archive.target):
+    if not isinstance(archive, FolderArchive) or not _is_below(entry.path, archive.path):
         return False
     if entry.kind == Kind.SYMLINK:
         return member.role == Role.SYMLINK and (entry.target, entry.raw_target) == (member.target, member.raw_target)
@@ -249,17 +389,12 @@ def _is_listed(archive: Writer, entry: Found, member: Member) -> bool:
     return True
 
 
-def _require_room(target: Path, gathered: Gathered) -> None:
-    """Refuse before writing where the disk has no room, unless blocks can be shared with the sources."""
-    folder = target.parent
-    if not folder.is_dir():
-        raise NotFound(f"There is no folder {printable(folder)} to put {printable(target.name)} into.")
-    biggest = max((entry for entry in gathered.entries if entry.kind == Kind.FILE), key=lambda e: e.size, default=None)
-    done = sum(path.stat().st_size for path in _working_files(target) if path.exists())
-    needed = gathered.bytes - done
-    if needed <= files.free_space(folder) or (biggest is not None and copying.can_share(biggest.path, folder)):
-        return
-    files.require_space(folder, needed, f"{printable(target)}")
+def _has_unfinished(target: Path) -> bool:
+    """Whether a run has left something that the next one continues."""
+    if target.is_dir():
+        return (target / layout.WORK).exists()
+    target = target.resolve()
+    return any(path.exists() for path in (*_working_files(target), proxy_folder(target)))
 
 
 def _working_files(target: Path) -> tuple[Path, Path]:

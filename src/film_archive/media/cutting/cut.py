@@ -15,7 +15,7 @@ from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import AudioIndex, FrameIndex
 from film_archive.core.source import ByteSource, printable
 from film_archive.core.timecode import FrameRange, Timecode
-from film_archive.media.cutting.mov_writer import CutTrack, lay_out
+from film_archive.media.cutting.mov_writer import CutTrack, MovieLayout, lay_out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +66,35 @@ def cut_movie(clip: CutSource, frames: FrameRange, target: Path, *, on_bytes: fi
     Raises OutOfRange where frames are not there, Refused where the target exists. Only the blocks that hold the
     needed packets are read.
     """
+    layout, stored_from, start, diagnostics = _laid_out(clip, frames)
+    shared = 0
+    with files.AtomicFile(target, purpose="cut") as new:
+        descriptor = new.file.fileno()
+        with files.explaining(
+            f"write {printable(target)}",
+            needed=lambda: files.unwritten(descriptor, layout.size),
+            folder=target.parent,
+            state="nothing was left there, and the same command can be run again when there is room",
+        ):
+            new.file.write(layout.head)
+            new.file.flush()
+            for run in layout.runs:
+                part = clip.source.slice(run.source_offset, run.length)
+                shared += copying.transfer(part, descriptor, run.target_offset, on_bytes=on_bytes)
+            new.file.seek(layout.moov_offset)
+            new.file.write(layout.moov)
+            new.file.flush()
+        new.commit()
+    return CutResult(target, frames, start, "copy", layout.payload_size, shared, stored_from, diagnostics)
+
+
+def bytes_to_read(clip: CutSource, frames: FrameRange) -> int:
+    """How many bytes of the clip `cut_movie` would read; raises what it raises before it writes."""
+    return _laid_out(clip, frames)[0].payload_size
+
+
+def _laid_out(clip: CutSource, frames: FrameRange) -> tuple[MovieLayout, int, Timecode | None, tuple[str, ...]]:
+    """The new movie, the first frame that is stored in it, its start timecode, and what is odd about that."""
     if clip.index.video is None or frames.count == 0:
         raise OutOfRange(f"{clip.source.name} has no frames {frames.first} to {frames.end - 1} to cut.")
     picture, stored_from = picture_track(clip.index, frames, clip.picture, clip.width, clip.height)
@@ -77,20 +106,7 @@ def cut_movie(clip: CutSource, frames: FrameRange, target: Path, *, on_bytes: fi
     start, diagnostics = shifted_start(clip, frames.first)
     tracks = [picture, *(track for track in sound if track is not None)]
     layout = lay_out(tracks, clip.source.size, start=start, reel=clip.reel, user_data=clip.user_data)
-    shared = 0
-    with files.AtomicFile(target, purpose="cut") as new:
-        descriptor = new.file.fileno()
-        with files.explaining(f"write {printable(target)}", needed=lambda: layout.size, folder=target.parent):
-            new.file.write(layout.head)
-            new.file.flush()
-            for run in layout.runs:
-                part = clip.source.slice(run.source_offset, run.length)
-                shared += copying.transfer(part, descriptor, run.target_offset, on_bytes=on_bytes)
-            new.file.seek(layout.moov_offset)
-            new.file.write(layout.moov)
-        new.commit()
-    read = sum(run.length for run in layout.runs)
-    return CutResult(target, frames, start, "copy", read, shared, stored_from, diagnostics)
+    return layout, stored_from, start, diagnostics
 
 
 def picture_track(
