@@ -207,7 +207,7 @@ def test_adding_leaves_what_is_there(
 def test_the_demo_does_what_it_says(tmp_path: Path) -> None:
     said: list[str] = []
     demo = run_demo(tmp_path / "demo", said.append)
-    assert [step["step"] for step in demo.steps] == ["shoot", "probe", "create", "check", "extract"]
+    assert [step.step for step in demo.steps] == ["shoot", "probe", "create", "check", "extract"]
     specs = {spec.name: spec for spec in demo_clips()}
     assert sorted(cut.stem for cut in demo.cuts) == sorted(specs)
     for cut in demo.cuts:

@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 
 from film_archive.archive import layout, writer
-from film_archive.archive.reader import open_archive
-from film_archive.archive.unpack import unpack
 from film_archive.core import files
 from film_archive.core.errors import Refused
 from film_archive.testing.media import ClipSpec, make_clip
 from film_archive.workflows.production import create_archive
+from film_archive.workflows.unpacking import unpack_archive
 from tests.core.mounts import image
 from tests.workflows.making import add, check, contents, create, create_in_place, sources, tree, write_tree
 
@@ -151,10 +150,6 @@ def unpacking(tmp_path: Path, media: Path) -> Job:
     archive, folder = tmp_path / "archive.zip", tmp_path / "job"
     create(archive, media)
 
-    def work() -> None:
-        with open_archive(archive) as opened:
-            unpack(opened, folder)
-
     def whole() -> None:
         for name, data in tree(folder).items():
             if ".film-archive-" in name or data is None:
@@ -162,7 +157,12 @@ def unpacking(tmp_path: Path, media: Path) -> Job:
             original = media.parent / name
             assert data == (os.readlink(original) if original.is_symlink() else original.read_bytes())
 
-    return Job(work, lambda: shutil.rmtree(folder, ignore_errors=True), whole, lambda: tree(folder))
+    return Job(
+        lambda: unpack_archive(archive, folder),
+        lambda: shutil.rmtree(folder, ignore_errors=True),
+        whole,
+        lambda: tree(folder),
+    )
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from film_archive.archive.salvage import FoundManifest
 from film_archive.archive.zipformat import Entry
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
+from film_archive.core.errors import Damaged
 from film_archive.core.manifest import Header, Member, Superseded, archive_id, member_line
 from film_archive.core.source import ByteSource, FileSource, printable
 
@@ -76,8 +77,10 @@ def sealed_damage(archive: ZipArchive) -> Iterator[Patch]:
     """What is wrong with the local headers and gaps of a sealed archive."""
     manifest = archive.manifest_entry
     header = archive.require_manifest("be repaired")
-    assert manifest is not None
-    assert header.offset is not None
+    if manifest is None or header.offset is None:
+        raise Damaged(f"{archive.name}: the manifest does not say where it lies; nothing was changed.")
+    if sum(region.length for region in header.superseded) > archive.file.size:
+        raise Damaged(f"{archive.name}: the manifest lists more superseded bytes than the file has.")
     entries = [placed for member in archive.members() for placed in entries_of(member)]
     yield from damaged_headers(archive.file, [*entries, (manifest, header.offset)])
     regions = [(entry.header_offset, payload + entry.packed_size) for entry, payload in entries]

@@ -32,11 +32,6 @@ class Count:
     subject: str = ""
     """The clip or file that is worked on now."""
 
-    @property
-    def fraction(self) -> float | None:
-        """How much is done, 0 to 1; None without a total."""
-        return min(1.0, self.done / self.total) if self.total else None
-
 
 OnChange = Callable[[Phase, Count], None]
 

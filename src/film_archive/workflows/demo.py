@@ -47,7 +47,7 @@ class Demo(Report):
     """The footage, with its media facts."""
     steps: tuple[DemoStep, ...]
     """What was done."""
-    cuts: tuple[str, ...]
+    cuts: tuple[Path, ...]
     """The files that were cut."""
 
 
@@ -120,7 +120,7 @@ class _Run:
             archive=self.archive,
             clips=self.clips,
             steps=tuple(self.steps),
-            cuts=tuple(map(printable, self.cuts)),
+            cuts=tuple(self.cuts),
             seconds=time.monotonic() - begun,
         )
 

@@ -137,7 +137,7 @@ def apply_unpack(plan: UnpackPlan, *, progress: Progress | None = None) -> Unpac
             files_of = [member for member in chosen if member.role not in (Role.FOLDER, Role.SYMLINK)]
 
             def known(member: Member, place: Path) -> bool:
-                return finished.get(member.path) == _identity_at(place)
+                return member.path in finished and finished[member.path] == _identity_at(place)
 
             def written(member: Member, place: Path) -> None:
                 finished[member.path] = found = _identity_at(place)
