@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from film_archive.archive import folder, layout, writer
 from film_archive.archive.entries import parts_of
 from film_archive.archive.folder import FolderWriter
-from film_archive.archive.reader import Archive, FolderArchive, open_archive
+from film_archive.archive.reader import Archive, FolderArchive, is_folder, open_archive
 from film_archive.archive.writer import Completed, Writer, ZipWriter
 from film_archive.core import files
 from film_archive.core.digest import MultiHasher
@@ -95,7 +95,7 @@ def plan_archive(
             raise _exists(target)
         if not sources:
             raise UsageError("Nothing to archive was named; give files or folders.")
-        if not target.parent.is_dir():
+        if not is_folder(target.parent):
             raise NotFound(f"There is no folder {printable(target.parent)} to put {printable(target.name)} into.")
         gathered = _of_a_zip(gather(sources, leave_out=(target, *_working_files(target))))
     return CreatePlan(archive=target, in_place=in_place, **_planned(gathered, proxies, digests))
