@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -121,11 +120,11 @@ USUAL = {
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def folder(tmp_path: Path) -> Path:
     write_tree(tmp_path / "media", {"a.bin": b"a"})
     create(tmp_path / "archive.zip", tmp_path / "media")
     (tmp_path / "out").mkdir()
-    yield tmp_path
+    return tmp_path
 
 
 def as_nobody() -> bool:
@@ -144,7 +143,7 @@ def test_every_verb(folder: Path, capfd: Capture, verb: str, what: str) -> None:
     if expected < 0:
         pytest.skip("this is what the verb is for")
     command = [os.fspath(argument) if isinstance(argument, Path) else argument for argument in commands(named, folder)[verb]]
-    before = {path for path in folder.rglob("*")}
+    before = set(folder.rglob("*"))
     if what == "denied" and as_nobody():
         os.chown(folder, 65534, 65534)
         os.chown(folder / "out", 65534, 65534)
@@ -165,7 +164,7 @@ def test_every_verb(folder: Path, capfd: Capture, verb: str, what: str) -> None:
         assert said.count(". ") + said.count("; ") <= 4, said
         assert "Traceback" not in said
         assert "None" not in said
-        left = {path for path in folder.rglob("*")} - before
+        left = set(folder.rglob("*")) - before
         assert not left, left
 
 

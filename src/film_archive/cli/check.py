@@ -17,7 +17,10 @@ def check_verb(
     archive: Path = typer.Argument(..., help="An archive, or any zip."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
-    """Read everything again and compare it with the digests; exit status 11 where something differs."""
+    """Read everything again and compare it with the digests; exit status 11 where something differs, 5 where it can't be read.
+
+    12 where all is whole but for an add that was interrupted.
+    """
     from film_archive.cli.progress import progress
     from film_archive.workflows.inspection import check
 
@@ -28,6 +31,5 @@ def check_verb(
         return result.exit_status
     for problem in result.problems:
         say(problem.sentence())
-    verdict = "all as it was" if result.ok else f"{len(result.problems)} problems; `repair` can mend structure, not media"
-    say(f"{result.members_checked} members, {size_text(result.bytes)}, checked: {verdict}")
+    say(f"{result.members_checked} members, {size_text(result.bytes)}, checked: {result.verdict}")
     return result.exit_status

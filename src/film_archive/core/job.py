@@ -26,7 +26,7 @@ class Step(Record):
     """One thing that a plan does."""
 
     size: int = 0
-    """Bytes that are read for it."""
+    """Bytes that are read for it, as far as that is known before."""
     identity: str | None = None
     """Changes when what it is made from does; null where nothing is read."""
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from film_archive.core.digest import KEY
-from film_archive.core.errors import NotSupported, RateUnknown, Refused, UsageError
+from film_archive.core.errors import NoSpace, RateUnknown, Refused, UsageError
 from film_archive.core.job import Plan, Report, Step, identity_of, require_unchanged
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import FileSource, printable
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode, parse_rate
-from film_archive.media.cutting.cut import bytes_to_read, cut_movie
+from film_archive.media.cutting.cuttable import Cuttable
 from film_archive.media.cutting.opening import open_clip
 from film_archive.media.cutting.ranges import Clip, select
 from film_archive.workflows.locating import Located, locate
@@ -42,6 +42,8 @@ class CutStep(Step):
     """The start timecode of the clip, or the one that was given for it."""
     clip_start_rate: str
     """The rate that it counts at."""
+    rate: str | None
+    """The rate that was given for a clip that does not say its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +103,10 @@ def plan_extract(
     """
     if (out_point is None) == (duration is None):
         raise UsageError("Give either the out point (--out, exclusive) or the duration.")
-    if rate is not None and start is None:
-        raise UsageError("--rate says how --start counts; give both, or neither.")
-    output, notes = _as_quicktime(output)
     with locate(what) as located:
-        clip_source = open_clip(located.source, index=located.index)
-        clip = _clip(located, clip_source.index.frames, clip_source.index.rate, clip_source.start, start, rate)
+        cuttable = open_clip(located.source, index=located.index, rate=rate)
+        output, notes = _named(output, cuttable)
+        clip = _clip(cuttable, start, rate)
         first = clip.read(in_point, notes=notes)
         if out_point is not None:
             end = clip.read(out_point, out=True, notes=notes)
@@ -120,7 +120,7 @@ def plan_extract(
         step = CutStep(
             source=what,
             identity=_identity(located),
-            size=bytes_to_read(clip_source.starting_at(begins), selection.frames),
+            size=located.source.size * selection.frames.count // max(1, cuttable.frames),
             output=output,
             first_frame=selection.frames.first,
             frames=selection.frames.count,
@@ -129,6 +129,7 @@ def plan_extract(
             start_timecode=str(clip.label(selection.frames.first)),
             clip_start=str(begins),
             clip_start_rate=str(begins.rate),
+            rate=rate,
         )
     return ExtractPlan(steps=(step,), diagnostics=tuple(notes))
 
@@ -140,16 +141,17 @@ def apply_extract(plan: ExtractPlan, *, progress: Progress | None = None) -> Ext
     (step,) = plan.steps
     with locate(step.source) as located:
         require_unchanged(located.source.name, step.identity, _identity(located))
-        clip_source = open_clip(located.source, index=located.index)
+        cuttable = open_clip(located.source, index=located.index, rate=step.rate)
         start = Timecode.from_string(step.clip_start, FrameRate.of(step.clip_start_rate))
         progress.begin(Phase.CUTTING, printable(step.output.name))
         progress.expect(Phase.CUTTING, step.size)
-        result = cut_movie(
-            clip_source.starting_at(start),
-            FrameRange(step.first_frame, step.first_frame + step.frames),
-            step.output,
-            on_bytes=progress.counting(Phase.CUTTING),
-        )
+        frames = FrameRange(step.first_frame, step.first_frame + step.frames)
+        try:
+            result = cuttable.starting_at(start).cut(frames, step.output, on_bytes=progress.counting(Phase.CUTTING))
+        except NoSpace as error:
+            raise NoSpace(
+                f"{str(error).rstrip('.')}; nothing was left there. Run the same command again when there is room."
+            ) from error
     return Extracted(
         output=step.output,
         first_frame=step.first_frame,
@@ -219,30 +221,28 @@ def _identity(located: Located) -> str:
     return identity_of(located.source.status)
 
 
-def _as_quicktime(output: Path) -> tuple[Path, list[str]]:
-    """The name of a cut, which is always a QuickTime file for now, and a note where that is not the name asked for."""
-    if output.suffix.lower() in (".mov", ".qt", ".mp4", ".m4v"):
+def _named(output: Path, cuttable: Cuttable) -> tuple[Path, list[str]]:
+    """The name of a cut, which says what format it has, and notes where that is not the name asked for."""
+    suffixes = cuttable.suffixes
+    if not suffixes or output.suffix.lower() in suffixes:
         return output, []
-    named = output.with_name(f"{output.stem or output.name}.mov")
-    return named, [f"the cut is a QuickTime file, so it is called {printable(named.name)} and not {printable(output.name)}"]
+    named = output.with_name(f"{output.stem or output.name}{suffixes[0]}")
+    said = f"the cut is a {suffixes[0]} file, so it is called {printable(named.name)} and not {printable(output.name)}"
+    return named, [said, *cuttable.notes]
 
 
-def _clip(
-    located: Located,
-    frames: int,
-    rate: FrameRate | None,
-    found: Timecode | None,
-    start: str | None,
-    rate_text: str | None,
-) -> Clip:
+def _clip(cuttable: Cuttable, start: str | None, rate_text: str | None) -> Clip:
     """The clip with the caller's start timecode where one is given; the media's own rate always counts."""
+    name, rate, found = cuttable.name, cuttable.rate, cuttable.start
     if rate is None:
-        raise NotSupported(f"{located.source.name} has no frame rate; it can't be cut by timecode.")
+        raise RateUnknown(f"{name} does not say how many frames a second its timecode counts; give it: --rate 24.")
     if start is None:
-        return Clip(located.source.name, frames, rate, found)
+        if rate_text is not None and found is None:
+            raise UsageError(f"--rate says how timecode counts, and {name} has none; give --start, too.")
+        return Clip(name, cuttable.frames, rate, found)
     counting, drop = (found.rate if found is not None else rate), None
     if rate_text is not None:
         counting, drop = parse_rate(rate_text)
     if counting.nominal == 0:
         raise RateUnknown("Give the rate at which the timecode counts (--rate).")
-    return Clip(located.source.name, frames, rate, Timecode.from_string(start, counting, drop))
+    return Clip(name, cuttable.frames, rate, Timecode.from_string(start, counting, drop))

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from film_archive.archive import layout
-from film_archive.archive.check import check_archive
+from film_archive.archive.check import CheckResult, Kind, Problem, check_archive
 from film_archive.archive.reader import open_archive
 from film_archive.core.errors import Damaged, FilmArchiveError, NotMedia
 from film_archive.core.facts import MediaFacts
-from film_archive.core.job import DONE, Failure, Report, status_of
+from film_archive.core.job import Failure, Report, status_of
 from film_archive.core.manifest import Member
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
@@ -136,6 +136,8 @@ class Found(Record):
     """A member, or a part of the archive."""
     what: str
     """What is wrong with it."""
+    kind: Kind
+    """"damaged"; "unreadable" where this program can't tell; "unfinished" where an add was interrupted."""
 
     def sentence(self) -> str:
         return self.what if self.path in self.what else f"{self.path}: {self.what}"
@@ -154,11 +156,28 @@ class Checked(Report):
     bytes: int
     """The sum of their sizes; all were read."""
     problems: tuple[Found, ...]
-    """What was found; the exit status is then 11."""
+    """What was found; the exit status is then 11, or 5 where something could not be read, or 12 for an unfinished add."""
+
+    @property
+    def verdict(self) -> str:
+        """What it comes to, in a few words."""
+        if self.ok:
+            return "all as it was"
+        if self._result.of(Kind.DAMAGED):
+            return f"{len(self.problems)} problems; `repair` can mend structure, not media"
+        if self._result.of(Kind.UNREADABLE):
+            return f"all as it was, but {len(self.problems)} could not be read"
+        return "all as it was when the archive was last finished; something was begun behind it"
 
     @property
     def exit_status(self) -> int:
-        return DONE if self.ok else Damaged.exit_status
+        """That of the worst problem; 0 where there is none."""
+        return self._result.exit_status
+
+    @property
+    def _result(self) -> CheckResult:
+        found = tuple(Problem(problem.path, problem.what, problem.kind) for problem in self.problems)
+        return CheckResult(self.members_checked, found)
 
 
 def check(archive: Path, *, progress: Progress | None = None) -> Checked:
@@ -175,9 +194,9 @@ def check(archive: Path, *, progress: Progress | None = None) -> Checked:
                 count, size = count + 1, size + member.size
             progress.expect(Phase.VERIFYING, size)
             result = check_archive(opened, on_bytes=progress.counting(Phase.VERIFYING))
-        problems = tuple(Found(path=problem.path, what=problem.what) for problem in result.problems)
+        problems = tuple(Found(path=found.path, what=found.what, kind=found.kind) for found in result.problems)
     except Damaged as error:
-        problems = (Found(path="archive", what=str(error)),)
+        problems = (Found(path="archive", what=str(error), kind=Kind.DAMAGED),)
     return Checked(
         archive=printable(archive),
         ok=not problems,
