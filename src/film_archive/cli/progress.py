@@ -36,11 +36,12 @@ def progress(stream: TextIO | None = None, *, now: Callable[[], float] = time.mo
 class _Pace:
     """How fast a phase is, over its whole time: the only measure that a burst of cached blocks does not fool."""
 
-    def __init__(self, now: float) -> None:
-        self.begun = now
+    def __init__(self, count: Count, now: float) -> None:
+        self._before = count.done  # in no time that is known
+        self._begun = now
 
     def rate(self, count: Count, now: float) -> float:
-        return count.done / (now - self.begun) if now > self.begun else 0.0
+        return (count.done - self._before) / (now - self._begun) if now > self._begun else 0.0
 
     def left(self, count: Count, now: float) -> float | None:
         """Seconds that it will still take at this pace; None where that can't be said."""
@@ -61,7 +62,7 @@ class _Lines:
         now = self._now()
         if not count.done:
             return
-        pace = self._paces.setdefault(phase, _Pace(now))
+        pace = self._paces.setdefault(phase, _Pace(count, now))
         if now - self._said.setdefault(phase, now) < EVERY:
             return
         self._said[phase] = now
@@ -98,7 +99,7 @@ class _Bars:
             if not count.done:
                 return
             self._tasks[phase] = self.display.add_task(str(phase), total=None, figures="")
-            self._paces[phase] = _Pace(now)
+            self._paces[phase] = _Pace(count, now)
         elif now - self._drawn[phase] < _SHOWN and count.done < count.total:
             return
         self._drawn[phase] = now

@@ -84,7 +84,9 @@ class MxfClip(Cuttable):
         with files.AtomicFile(target, purpose="cut") as new:
             descriptor = new.file.fileno()
             with files.explaining(
-                f"write {printable(target)}", needed=lambda: files.unwritten(descriptor, layout.size(essence)), folder=target.parent
+                f"write {printable(target)}",
+                needed=lambda: files.unwritten(descriptor, layout.size(essence)),
+                folder=target.parent,
             ):
                 new.file.write(layout.head)
                 new.file.flush()
