@@ -104,7 +104,7 @@ def test_links_are_recorded_and_not_followed(tmp_path: Path) -> None:
     os.symlink(b"\xff", os.fsencode(folder) + b"/raw")
     found = {entry.member: entry for entry in gather([folder]).entries if entry.kind == Kind.SYMLINK}
     assert {name.removeprefix("card/"): entry.target for name, entry in found.items()} == {**links, "raw": "%FF"}
-    assert found["card/raw"].raw_target == b"\xff"
+    assert found["card/raw"].target_bytes == b"\xff"
 
 
 def test_a_source_that_is_a_link_is_followed(tmp_path: Path) -> None:
@@ -130,9 +130,9 @@ def test_names_of_all_kinds(tmp_path: Path) -> None:
     for path, entry in found.items():
         name = os.path.basename(os.fsencode(path))
         if name == b"\xff\xfe%":
-            assert (entry.member, entry.raw_name) == ("card/%FF%FE%25", b"card/" + name)
+            assert (entry.member, entry.name_bytes) == ("card/%FF%FE%25", b"card/" + name)
         else:
-            assert (entry.member.encode(), entry.raw_name) == (b"card/" + name, None)
+            assert (entry.member.encode(), entry.name_bytes) == (b"card/" + name, None)
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ def footage(folder: Path) -> Path:
     made = make_clip(ClipSpec(name="a", width=96, height=54, frames=12), folder)
     shutil.move(made, media / RAW)
     (media / "link").symlink_to("a.bin")
+    (media / "raw link").symlink_to(RAW)
     create(folder / "old.zip", media)
     return media
 

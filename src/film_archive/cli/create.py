@@ -61,13 +61,15 @@ def abandon_run(target: Path, json: bool) -> int:
     """Remove what a killed run has left of an archive, and say whether there was anything."""
     from film_archive.workflows.production import abandon_unfinished
 
-    return show_abandoned(abandon_unfinished(target), json, archive=str(target))
+    return show_abandoned(abandon_unfinished(target), json, target)
 
 
-def show_abandoned(removed: bool, json: bool, **what: str) -> int:
+def show_abandoned(removed: bool, json: bool, *named: Path) -> int:
     """What `--abandon` prints."""
+    from film_archive.core.job import Abandoned
+
     if json:
-        print_json({**what, "abandoned": removed})
+        print_json(Abandoned(named=tuple(map(str, named)), abandoned=removed).to_json())
     else:
         say("Removed what was unfinished." if removed else "There was nothing unfinished.")
     return 0

@@ -33,7 +33,7 @@ def proxy_verb(
     from film_archive.workflows.proxies import abandon_proxies, apply_proxies, as_planned, plan_proxies
 
     if abandon:
-        return show_abandoned(abandon_proxies(media, output=output), json)
+        return show_abandoned(abandon_proxies(media, output=output), json, *media)
     plan = plan_proxies(media, parse_sizes(sizes), output=output)
     if dry_run:
         done = as_planned(plan)

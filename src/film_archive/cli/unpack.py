@@ -30,7 +30,7 @@ def unpack_verb(
     from film_archive.workflows.unpacking import abandon_unpack, apply_unpack, as_planned, plan_unpack
 
     if abandon:
-        return show_abandoned(abandon_unpack(archive, folder), json, folder=str(folder))
+        return show_abandoned(abandon_unpack(archive, folder), json, archive, folder)
     plan = plan_unpack(archive, folder, everything=everything, only=member or None)
     if dry_run:
         if json:

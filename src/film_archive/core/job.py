@@ -88,6 +88,16 @@ class Report(Record):
         return DONE
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abandoned(Record):
+    """What `--abandon` did."""
+
+    named: tuple[str, ...]
+    """What was named on the command line."""
+    abandoned: bool
+    """Whether anything unfinished was there, and was removed."""
+
+
 def status_of(failures: Sequence[Failure], *, any_done: bool) -> int:
     """0 without failures; 12 where part was done; else the status that all failures share (or 12)."""
     statuses = {failure.status for failure in failures}

@@ -167,7 +167,7 @@ class _Filling:
             empty=entry.empty,
             mtime_ns=entry.mtime_ns,
             mode=entry.mode,
-            raw_name=_hex(entry.raw_name),
+            raw_name=_hex(entry.name_bytes),
         )
 
     def symlink(self, entry: Found) -> None:
@@ -176,8 +176,8 @@ class _Filling:
             entry.member,
             entry.target or "",
             mtime_ns=entry.mtime_ns,
-            raw_name=_hex(entry.raw_name),
-            raw_target=_hex(entry.raw_target),
+            raw_name=_hex(entry.name_bytes),
+            raw_target=_hex(entry.target_bytes),
         )
 
     def sequence(self, sequence: FoundSequence) -> None:
@@ -218,7 +218,7 @@ class _Filling:
                     mtime_ns=entry.mtime_ns,
                     mode=entry.mode,
                     on_bytes=self.progress.counting(self.phase),
-                    raw_name=_hex(entry.raw_name),
+                    raw_name=_hex(entry.name_bytes),
                     media=facts,
                     media_problem=problem,
                 )

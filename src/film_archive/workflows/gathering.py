@@ -34,7 +34,7 @@ class Found(Step):
     """Where it is."""
     member: str
     """The path that it gets in the archive."""
-    raw_name: bytes | None = None
+    name_bytes: bytes | None = None
     """The name on disk, where it is not UTF-8."""
     kind: Kind
     """"file", "folder" or "symlink"."""
@@ -46,7 +46,7 @@ class Found(Step):
     """Of a folder: whether nothing is archived from it."""
     target: str | None = None
     """Of a symbolic link: where it points, as text."""
-    raw_target: bytes | None = None
+    target_bytes: bytes | None = None
     """The same as bytes, where it is not UTF-8."""
 
 
@@ -124,7 +124,7 @@ def grouped(entries: Iterable[Found], taken: Collection[str] = ()) -> Iterator[F
     More frames of a sequence that an archive has already (its path is among those `taken`) stay files.
     """
     entries = tuple(entries)
-    files = {entry.path: entry for entry in entries if entry.kind == Kind.FILE and entry.raw_name is None}
+    files = {entry.path: entry for entry in entries if entry.kind == Kind.FILE and entry.name_bytes is None}
     begins: dict[str, FoundSequence] = {}
     framed: set[str] = set()
     for images in find_sequences(files).sequences:
@@ -262,11 +262,11 @@ def _found(
     target: bytes | None = None,
 ) -> Found:
     member, raw = layout.member_name(name)
-    text, raw_target = (None, None) if target is None else layout.member_name(os.fsdecode(target))
+    text, target_bytes = (None, None) if target is None else layout.member_name(os.fsdecode(target))
     return Found(
         path=path,
         member=member,
-        raw_name=raw,
+        name_bytes=raw,
         kind=kind,
         size=size,
         mtime_ns=status.st_mtime_ns,
@@ -274,7 +274,7 @@ def _found(
         identity=identity_of(status),
         empty=empty,
         target=text,
-        raw_target=raw_target,
+        target_bytes=target_bytes,
     )
 
 

@@ -389,7 +389,7 @@ def _is_listed(archive: Archive, entry: Found, member: Member) -> bool:
     if not isinstance(archive, FolderArchive) or not _is_below(entry.path, archive.path):
         return False
     if entry.kind == Kind.SYMLINK:
-        return member.role == Role.SYMLINK and (entry.target, entry.raw_target) == (member.target, member.raw_target)
+        return member.role == Role.SYMLINK and (entry.target, entry.target_bytes) == (member.target, member.raw_target)
     if (entry.member, entry.size, entry.mtime_ns) != (member.path, member.size, member.mtime_ns):
         raise Refused(
             f"{printable(entry.path)} has changed since it was archived; nothing was changed. Run `check`, and put the "
