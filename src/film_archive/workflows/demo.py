@@ -23,6 +23,8 @@ from film_archive.workflows.production import create_archive
 Say = Callable[[str], None]
 
 HANDLES = 8
+NEEDED = 300_000_000
+"""Bytes that the demo writes, rounded up: its footage, the archive of it with proxies, the cuts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,7 @@ def run_demo(folder: Path, say: Say, *, progress: Progress | None = None) -> Dem
         raise Refused(f"{printable(folder)} is there and no folder; name a new folder for the demo.")
     if folder.exists() and any(folder.iterdir()):
         raise Refused(f"{printable(folder)} is not empty; name a new folder for the demo.")
+    files.require_space(folder, NEEDED, f"The demo in {printable(folder)}")
     card = folder / "card"
     with files.explaining(f"make the folder {printable(card)}"):
         card.mkdir(parents=True, exist_ok=True)
