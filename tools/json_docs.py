@@ -38,6 +38,7 @@ from film_archive.workflows import (
     mending,
     production,
     proxies,
+    timelines,
     unpacking,
 )
 
@@ -88,6 +89,10 @@ SECTIONS: tuple[Section, ...] = (
     _plan("create", production.CreatePlan, "apply_create", "[things to archive](#things-to-archive)"),
     _plan("add", production.AddPlan, "apply_add", "[things to archive](#things-to-archive)"),
     Section("Things to archive", gathering.Found),
+    Section("Enclosures", filling.Enclosure),
+    Section("Carried timelines", timelines.Carried),
+    Section("Media of timelines", timelines.Medium),
+    Section("Missing references", timelines.MissingReference),
     Section("ls", inspection.Holds, "Beside these, `members`: list of [members](#members), written as it is read."),
     Section(
         "Members",

@@ -110,13 +110,13 @@ class Writer(ABC):
     ) -> FrameFile:
         """Store and digest one file of a sequence."""
 
-    def end_sequence(self, name: SequenceName, *, media: MediaFacts | None = None) -> Member:
-        """The frames added since the last member become one member, an image sequence."""
+    def end_sequence(self, name: SequenceName, *, media: MediaFacts | None = None, **facts: Any) -> Member:
+        """The frames added since the last member become one member, an image sequence; `facts` as for `add`."""
         identity = f"sequence {name.pattern}"
         found = self.reuse(name.pattern, identity)
         if found is not None:
             return found
-        member = Member.make(name.pattern, Role.ORIGINAL, 0, media=media, sequence=name.to_json())
+        member = Member.make(name.pattern, Role.ORIGINAL, 0, media=media, sequence=name.to_json(), **facts)
         self._write_line(member, identity)
         return member
 

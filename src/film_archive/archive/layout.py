@@ -19,6 +19,9 @@ MANIFEST = f"{OWN}/manifest.jsonl"
 MANIFEST_COPY = f"{OWN}/manifest-copy.jsonl"
 """In the folder form: the same once more, since nothing else tells what the manifest said."""
 WORK = f"{OWN}/work"
+BUNDLE_CONTENT = "content.otio"
+BUNDLE_VERSION = "version.txt"
+"""In an archive that is an OTIO bundle too: these two are not below `.film-archive/`, since OTIO looks for them here."""
 
 FORMAT_TEXT = (
     b"film-archive 1\n"
@@ -76,6 +79,10 @@ def index_path(original: str) -> str:
 
 def sums_path(original: str) -> str:
     return f"{OWN}/frames/{_fitting(original + '.sum')}"
+
+
+def timeline_path(name: str) -> str:
+    return f"{OWN}/timelines/{fitting_name(name)}"
 
 
 def _fitting(path: str) -> str:

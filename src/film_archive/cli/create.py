@@ -29,6 +29,13 @@ def create(
     proxies: str = typer.Option(
         "thumbnail,preview", "--proxies", help="Sizes to embed: thumbnail, preview, editorial, 1280x720@3M, … or none."
     ),
+    timeline: Path | None = typer.Option(
+        None, "--timeline", help="Carry this OTIO timeline: the archive is an .otioz too, the timeline's media under media/."
+    ),
+    media_policy: str = typer.Option(
+        "error", "--media-policy", help="A reference of the timeline that leads to no file: error, missing or all-missing."
+    ),
+    media_base: Path | None = typer.Option(None, "--media-base", help="The folder in which relative references begin."),
     digest: list[str] = typer.Option([], "--digest", help="A further digest of each member: md5, sha256, xxh64, c4, blake3."),
     abandon: bool = typer.Option(False, "--abandon", help="Remove what a killed run of this archive has left, and stop."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be archived."),
@@ -47,8 +54,21 @@ def create(
         raise UsageError("Name the archive to make and what goes into it: film-archive create ARCHIVE SOURCE…")
     if abandon:
         return abandon_run(target, json)
+    cut = None
+    if timeline is not None:
+        from film_archive.bundles.policy import MediaReferencePolicy
+        from film_archive.workflows.timelines import Cut
+
+        cut = Cut(timeline, MediaReferencePolicy.parse(media_policy), media_base)
+    elif media_base is not None or media_policy != "error":
+        raise UsageError("--media-policy and --media-base say what becomes of a timeline's references; give --timeline too.")
     plan = plan_archive(
-        target, source or (), in_place=in_place is not None, proxies=parse_sizes(proxies), digests=digest
+        target,
+        source or (),
+        in_place=in_place is not None,
+        timeline=cut,
+        proxies=parse_sizes(proxies),
+        digests=digest,
     )
     if dry_run:
         return show_plan(plan, json)
@@ -84,8 +104,13 @@ def show_plan(plan: ArchivingPlan, json: bool) -> int:
         print_json({**made.to_json(), "plan": plan.to_json()})
         return 0
     for step in plan.steps:
-        say(f"{size_text(step.size):>10}  {step.member}")
+        say(f"{size_text(step.size):>10}  {step.member}{f'  ({step.original})' if step.original else ''}")
     _say_left_out(made)
+    for warning in made.warnings:
+        say(f"note: {warning}")
+    carried = getattr(plan, "timeline", None)
+    if carried is not None:
+        say(f"{carried.path}: {carried.references} references to {len(carried.media)} files.")
     sizes = f", and make proxies ({', '.join(plan.proxies)})" if plan.proxies else ""
     say(f"Would archive {made.members} members, {size_text(made.bytes)}, in {plan.archive}{sizes}.")
     return 0

@@ -1,4 +1,4 @@
-"""The main job on real media: make a small production, archive it with proxies, check it, cut a scene out of it."""
+"""The main job on real media: make a small production and a cut of it, archive both with proxies, check, extract a scene."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from film_archive.core.job import Report
 from film_archive.core.progress import Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
-from film_archive.core.timecode import Timecode
+from film_archive.core.timecode import FrameRange, Timecode
+from film_archive.editorial.otio_library import Shot, summary, write_cut
 from film_archive.workflows.extraction import extract
 from film_archive.workflows.inspection import Probed, check, list_members, probe_all
 from film_archive.workflows.production import create_archive
+from film_archive.workflows.timelines import Cut
 
 Say = Callable[[str], None]
 
@@ -45,6 +47,8 @@ class Demo(Report):
     """Where it was made."""
     archive: Path
     """The archive in it."""
+    timeline: Path
+    """The cut of the clips, an OTIO timeline."""
     clips: tuple[Probed, ...]
     """The footage, with its media facts."""
     steps: tuple[DemoStep, ...]
@@ -85,6 +89,7 @@ class _Run:
         self.folder = folder
         self.card = card
         self.archive = folder / "day01.zip"
+        self.timeline = folder / "day01.otio"
         self.say = say
         self.progress = progress
         self.steps: list[DemoStep] = []
@@ -101,14 +106,19 @@ class _Run:
             self.clips = probe_all([str(self.card)]).media
             for clip in self.clips:
                 self.say(f"    {_described(clip)}")
-        with self.step("create", f"Archiving them, proxies inside, in {printable(self.archive)} …"):
-            made = create_archive(self.archive, [self.card], progress=self.progress)
+        with self.step("edit", "Cutting them together, as an editor would, into an OTIO timeline …"):
+            self.edit()
+            self.say(f"    {printable(self.timeline)}: a second of each clip")
+        with self.step("create", f"Archiving all, proxies and timeline inside, in {printable(self.archive)} …"):
+            made = create_archive(self.archive, [self.card], timeline=Cut(self.timeline), progress=self.progress)
             self.say(f"    {made.members} members ({made.clips} clips, {made.proxies} proxies), {made.bytes / 1e6:.1f} MB")
         with self.step("check", "Reading every byte again …"):
             result = check(self.archive, progress=self.progress)
             if not result.ok:
                 raise Damaged(f"{printable(self.archive)}: {result.problems[0].sentence()}")
             self.say(f"    {result.members_checked} members are what their digests say")
+        with self.step("bundle", "Opening the archive with OpenTimelineIO, since it is an .otioz too …"):
+            self.open_as_bundle()
         with self.step("extract", f"Cutting a second out of each clip by timecode, {HANDLES} frames of handles …"):
             (self.folder / "cuts").mkdir()
             with list_members(self.archive) as listing:
@@ -121,11 +131,34 @@ class _Run:
         return Demo(
             folder=self.folder,
             archive=self.archive,
+            timeline=self.timeline,
             clips=self.clips,
             steps=tuple(self.steps),
             cuts=tuple(self.cuts),
             seconds=time.monotonic() - begun,
         )
+
+    def edit(self) -> None:
+        """A second of each clip, one second in, one after the other."""
+        shots = []
+        for clip in self.clips:
+            start, frames = clip.facts.start_timecode, clip.facts.frames
+            if start is None or frames is None:
+                raise Damaged(f"{printable(clip.path)} lacks a start timecode or frames; the demo can't go on.")
+            second = start.rate.nominal
+            shots.append(Shot(Path(clip.path).stem, Path(clip.path), start, frames, FrameRange(second, 2 * second)))
+        write_cut(self.timeline, "Day 1", shots)
+
+    def open_as_bundle(self) -> None:
+        """What any OTIO program sees: the timeline, and every clip's media inside."""
+        seen = summary(self.archive, "otioz")
+        with list_members(self.archive) as listing:
+            members = {member.path for member in listing.members}
+        if not members.issuperset(seen.urls):
+            raise Damaged(f"{printable(self.archive)}: its timeline references {seen.urls}, and not all of them are in it.")
+        urls = ", ".join(seen.urls)
+        self.say(f"    “{seen.name}”: {seen.clips} clips, {seen.seconds:.1f} s, their media in the archive: {urls}")
+        self.say(f'    in Python: opentimelineio.adapters.read_from_file("{self.archive.name}", "otioz")')
 
     def cut(self, path: str, start: Timecode) -> None:
         """One second, one second into the clip."""

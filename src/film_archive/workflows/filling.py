@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from film_archive.archive import layout
-from film_archive.archive.writer import Writer
+from film_archive.archive.continuing import Writer
+from film_archive.archive.entries import EPOCH_NS
 from film_archive.core import files
-from film_archive.core.digest import KEY
+from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import Damaged, NotMedia, NotSupported, ShortRead
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
@@ -23,6 +24,7 @@ from film_archive.core.job import Report, identity_of, require_unchanged
 from film_archive.core.ladder import LADDER, Rung
 from film_archive.core.manifest import Member, Role
 from film_archive.core.progress import Phase, Progress
+from film_archive.core.records import Record
 from film_archive.core.source import FileSource, printable
 from film_archive.media.clips import clip_of_sequence
 from film_archive.proxy import embedding, making
@@ -57,6 +59,31 @@ class Made(Report):
     """What can't be archived: pipes, sockets, devices."""
     warnings: tuple[str, ...] = ()
     """What is to be known of single clips, each one sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure(Record):
+    """A small member that is made, not found; it goes in before all that was gathered."""
+
+    path: str
+    """Its path in the archive."""
+    data: bytes
+    """What it holds."""
+    role: Role
+    """What it is for."""
+    mtime_ns: int = EPOCH_NS
+    """Modification time, nanoseconds since 1970."""
+    of: str | None = None
+    """The member that it was made from."""
+    name_bytes: bytes | None = None
+    """Its path on disk, where that is not UTF-8."""
+
+    @property
+    def identity(self) -> str:
+        """Changes when its bytes do."""
+        hasher = MultiHasher()
+        hasher.update(self.data)
+        return f"enclosure {hasher.digests()[KEY]}"
 
 
 def proxy_folder(target: Path) -> Path:
@@ -115,10 +142,21 @@ def fill(
     work: Path,
     progress: Progress,
     *,
+    enclosures: Sequence[Enclosure] = (),
     workers: int | None = None,
 ) -> Made:
     """Put everything into an archive and finish it. `work` holds proxies in the making."""
     begun = time.monotonic()
+    for each in enclosures:
+        archive.add_bytes(
+            each.path,
+            each.data,
+            identity=each.identity,
+            role=each.role,
+            mtime_ns=each.mtime_ns,
+            of=each.of,
+            raw_name=_hex(each.name_bytes),
+        )
     filling = _Filling(archive, tuple(rungs), outlook, work, progress, workers, Tally())
     progress.expect(filling.phase, sum(entry.size for entry in entries))
     progress.expect(Phase.ENCODING, sum(outlook.frames.values()))
@@ -199,7 +237,7 @@ class _Filling:
         facts = None
         with contextlib.suppress(NotMedia, NotSupported, Damaged):  # then it is archived without facts
             facts = probe_clip(clip_of_sequence(sequence.images))
-        self.archive.end_sequence(sequence.name, media=facts)
+        self.archive.end_sequence(sequence.name, media=facts, original_path=sequence.original)
         self.tally.clips += facts is not None
         if self.rungs:
             self.tally.without.add(sequence.name.pattern, facts, sequence=True)
@@ -221,6 +259,7 @@ class _Filling:
                     raw_name=_hex(entry.name_bytes),
                     media=facts,
                     media_problem=problem,
+                    original_path=entry.original,
                 )
             else:
                 self.progress.add(self.phase, member.size)

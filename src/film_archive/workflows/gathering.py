@@ -48,6 +48,8 @@ class Found(Step):
     """Of a symbolic link: where it points, as text."""
     target_bytes: bytes | None = None
     """The same as bytes, where it is not UTF-8."""
+    original: str | None = None
+    """Of media of a bundle: the member path without it, or where on disk the file was if it was not among the sources."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,8 @@ class FoundSequence:
     images: ImageSequence
     frames: tuple[tuple[int, Found], ...]
     """(number, file), ascending."""
+    original: str | None = None
+    """As `Found.original`, with the numbers in printf's form."""
 
     @property
     def size(self) -> int:
@@ -124,18 +128,18 @@ def grouped(entries: Iterable[Found], taken: Collection[str] = ()) -> Iterator[F
     More frames of a sequence that an archive has already (its path is among those `taken`) stay files.
     """
     entries = tuple(entries)
-    files = {entry.path: entry for entry in entries if entry.kind == Kind.FILE and entry.name_bytes is None}
     begins: dict[str, FoundSequence] = {}
     framed: set[str] = set()
-    for images in find_sequences(files).sequences:
-        if images.first < 0:
-            continue  # a member's table has no minus signs; these stay files
-        found = _sequence(images, files)
-        if found.name.pattern in taken:
-            continue
-        paths = [entry.path for _, entry in found.frames]
-        begins[min(paths, key=os.fsencode)] = found
-        framed.update(paths)
+    for files in _by_folder(entries):
+        for images in find_sequences(files).sequences:
+            if images.first < 0:
+                continue  # a member's table has no minus signs; these stay files
+            found = _sequence(images, files)
+            if found.name.pattern in taken:
+                continue
+            paths = [entry.path for _, entry in found.frames]
+            begins[min(paths, key=os.fsencode)] = found
+            framed.update(paths)
     for entry in entries:
         if entry.path in begins:
             yield begins[entry.path]
@@ -143,11 +147,26 @@ def grouped(entries: Iterable[Found], taken: Collection[str] = ()) -> Iterator[F
             yield entry
 
 
+def _by_folder(entries: Iterable[Found]) -> Iterable[dict[str, Found]]:
+    """Path → file, of those that can be frames; apart by the folders that they will have in the archive."""
+    folders: dict[str, dict[str, Found]] = {}
+    for entry in entries:
+        if entry.kind == Kind.FILE and entry.name_bytes is None:
+            folders.setdefault(entry.member.rpartition("/")[0], {})[entry.path] = entry
+    return folders.values()
+
+
 def _sequence(images: ImageSequence, files: dict[str, Found]) -> FoundSequence:
     frames = tuple((number, files[images.file(number)]) for number in images.numbers())
-    first = frames[0][1].member
+    first = frames[0][1]
+    original = None if first.original is None else _name(images, first.original).pattern
+    return FoundSequence(_name(images, first.member), images, frames, original)
+
+
+def _name(images: ImageSequence, first: str) -> SequenceName:
+    """How the frames are called where the first one has this path."""
     folder = first[: len(first) - len(images.file_name(images.first))]
-    return FoundSequence(SequenceName(folder + images.stem, images.padding, images.extension), images, frames)
+    return SequenceName(folder + images.stem, images.padding, images.extension)
 
 
 class _Walk:

@@ -24,7 +24,7 @@ from film_archive.core.ladder import Rung, parse_sizes
 from film_archive.core.manifest import Member, Role
 from film_archive.core.progress import Progress, quiet
 from film_archive.core.source import printable
-from film_archive.workflows.filling import DEFAULT_PROXIES, Made, fill, proxy_folder
+from film_archive.workflows.filling import DEFAULT_PROXIES, Enclosure, Made, fill, proxy_folder
 from film_archive.workflows.gathering import (
     Found,
     Gathered,
@@ -36,6 +36,7 @@ from film_archive.workflows.gathering import (
     refuse_clashes,
 )
 from film_archive.workflows.room import look_ahead, require_room
+from film_archive.workflows.timelines import Carried, Cut, Joined, join_timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,12 @@ class CreatePlan(ArchivingPlan):
     verb: ClassVar[str] = "create"
     in_place: bool
     """Whether the folder itself becomes the archive."""
+    timeline: Carried | None
+    """The timeline that it carries, and what that references."""
+    enclosures: tuple[Enclosure, ...]
+    """Members that are made for it: the timeline, relinked and as it was."""
+    warnings: tuple[str, ...]
+    """What is to be known of the timeline, each one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,23 +91,45 @@ def plan_archive(
     sources: Sequence[Path] = (),
     *,
     in_place: bool = False,
+    timeline: Cut | None = None,
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
 ) -> CreatePlan:
-    """Look at everything that would be archived; raises what `create_archive` would refuse."""
+    """Look at everything that would be archived; raises what `create_archive` would refuse.
+
+    With a timeline the archive is an OTIO bundle too.
+    """
+    joined: Joined | None = None
     if in_place:
+        if timeline is not None:
+            raise UsageError(
+                "A folder that is made an archive in place is no bundle: its media stay where they are. Leave out the "
+                "timeline (one that lies in the folder is archived as it is), or make a zip."
+            )
         if os.path.lexists(target / layout.MANIFEST) and not (target / layout.WORK).exists():
             raise Refused(f"{printable(target)} is an archive already; use `add` to list what is new in it.")
         gathered = gather_folder(target)
     else:
         if os.path.lexists(target) and not _journal_of(target).exists():
             raise _exists(target)
-        if not sources:
+        if not sources and timeline is None:
             raise UsageError("Nothing to archive was named; give files or folders.")
         if not is_folder(target.parent):
             raise NotFound(f"There is no folder {printable(target.parent)} to put {printable(target.name)} into.")
-        gathered = _of_a_zip(gather(sources, leave_out=(target, *_working_files(target))))
-    return CreatePlan(archive=target, in_place=in_place, **_planned(gathered, proxies, digests))
+        leave_out = (target, *_working_files(target))
+        gathered = gather(sources, leave_out=leave_out)
+        if timeline is not None:
+            joined = join_timeline(timeline, gathered, leave_out=leave_out)
+            gathered = joined.gathered
+        _require_zip(gathered, may_be_empty=joined is not None)
+    return CreatePlan(
+        archive=target,
+        in_place=in_place,
+        timeline=None if joined is None else joined.carried,
+        enclosures=() if joined is None else joined.enclosures,
+        warnings=() if joined is None else tuple(joined.sentences()),
+        **_planned(gathered, proxies, digests),
+    )
 
 
 def plan_add(
@@ -118,7 +147,8 @@ def plan_add(
     if target.is_dir():
         gathered = _new_in_folder(target, sources)
     else:
-        gathered = _of_a_zip(gather(sources, leave_out=(target, target.resolve(), *_working_files(target.resolve()))))
+        gathered = gather(sources, leave_out=(target, target.resolve(), *_working_files(target.resolve())))
+        _require_zip(gathered)
     generation = None
     if not _has_unfinished(target):  # what an unfinished run has done already is not refused
         with open_archive(target) as archive:
@@ -144,12 +174,21 @@ def as_planned(plan: ArchivingPlan) -> Made:
     """What a dry run says: the report as far as it can be known."""
     return Made(
         archive=plan.archive,
-        members=sum(1 for _ in grouped(plan.steps)),
-        bytes=plan.size,
+        members=sum(1 for _ in grouped(plan.steps)) + len(_enclosures(plan)),
+        bytes=plan.size + sum(len(each.data) for each in _enclosures(plan)),
         proxies=None if plan.proxies else 0,
         junk_skipped=plan.junk_skipped,
         left_out=plan.left_out,
+        warnings=_warnings(plan),
     )
+
+
+def _enclosures(plan: ArchivingPlan) -> tuple[Enclosure, ...]:
+    return plan.enclosures if isinstance(plan, CreatePlan) else ()
+
+
+def _warnings(plan: ArchivingPlan) -> tuple[str, ...]:
+    return plan.warnings if isinstance(plan, CreatePlan) else ()
 
 
 def create_archive(
@@ -157,6 +196,7 @@ def create_archive(
     sources: Sequence[Path] = (),
     *,
     in_place: bool = False,
+    timeline: Cut | None = None,
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
     progress: Progress | None = None,
@@ -164,9 +204,10 @@ def create_archive(
 ) -> Made:
     """Plan and make a new archive; continues one that a killed run left unfinished.
 
-    Raises Refused where the target exists, NoSpace before anything is written where it can't fit.
+    With a timeline the archive is an OTIO bundle too. Raises Refused where the target exists, NoSpace before anything is
+    written where it can't fit.
     """
-    plan = plan_archive(target, sources, in_place=in_place, proxies=proxies, digests=digests)
+    plan = plan_archive(target, sources, in_place=in_place, timeline=timeline, proxies=proxies, digests=digests)
     return apply_create(plan, progress=progress, workers=workers)
 
 
@@ -174,7 +215,7 @@ def apply_create(plan: CreatePlan, *, progress: Progress | None = None, workers:
     """Make the archive of a plan. Raises SourceChanged where something is not what it was when it was planned."""
     target = plan.archive
     completed = folder.take_completed(target) if plan.in_place else unfinished.take_completed(target)
-    if completed is not None and _is_done(completed, target, plan.steps):
+    if completed is not None and _is_done(completed, target, plan):
         files.remove_tree(proxy_folder(target))
         return _made_before(completed, plan)
     if not plan.in_place and os.path.lexists(target):
@@ -210,7 +251,7 @@ def apply_add(plan: AddPlan, *, progress: Progress | None = None, workers: int |
     target = plan.archive.resolve()
     in_place = target.is_dir()
     completed = folder.take_completed(target) if in_place else unfinished.take_completed(target)
-    if completed is not None and _is_done(completed, target, plan.steps):
+    if completed is not None and _is_done(completed, target, plan):
         files.remove_tree(proxy_folder(target))
         return _made_before(completed, plan)
 
@@ -233,8 +274,23 @@ def _fill(
             entries = _still_to_add(archive, plan) if isinstance(plan, AddPlan) else plan.steps
             sequences = {member.path for member in archive.base_members() if member.sequence is not None}
             together = tuple(grouped(entries, sequences))
-            made = fill(archive, together, plan.rungs, outlook, work, progress or quiet(), workers=workers)
-    return replace(made, archive=plan.archive, junk_skipped=plan.junk_skipped, left_out=plan.left_out)
+            made = fill(
+                archive,
+                together,
+                plan.rungs,
+                outlook,
+                work,
+                progress or quiet(),
+                enclosures=_enclosures(plan),
+                workers=workers,
+            )
+    return replace(
+        made,
+        archive=plan.archive,
+        junk_skipped=plan.junk_skipped,
+        left_out=plan.left_out,
+        warnings=(*made.warnings, *_warnings(plan)),
+    )
 
 
 def _still_to_add(archive: Writer, plan: AddPlan) -> tuple[Found, ...]:
@@ -287,18 +343,18 @@ def _exists(target: Path) -> Refused:
     return Refused(f"{printable(target)} exists already; use `add` to put more into it, or another name.")
 
 
-def _of_a_zip(gathered: Gathered) -> Gathered:
-    if not gathered.entries:
+def _require_zip(gathered: Gathered, *, may_be_empty: bool = False) -> None:
+    """Refuse what an archive in its zip form is not for: nothing at all, and more than a zip should have."""
+    if not gathered.entries and not may_be_empty:
         raise UsageError("There is nothing to archive in what was named.")
     if len(gathered.entries) > layout.MOST_MEMBERS:
         raise Refused(
             f"These are {len(gathered.entries)} files and folders, and an archive in its zip form is for up to "
             f"{layout.MOST_MEMBERS}; use `create --in-place`, or several archives. Nothing was written."
         )
-    return gathered
 
 
-def _is_done(completed: Completed, target: Path, steps: Iterable[Found]) -> bool:
+def _is_done(completed: Completed, target: Path, plan: ArchivingPlan) -> bool:
     """Whether a run that was killed when it had finished had the very job that is asked for now."""
     with open_archive(target) as archive:
         present = {part.path: part for member in archive.members() for part in parts_of(member)}
@@ -312,7 +368,9 @@ def _is_done(completed: Completed, target: Path, steps: Iterable[Found]) -> bool
             return listed  # a folder's own files that were listed before are no part of the job
         return completed.identities.get(entry.member) == entry.identity
 
-    return all(map(is_done, steps))
+    if any(completed.identities.get(each.path) != each.identity for each in _enclosures(plan)):
+        return False
+    return all(map(is_done, plan.steps))
 
 
 def _made_before(completed: Completed, plan: ArchivingPlan) -> Made:
@@ -329,6 +387,7 @@ def _made_before(completed: Completed, plan: ArchivingPlan) -> Made:
         junk_skipped=plan.junk_skipped,
         reused=len(completed.identities),
         left_out=plan.left_out,
+        warnings=_warnings(plan),
     )
 
 
