@@ -38,6 +38,7 @@ from film_archive.workflows import (
     mending,
     production,
     proxies,
+    proxy_plans,
     timelines,
     unpacking,
 )
@@ -115,8 +116,8 @@ SECTIONS: tuple[Section, ...] = (
     Section("proxy", proxies.ProxiesMade),
     Section("Made proxies", proxies.MadeProxy),
     _plan("proxy", proxies.ProxyPlan, "apply_proxies", "[clips to encode](#clips-to-encode)"),
-    Section("Clips to encode", proxies.EncodeStep),
-    Section("Wanted proxies", proxies.WantedProxy),
+    Section("Clips to encode", proxy_plans.EncodeStep),
+    Section("Wanted proxies", proxy_plans.WantedProxy),
     Section("extract", extraction.Extracted),
     _plan("extract", extraction.ExtractPlan, "apply_extract", "[cuts](#cuts)"),
     Section("Cuts", extraction.CutStep),

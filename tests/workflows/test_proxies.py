@@ -21,7 +21,7 @@ from film_archive.proxy import making
 from film_archive.testing.media import ClipSpec, make_clip
 from film_archive.testing.stills import SequenceSpec, make_sequence
 from film_archive.testing.wave import WaveSpec, make_wave
-from film_archive.workflows.filling import proxy_folder
+from film_archive.workflows.leftovers import proxy_folder
 from film_archive.workflows.production import create_archive
 from film_archive.workflows.proxies import ProxiesMade, abandon_proxies, make_proxies, plan_proxies
 from tests.core.mounts import tmpfs

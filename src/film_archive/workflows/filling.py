@@ -86,11 +86,6 @@ class Enclosure(Record):
         return f"enclosure {hasher.digests()[KEY]}"
 
 
-def proxy_folder(target: Path) -> Path:
-    """Where the proxies of an archive are made before they go into it; pieces of a killed run wait there."""
-    return target / layout.WORK / "proxies" if target.is_dir() else files.temporary_name(target, "proxies")
-
-
 @dataclass(slots=True)
 class Tally:
     """What filling an archive has come to so far."""

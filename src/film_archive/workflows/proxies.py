@@ -1,110 +1,51 @@
-"""Proxies for what is there already: embedded into archives, or as files for plain media."""
+"""Making proxies of what is there already, as planned (see `proxy_plans`): embedded into archives, or as files."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import ClassVar
 
 from film_archive.archive import layout
 from film_archive.archive.folder import FolderWriter
 from film_archive.archive.journal import MemberJournal
-from film_archive.archive.reader import Archive, ZipArchive, open_archive
+from film_archive.archive.reader import Archive, open_archive
 from film_archive.archive.writer import ZipWriter
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher
-from film_archive.core.errors import (
-    Damaged,
-    FilmArchiveError,
-    NotFound,
-    NotSupported,
-    Refused,
-    StorageError,
-    UsageError,
-)
+from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, StorageError, UsageError
 from film_archive.core.facts import MediaFacts
-from film_archive.core.job import (
-    IN_PART,
-    Failure,
-    Plan,
-    Report,
-    Step,
-    identity_of,
-    require_unchanged,
-    status_of,
-)
-from film_archive.core.ladder import Rung, parse_sizes
+from film_archive.core.job import IN_PART, Failure, Report, identity_of, require_unchanged, status_of
+from film_archive.core.ladder import Rung
 from film_archive.core.manifest import Member
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import ByteSource, FileSource, printable
 from film_archive.proxy import embedding, making
 from film_archive.proxy.making import Proxy
-from film_archive.workflows.filling import WithoutProxies, proxy_folder, reason_without_proxies
+from film_archive.workflows.leftovers import abandon_unfinished, proxy_folder, saying_what_is_left
 from film_archive.workflows.locating import is_archive
-from film_archive.workflows.production import abandon_unfinished, saying_what_is_left
-from film_archive.workflows.room import proxy_bytes, size_of
+from film_archive.workflows.proxy_plans import EncodeStep, ProxyPlan, identity_of_member, plan_proxies
+from film_archive.workflows.room import size_of
+
+__all__ = [
+    "MadeProxy",
+    "ProxiesMade",
+    "ProxyPlan",
+    "abandon_proxies",
+    "apply_proxies",
+    "as_planned",
+    "make_proxies",
+    "plan_proxies",
+]
+"""The whole face of a verb, its plan among it."""
 
 _WORK = ".film-archive-proxies-"
 _TOLERATED = (NotSupported, Damaged, NotFound)
 """What keeps one clip from having proxies, and not the others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WantedProxy(Record):
-    """A proxy that is to be made."""
-
-    size: str
-    """"preview", or "1280x720@3000000" with bits a second."""
-    output: str
-    """Where it goes: a file, or ARCHIVE::MEMBER."""
-
-    @property
-    def rung(self) -> Rung:
-        (rung,) = parse_sizes(self.size)
-        return rung
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EncodeStep(Step):
-    """One clip, and the proxies that are made of it from one decode."""
-
-    source: Path
-    """The media file, or the archive."""
-    member: str | None
-    """The archive's member; null for a media file."""
-    proxies: tuple[WantedProxy, ...]
-    """Which proxies are made."""
-    frames: int
-    """Frames of the clip, each of which every proxy will have."""
-    expected: int
-    """Bytes that all of them will have, by their nominal bit rates."""
-
-    @property
-    def name(self) -> str:
-        return printable(self.source) if self.member is None else printable(self.member)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProxyPlan(Plan):
-    """Which proxies would be made."""
-
-    verb: ClassVar[str] = "proxy"
-    output: Path | None
-    """The folder for proxies of media files."""
-    steps: tuple[EncodeStep, ...]
-    """One step a clip that has not all of its proxies yet."""
-    current: int
-    """Proxies that are in the archives already and would be made as they are."""
-    failed: tuple[Failure, ...]
-    """What can't have proxies."""
-    notes: tuple[str, ...]
-    """What is to be known of single clips, each one sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,32 +102,6 @@ class ProxiesMade(Report):
     def exit_status(self) -> int:
         done = bool(self.proxies or self.current)
         return status_of(self.failed, any_done=done) or (IN_PART if self.damaged else 0)
-
-
-def plan_proxies(named: Sequence[Path], rungs: Sequence[Rung], *, output: Path | None = None) -> ProxyPlan:
-    """Look at what would be made; changes nothing.
-
-    In an archive only what is missing or stale is made. Raises UsageError where files are named without `output`.
-    """
-    if not rungs:
-        raise UsageError("No proxy size was named; there are thumbnail, preview, editorial, and sizes like 1280x720.")
-    planning = _Planning(tuple(rungs), output)
-    for path in named:
-        if is_archive(path):
-            if output is not None:
-                raise UsageError(f"{printable(path)} is an archive; its proxies go into it, so leave out -o.")
-            planning.archive(path)
-        elif output is None:
-            raise UsageError(f"Say where the proxies of media files go ({printable(path)}): -o DIR.")
-        else:
-            planning.file(path, output)
-    return ProxyPlan(
-        output=output,
-        steps=tuple(planning.steps),
-        current=planning.current,
-        failed=tuple(planning.failed),
-        notes=tuple(planning.without.sentences()),
-    )
 
 
 def make_proxies(
@@ -258,84 +173,6 @@ def abandon_proxies(named: Sequence[Path], *, output: Path | None = None) -> boo
     return found
 
 
-class _Planning:
-    """What has been looked at so far."""
-
-    def __init__(self, rungs: tuple[Rung, ...], output: Path | None) -> None:
-        self.rungs = rungs
-        self.steps: list[EncodeStep] = []
-        self.failed: list[Failure] = []
-        self.without = WithoutProxies()
-        self.current = 0
-        self._outputs: dict[Path, Path] = {}
-
-    def archive(self, path: Path) -> None:
-        with _opened(path) as archive:
-            archive.require_manifest("hold proxies")
-            if isinstance(archive, ZipArchive) and not archive.sealed:
-                raise Damaged(f"{archive.name} was altered by another program or is damaged; run `repair` before adding to it.")
-            current: dict[str, dict[str, object]] = {}
-            for member in archive.members():  # proxies stand behind their originals, or in an earlier place: twice round
-                if member.get("proxy"):
-                    current[member.path] = member.get("proxy")
-            for member in archive.members():
-                if member.is_original:
-                    self._member(path, member, current)
-
-    def _member(self, path: Path, member: Member, current: dict[str, dict[str, object]]) -> None:
-        facts = member.media
-        sequence = member.sequence is not None
-        if facts is None or sequence or not making.can_have_proxies(facts):
-            self.without.add(member.path, facts, sequence=sequence)
-            return
-        missing = [rung for rung in self.rungs if not _is_current(current, member, rung)]
-        self.current += len(self.rungs) - len(missing)
-        if missing:
-            outputs = {rung: f"{path}::{layout.proxy_path(member.path, rung.name)}" for rung in missing}
-            self.steps.append(
-                EncodeStep(
-                    source=path,
-                    member=member.path,
-                    identity=_identity_of_member(member),
-                    size=member.size,
-                    proxies=_wanted(outputs),
-                    frames=facts.frames or 0,
-                    expected=_expected(facts, missing),
-                )
-            )
-
-    def file(self, path: Path, output: Path) -> None:
-        """Proxies of one file as `STEM_SIZE.mp4` in a folder; nothing there is overwritten."""
-        from film_archive.media.probe import probe
-
-        try:
-            targets = [output / f"{path.stem}_{rung.name}.mp4" for rung in self.rungs]
-            for target in targets:
-                if os.path.lexists(target):
-                    raise Refused(f"{printable(target)} exists already; nothing was made of {printable(path)}.")
-                if target in self._outputs:
-                    other = printable(self._outputs[target])
-                    raise Refused(f"{printable(path)} and {other} would both become {printable(target)}; rename one.")
-            with FileSource(path) as source:
-                facts = probe(source)
-                if not making.can_have_proxies(facts):
-                    raise NotSupported(f"{source.name} has no proxies: {_reason(facts)}.")
-                self._outputs.update(dict.fromkeys(targets, path))
-                self.steps.append(
-                    EncodeStep(
-                        source=path,
-                        member=None,
-                        identity=identity_of(source.status),
-                        size=source.size,
-                        proxies=_wanted(dict(zip(self.rungs, map(str, targets), strict=True))),
-                        frames=facts.frames or 0,
-                        expected=_expected(facts, self.rungs),
-                    )
-                )
-        except FilmArchiveError as error:
-            self.failed.append(Failure.of(printable(path), error))
-
-
 class _Making:
     """What has been made so far."""
 
@@ -373,7 +210,7 @@ class _Making:
     ) -> Iterator[tuple[EncodeStep, Member, list[Proxy]]]:
         for step in steps:
             member = archive.member(step.member or "")
-            require_unchanged(f"{archive.name}::{step.name}", step.identity, _identity_of_member(member))
+            require_unchanged(f"{archive.name}::{step.name}", step.identity, identity_of_member(member))
             with archive.source(member) as source:
                 made = self._make(step, source, member.media, work / str(member.digests.get(KEY)))
             if made:
@@ -444,18 +281,6 @@ class _Making:
         )
 
 
-def _opened(path: Path) -> Archive:
-    try:
-        return open_archive(path)
-    except NotFound as error:
-        if not path.is_dir():
-            raise
-        raise NotFound(
-            f"{printable(path)} is a folder and no archive; make it one with `create --in-place`, or name its media files "
-            "and, with -o, where their proxies go."
-        ) from error
-
-
 @contextlib.contextmanager
 def _locked(target: Path) -> Iterator[None]:
     """Nobody else writes the archive, nor makes proxies for it; raises Refused where somebody does."""
@@ -489,28 +314,6 @@ def _require_room(folder: Path, steps: Sequence[EncodeStep], work: Path, what: P
     """Proxies are there twice for a time: all of them where they go into an archive, else those of one clip."""
     needed = sum(step.expected for step in steps) + (sum if twice else max)(step.expected for step in steps)
     files.require_space(folder, needed - size_of(work), f"Making proxies of {printable(what)}")
-
-
-def _wanted(outputs: Mapping[Rung, str]) -> tuple[WantedProxy, ...]:
-    return tuple(WantedProxy(size=str(rung), output=output) for rung, output in outputs.items())
-
-
-def _expected(facts: MediaFacts, rungs: Sequence[Rung]) -> int:
-    return proxy_bytes(rungs, facts.seconds or Fraction(0))
-
-
-def _identity_of_member(member: Member) -> str:
-    return f"{member.size}:{member.digests.get(KEY)}"
-
-
-def _is_current(proxies: dict[str, dict[str, object]], original: Member, rung: Rung) -> bool:
-    """Whether a proxy of this size is there, was made from these bytes, and as it would be made now (or was given)."""
-    line = proxies.get(layout.proxy_path(original.path, rung.name), {})
-    return line.get("of_digest") == original.digests.get(KEY) and line.get("made") in (making.settings(rung), "given")
-
-
-def _reason(facts: MediaFacts) -> str:
-    return reason_without_proxies(facts) or "it has no picture"
 
 
 def _work_name(path: Path) -> str:
