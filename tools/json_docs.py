@@ -138,9 +138,46 @@ SECTIONS: tuple[Section, ...] = (
 )
 
 
+LISTS = """\
+## edl
+
+| key | value |
+|---|---|
+| `list`, `format`, `title` | its path, what it is (`edl`, `ale`, `csv`, `fcpxml`, `otio`, `aaf`, `fcp7xml`), its own title or null |
+| `rate` | what it is counted at, or null where neither the list nor `--rate` says |
+| `events` | list of [events](#events) |
+| `record_frames` | from the first record in to the last record out, or null |
+| `source_frames` | frames of media that are used, each counted once, or null |
+| `media` | list of `{reel, source_file, clip_names, events, first, end, frames}`, `end` exclusive |
+| `odd` | list of `{line, event, kind, what}`; `kind` is `timecode`, `order`, `overlap`, `gap`, `empty`, `midnight` or `rate` |
+| `diagnostics` | list of `{line, what, text}`; `text` is the line where it could not be read, else null |
+| `output`, `lost` | with `--to`: the file, and a list of `{line, what}`: what the format can't hold |
+
+## Events
+
+| key | value |
+|---|---|
+| `line` | of the list; the position in formats without lines |
+| `event`, `reel`, `channels` | as written |
+| `transition`, `transition_duration` | `C`, `D`, `W001`, `K`, `KB`, `KO`; frames |
+| `source_in`, `source_out`, `record_in`, `record_out` | as written, out exclusive |
+| `fcm` | `DF`, `NDF` or null: the frame code mode in force |
+| `speed` | null, or `{fps, ratio, trigger_tc, m2_reel}`: an M2 line's source frames a second, or other formats' ratio |
+| `comments` | lines after the event, as written |
+| `from_clip_name`, `to_clip_name`, `key_clip_name`, `source_file`, `from_clip_path`, `from_file` | what comments, or other formats, name |
+| `asc_sop`, `asc_sat`, `locators` | as written |
+| `track`, `source_rate`, `record_rate`, `media` | in formats that have them; `media` is a list of `{name, url, active}` |
+| `source_frames`, `record_frames` | between the timecodes, or null |
+| `speed_ratio`, `source_frames_needed_at_speed`, `source_range_written` | with a speed: `as_played_at_speed`, `as_if_normal_speed` or `neither` |
+| `source_wraps_midnight` | whether the source runs over midnight |
+| `needed_in`, `needed_frames` | the source frames that playing the event takes, a following transition among it |
+"""
+"""The keys of `edl`, whose names and meanings are those of the lists themselves: its events are no dataclass."""
+
+
 def page() -> str:
     """The whole of docs/json.md."""
-    return "\n".join([INTRODUCTION, *(_section(section) for section in SECTIONS)])
+    return "\n".join([INTRODUCTION, *(_section(section) for section in SECTIONS), LISTS])
 
 
 def _section(section: Section) -> str:

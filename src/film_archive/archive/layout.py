@@ -33,6 +33,10 @@ FORMAT_TEXT = (
 MOST_MEMBERS = 1_000_000
 """Of a zip; beyond, programs that hold a directory in memory get into trouble, and the folder form is there."""
 
+LARGEST_MANIFEST = 1 << 33
+LARGEST_DIRECTORY = 1 << 31
+"""Of a zip, in bytes, uncompressed: more is neither written nor read."""
+
 LONGEST_PART = 255
 """Bytes; what most file systems let a name have (some: 255 UTF-16 units, which is more)."""
 
