@@ -171,7 +171,7 @@ LISTS = """\
 | `speed_ratio`, `source_frames_needed_at_speed`, `source_range_written` | with a speed: `as_played_at_speed`, `as_if_normal_speed` or `neither` |
 | `source_wraps_midnight` | whether the source runs over midnight |
 | `needed_in`, `needed_frames` | the source frames that playing the event takes, a following transition among it |
-"""
+"""  # noqa: E501  a row of a table is one line
 """The keys of `edl`, whose names and meanings are those of the lists themselves: its events are no dataclass."""
 
 
