@@ -25,17 +25,12 @@ def probe_verb(
 
     found = probe_all(media, rate=rate)
     if json:
-        print_json(
-            {
-                "media": [{"path": clip.path, **clip.facts.to_json()} for clip in found.clips],
-                "failed": [{"path": path, "what": str(error)} for path, error in found.failed],
-            }
-        )
-    else:
-        for clip in found.clips:
-            _show(clip.path, clip.facts)
-        for path, error in found.failed:
-            say(f"{path}: {error}")
+        print_json(found.to_json())
+        return found.exit_status
+    for clip in found.media:
+        _show(clip.path, clip.facts)
+    for failure in found.failed:
+        say(failure.sentence())
     return found.exit_status
 
 

@@ -331,7 +331,8 @@ class AtomicFile:
         descriptor = _open_alone(self.temporary, self.target, self.mode)
         status = os.fstat(descriptor)
         self._identity = (status.st_dev, status.st_ino)
-        self.file = os.fdopen(descriptor, "w+b")
+        # Opened under the target's name, so that who writes into it can say what could not be written.
+        self.file = open(self.target, "w+b", opener=lambda path, flags: descriptor)
         return self
 
     def commit(self) -> None:

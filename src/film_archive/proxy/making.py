@@ -53,6 +53,11 @@ def can_have_proxies(facts: MediaFacts | None) -> bool:
     return facts is not None and facts.decodable and bool(facts.width) and bool(facts.frames) and facts.frame_rate is not None
 
 
+def workers_used(workers: int | None) -> int:
+    """How many workers `make` really has where so many are asked for: one, pieces are made one after the other."""
+    return 1
+
+
 def make(
     source: ByteSource,
     facts: MediaFacts,
@@ -61,6 +66,7 @@ def make(
     folder: Path,
     *,
     preset: str = "superfast",
+    workers: int | None = None,
     on_frames: OnFrames | None = None,
 ) -> list[Proxy]:
     """One proxy file a rung in `folder`, in the rungs' order, from one decode; pieces of a killed run are used.
@@ -94,7 +100,7 @@ def _explaining_room(source: ByteSource, index: FrameIndex, rungs: Sequence[Rung
         missing = max(1, int(needed) - files.free_space(folder if folder.exists() else folder.parent))
         raise NoSpace(
             f"Could not make proxies of {source.name}: the disk is full, about {missing} bytes are missing; what was "
-            "finished is kept, and the same command continues when there is room."
+            "finished is kept."
         ) from error
 
 

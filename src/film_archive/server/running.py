@@ -31,6 +31,7 @@ from typing import Any, NoReturn
 import uvicorn
 
 from film_archive.core.errors import Refused, StorageError, UsageError, from_os_error
+from film_archive.core.records import Record
 from film_archive.server.app import create_app
 from film_archive.server.gate import Token
 from film_archive.server.holdings import Holdings
@@ -53,6 +54,20 @@ class Settings:
     port: int = 8000
     workers: int = 1
     token: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving(Record):
+    """A server that listens: what `serve` prints once connections are accepted, and nothing after it."""
+
+    address: str
+    """The address to open."""
+    roots: tuple[str, ...]
+    """What is served."""
+    workers: int
+    """Processes that share the port."""
+    needs_token: bool
+    """Whether clients have to show a token."""
 
 
 def run_server(settings: Settings, *, on_listening: Callable[[str], None], on_stopping: Callable[[], None]) -> bool:
