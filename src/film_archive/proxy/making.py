@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NoSpace, NotSupported
@@ -20,9 +21,12 @@ from film_archive.core.source import ByteSource, FileSource
 from film_archive.core.timecode import Timecode
 from film_archive.media.mov import MovFile
 
+if TYPE_CHECKING:
+    from film_archive.media.av.proxying import ProxyTarget
+
 OnFrames = Callable[[int], None]
 
-VERSION = 1
+VERSION = 2
 """Of how proxies are made: when it changes, those of older versions count as stale."""
 
 
@@ -60,28 +64,49 @@ def make(
     rungs: Sequence[Rung],
     folder: Path,
     *,
+    among: Sequence[Rung] = (),
     preset: str = "superfast",
+    workers: int | None = None,
+    audio_map: Sequence[int] | None = None,
     on_frames: OnFrames | None = None,
 ) -> list[Proxy]:
     """One proxy file a rung in `folder`, in the rungs' order, from one decode; pieces of a killed run are used.
 
+    `among` are all sizes that were asked for, where some of them are there already: the bytes of a small one depend on
+    the larger ones it was made beside. `workers` threads do the work (None: one for each processor).
+
     Raises NotSupported where there is nothing to decode, Damaged where a proxy does not prove equal (it is removed).
     """
-    from film_archive.media.av.proxying import ProxyTarget, make_proxies
+    from film_archive.media.av.clip_pictures import FilePictures
+    from film_archive.media.av.proxy_sound import mix_of
+    from film_archive.media.av.proxying import ClipSound, Labels, make_proxies
 
     if not can_have_proxies(facts):
         raise NotSupported(f"{source.name} has no picture that can be decoded here; no proxies were made.")
-    targets = []
-    for rung in rungs:
-        width, height = rung.fit(facts.width or 0, facts.height or 0, facts.pixel_aspect or Fraction(1))
-        targets.append(ProxyTarget(rung.name, width, height, rung.bit_rate, preset, VERSION))
+    mix = mix_of(facts.audio, audio_map)
     with _explaining_room(source, index, rungs, folder), files.explaining(f"make proxies of {source.name}"):
         folder.mkdir(parents=True, exist_ok=True)
-        made = make_proxies(source, facts, index, targets, folder, on_frames=on_frames)
+        made = make_proxies(
+            FilePictures(source, facts, index),
+            [_target(rung, facts, preset) for rung in rungs],
+            folder,
+            among=[_target(rung, facts, preset) for rung in among],
+            sound=None if mix is None else ClipSound(source, mix),
+            labels=Labels(facts.start_timecode, facts.reel),
+            workers=workers,
+            on_frames=on_frames,
+        )
     return [
         _proven(proxy.path, rung, proxy.pieces, proxy.corrupt, facts, index)
         for proxy, rung in zip(made, rungs, strict=True)
     ]
+
+
+def _target(rung: Rung, facts: MediaFacts, preset: str) -> ProxyTarget:
+    from film_archive.media.av.proxying import ProxyTarget
+
+    width, height = rung.fit(facts.width or 0, facts.height or 0, facts.pixel_aspect or Fraction(1))
+    return ProxyTarget(rung.name, width, height, rung.bit_rate, preset, VERSION)
 
 
 @contextmanager
