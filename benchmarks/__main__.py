@@ -14,6 +14,8 @@ NAMES = {
     "write": "an archive without proxies, against cp + fsync and then xxhsum",
     "digest": "XXH3-128 and CRC-32 in one read, against copying the file",
     "open_frame": "decoding frame 5,000 of a 4K ProRes member, against the same from the plain file",
+    "proxies": "three sizes of proxies, against one ffmpeg a size, one ffmpeg with a split, and decoding alone",
+    "proxy_memory": "peak memory of proxies from UHD clips of 10 and 60 seconds",
     "listing": "listing 100,000 members: seconds and peak memory",
     "frame_index": "indexing an hour of ProRes: seconds and bytes",
 }
