@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
+
+with contextlib.suppress(ImportError):  # a plain install has no hypothesis, and its tests skip
+    from hypothesis import settings
+
+    settings.register_profile("film-archive", deadline=None)  # on a busy machine anything may take long once
+    settings.load_profile("film-archive")
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,7 @@ import pytest
 
 from film_archive.core import files
 from film_archive.core.manifest import Member, Role, member_line
-from tests.archive.making import Layout, make_two_generations
-from tests.archive.test_reader import sealed_zip
+from tests.archive.making import Layout, make_two_generations, sealed_zip
 from tests.cli.running import film_archive
 from tests.workflows.making import sources, tree, write_tree
 

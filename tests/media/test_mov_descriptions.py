@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from film_archive.core.errors import Damaged
+from film_archive.media.bitstream.bits import UnreadableError
+from film_archive.media.bitstream.h264 import h264_facts
+from film_archive.media.bitstream.h265 import h265_facts
 from film_archive.media.mov.atoms import Atom, Notes
 from film_archive.media.mov.descriptions import object_type, picture_facts
-from film_archive.media.mov.parameter_sets import UnreadableError, h264_facts, h265_facts
 from film_archive.media.mov.sound import sound_facts
 from tests.media.mov_building import (
     IDENTITY,

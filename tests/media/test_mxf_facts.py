@@ -11,10 +11,10 @@ import pytest
 
 from film_archive.core.facts import MediaFacts
 from film_archive.core.source import FileSource, MemorySource
+from film_archive.media.bitstream.frame_header import read_frame_header
+from film_archive.media.bitstream.h264 import sequence_parameters, stands_alone
 from film_archive.media.mxf import MxfFile
-from film_archive.media.mxf.avc import sequence_parameters, stands_alone
 from film_archive.media.mxf.colors import code_range
-from film_archive.media.mxf.frame_header import read_frame_header
 from film_archive.media.mxf.klv import normal, ul
 from film_archive.media.mxf.labels import clip_wrapped, kind_of_track, pattern_name, picture_codec, sound_codec
 from tests.media.mxf_building import (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -735,6 +737,66 @@ def test_long_gop_h264_without_order_is_left_to_a_decoder() -> None:
     assert (facts.codec, facts.frames, facts.decodable) == ("h264", 8, True)
     only_intra = [[(key, idr + bytes((number,)) * 90)] for number in range(8)]
     assert opened(simple_file(frame_wrap(only_intra), packages=packages)).index().intra
+
+
+def h264_units(count: int, **options: str) -> tuple[list[list[tuple[bytes, bytes]]], list[int]]:
+    """Really encoded pictures as units, in stored order, and the number at which each is shown."""
+    encoder = av.CodecContext.create("libx264", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = 64, 48, "yuv420p"
+    encoder.time_base = Fraction(1, 25)
+    encoder.options = {"preset": "fast", "x264-params": "log=none:scenecut=0:" + options.pop("params"), **options}
+    packets = []
+    for number in range(count):
+        picture = np.full((48, 64, 3), number * 7 % 256, np.uint8)
+        picture[:, number % 60 : number % 60 + 4] = 255 - picture[:, :4]
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts, frame.time_base = number, Fraction(1, 25)
+        packets += encoder.encode(frame)
+    packets += encoder.encode(None)
+    key = PICTURE_KEY[:14] + b"\x05\0"
+    return [[(key, bytes(packet))] for packet in packets], [int(packet.pts or 0) for packet in packets]
+
+
+def avc_file(units: list[list[tuple[bytes, bytes]]]) -> MxfFile:
+    container = bytes.fromhex(UL + "0401010a0d01030102106001")
+    packages = Packages([picture_track(number=0x15010500, items={0x3004: container, 0x3201: bytes(16)})])
+    return opened(simple_file(frame_wrap(units), packages=packages))
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        "keyint=12:bframes=2:b-adapt=0",
+        "keyint=9:bframes=3:open-gop=1:b-pyramid=normal",
+        "keyint=300:bframes=3:b-pyramid=strict",
+        "keyint=10:bframes=0",
+        "keyint=12:bframes=2:interlaced=1",
+    ],
+)
+def test_long_gop_h264_without_index_orders_itself(params: str) -> None:
+    units, numbers = h264_units(70, params=params)
+    index = avc_file(units).index()
+    assert index.shown.tolist() == np.argsort(numbers).tolist()
+    assert index.keys[0]
+    assert index.keys.sum() == sum(packet.is_keyframe or number == 0 for number, packet in enumerate(keys_of(units)))
+
+
+def keys_of(units: list[list[tuple[bytes, bytes]]]) -> list[av.Packet]:
+    data = b"".join(frame for unit in units for _, frame in unit)
+    with av.open(io.BytesIO(data), format="h264") as stream:
+        return [packet for packet in stream.demux(video=0) if packet.size]
+
+
+@pytest.mark.parametrize("length", range(1, 30))
+def test_h264_that_is_cut_off_gets_no_wrong_numbers(length: int) -> None:
+    units, numbers = h264_units(30, params="keyint=12:bframes=3:b-adapt=0")
+    if length in (2, 3):  # pictures that are shown later, and nothing to tell how much later
+        with pytest.raises(NotSupported, match="read by a decoder"):
+            avc_file(units[:length]).index()
+        return
+    index = avc_file(units[:length]).index()
+    shown = index.shown.tolist()
+    assert [numbers[stored] for stored in shown] == list(range(len(shown)))
 
 
 # Several streams, sound alone, private triplets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from urllib.parse import quote_from_bytes
 
@@ -166,7 +166,7 @@ def fold(path: str) -> str:
 
 
 def clashes(paths: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs of paths that are the same but for case or Unicode form, or of which one is a folder on the other's way."""
+    """Pairs of paths that are the same, but perhaps for case or Unicode form."""
     seen: dict[str, str] = {}
     found = []
     for path in paths:
@@ -176,6 +176,19 @@ def clashes(paths: Iterable[str]) -> list[tuple[str, str]]:
         else:
             seen[folded] = path
     return found
+
+
+def files_as_folders(files: Iterable[str], paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of a file and of a path that has it as a folder on its way, case and Unicode form ignored."""
+    folded = {fold(path): path for path in files}
+    seen: set[str] = set()
+    for path in paths:
+        above = fold(path).rpartition("/")[0]
+        while above and above not in seen:
+            seen.add(above)
+            if above in folded:
+                yield folded[above], path
+            above = above.rpartition("/")[0]
 
 
 def below(folder: str, path: str) -> bool:

@@ -19,6 +19,7 @@ from film_archive.archive.salvage import FoundManifest
 from film_archive.archive.zipformat import Entry
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
+from film_archive.core.errors import Damaged
 from film_archive.core.manifest import Header, Member, Superseded, archive_id, member_line
 from film_archive.core.source import ByteSource, FileSource, printable
 
@@ -65,6 +66,8 @@ def mend_sealed(path: Path) -> tuple[list[str], bool]:
             if end - start <= zipformat.LONGEST_GAP and not is_zero(archive.file.read_at(start, end - start)):
                 files.write_at(descriptor, bytes(end - start), start)
                 done.append(f"Made the gap from byte {start} to {end} zero again.")
+        if sum(region.length for region in header.superseded) > archive.file.size:
+            raise Damaged(f"{archive.name}: the manifest lists more superseded bytes than the file has.")
         changed = any(
             digest_of_region(archive.file, region.offset, region.length) != region.xxh128 for region in header.superseded
         )

@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from film_archive.archive import folder, layout, writer
+from film_archive.archive import folder, layout, unfinished
+from film_archive.archive.continuing import Writer
 from film_archive.archive.entries import parts_of
 from film_archive.archive.folder import FolderWriter
 from film_archive.archive.reader import open_archive
-from film_archive.archive.writer import Completed, Writer, ZipWriter
+from film_archive.archive.unfinished import Completed
+from film_archive.archive.writer import ZipWriter
 from film_archive.core import copying, files
 from film_archive.core.errors import NotFound, Refused, UsageError
 from film_archive.core.ladder import Rung
@@ -81,7 +83,7 @@ def create_archive(
     begun = time.monotonic()
     if plan is None:
         plan = plan_archive(target, sources, in_place=in_place)
-    completed = folder.take_completed(target) if in_place else writer.take_completed(target)
+    completed = folder.take_completed(target) if in_place else unfinished.take_completed(target)
     if completed is not None and _is_done(completed, target, plan.gathered):
         files.remove_tree(proxy_folder(target))
         return _made_before(completed, plan.gathered, begun)
@@ -114,7 +116,7 @@ def add_to_archive(
         plan = plan_add(target, sources)
     target, gathered = plan.archive, plan.gathered
     in_place = target.is_dir()
-    completed = folder.take_completed(target) if in_place else writer.take_completed(target)
+    completed = folder.take_completed(target) if in_place else unfinished.take_completed(target)
     if completed is not None and _is_done(completed, target, gathered):
         files.remove_tree(proxy_folder(target))
         return _made_before(completed, gathered, begun)
@@ -131,7 +133,7 @@ def abandon_unfinished(target: Path) -> bool:
     """Remove what a killed create or add has left; False where there was nothing."""
     if not target.is_dir():
         target = target.resolve() if target.exists() else target
-        done = writer.take_completed(target) is not None or writer.abandon(target)
+        done = unfinished.take_completed(target) is not None or unfinished.abandon(target)
         pieces = proxy_folder(target)
         done = done or pieces.is_dir()
         files.remove_tree(pieces)
@@ -140,8 +142,8 @@ def abandon_unfinished(target: Path) -> bool:
         return False
     if folder.take_completed(target) is None and (target / layout.WORK).exists():
         listed = (target / layout.MANIFEST).exists()
-        with FolderWriter.add_to(target) if listed else FolderWriter.create(target) as unfinished:
-            unfinished.abandon()
+        with FolderWriter.add_to(target) if listed else FolderWriter.create(target) as begun:
+            begun.abandon()
     return True
 
 
@@ -163,11 +165,18 @@ def _of_a_zip(gathered: Gathered) -> Gathered:
 def _is_done(completed: Completed, target: Path, gathered: Gathered) -> bool:
     """Whether a run that was killed when it had finished had the very job that is asked for now."""
     with open_archive(target) as archive:
-        present = {member.path for member in archive.members()}
-    return all(
-        completed.identities.get(entry.member) == entry.identity if entry.kind == Kind.FILE else entry.member in present
-        for entry in gathered.entries
-    )
+        present = {part.path: part for member in archive.members() for part in parts_of(member)}
+
+    def is_done(entry: Found) -> bool:
+        member = present.get(entry.member)
+        if entry.kind != Kind.FILE or member is None:
+            return member is not None
+        listed = (entry.size, entry.mtime_ns) == (member.size, member.mtime_ns)
+        if completed.nameless or (target.is_dir() and _is_below(entry.path, target)):
+            return listed  # a folder's own files that were listed before are no part of the job
+        return completed.identities.get(entry.member) == entry.identity
+
+    return all(map(is_done, gathered.entries))
 
 
 def _made_before(completed: Completed, gathered: Gathered, begun: float) -> Made:

@@ -9,10 +9,10 @@ from film_archive.core.errors import Damaged, InvalidTimecode, NotSupported
 from film_archive.core.facts import AudioFacts, ColorFacts, MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.timecode import FrameRate, Timecode
+from film_archive.media.bitstream.frame_header import FIXED_HEAD, FrameHeader, dnx_header, prores_header
 from film_archive.media.codecs import Codec
 from film_archive.media.mov.atoms import Notes
 from film_archive.media.mov.descriptions import PictureFacts
-from film_archive.media.mov.frame_headers import HEADER_BYTES, FrameHeader, dnx_header, prores_header
 from film_archive.media.mov.indexing import IndexedMovie, PlacedPicture
 from film_archive.media.mov.metadata import camera_of, created_of, looks_like_umid, reel_of
 from film_archive.media.mov.sound import sound_facts
@@ -56,7 +56,8 @@ def _with_picture(facts: MediaFacts, file: IndexedMovie, placed: PlacedPicture, 
     header = _frame_header(file, placed, notes)
     codec, scan, color = described.codec, described.scan, described.color
     if header is not None:
-        codec = header.codec or codec
+        if codec.name.startswith("dnx"):
+            codec = header.codec  # the four letters don't tell which
         if scan is not None and header.scan is not None and scan != header.scan:
             notes.add(f"the description says {scan}, the first frame {header.scan}; the description is told")
         scan = scan or header.scan
@@ -93,7 +94,7 @@ def _frame_header(file: IndexedMovie, placed: PlacedPicture, notes: Notes) -> Fr
     if name not in _WITH_HEADERS or placed.described.encrypted or not len(picture.shown):
         return None
     first = int(picture.shown[0])
-    size = min(HEADER_BYTES, int(picture.packets.sizes[first]))
+    size = min(FIXED_HEAD, int(picture.packets.sizes[first]))
     frame = file.source.read_at(int(picture.packets.offsets[first]), size)
     header = prores_header(frame) if name.startswith("prores") else dnx_header(frame, placed.rate)
     if header is None:

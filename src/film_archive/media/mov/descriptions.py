@@ -1,7 +1,7 @@
 """Sample descriptions (`stsd` entries) of picture tracks: codec, size, pixel aspect, scan, colour.
 
 Sources: QuickTime File Format, "Video Media" and "Video Sample Description Extensions"; ISO/IEC 14496-12, 12.1; for
-the codecs' own configuration see `parameter_sets`.
+the codecs' own configuration see `media/bitstream`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from film_archive.core.facts import ColorFacts
+from film_archive.media.bitstream.bits import UnreadableError
+from film_archive.media.bitstream.h264 import h264_facts
+from film_archive.media.bitstream.h265 import h265_facts
+from film_archive.media.bitstream.stream_facts import StreamFacts
 from film_archive.media.codecs import VIDEO_FOURCC, Codec
 from film_archive.media.color_tags import color_facts
 from film_archive.media.mov.atoms import Atom, Notes, kind_text
-from film_archive.media.mov.parameter_sets import StreamFacts, UnreadableError, h264_facts, h265_facts
 
 MAX_DESCRIPTIONS = 1024
 _VIDEO_FIXED = 78

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from film_archive.core.facts import AudioFacts, ColorFacts
+from film_archive.media.bitstream.frame_header import FrameHeader
 from film_archive.media.codecs import Codec
 from film_archive.media.mxf.colors import code_range, described_color
-from film_archive.media.mxf.frame_header import FrameHeader
 from film_archive.media.mxf.labels import Naming, picture_codec
 from film_archive.media.mxf.metadata import Descriptor, LocalSet
 from film_archive.media.mxf.sound import pcm_form

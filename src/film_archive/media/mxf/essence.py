@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from film_archive.core.errors import Damaged, NotSupported
+from film_archive.media.bitstream.frame_header import frame_mark, frame_size
 from film_archive.media.mxf.clips import frames_by_headers, frames_by_index, open_clip, sound_chunks
 from film_archive.media.mxf.container import Container
 from film_archive.media.mxf.elements import NO_ELEMENTS, Content, Elements
-from film_archive.media.mxf.frame_header import frame_mark, frame_size
 from film_archive.media.mxf.index_tables import IndexTable, Segment, join
 from film_archive.media.mxf.klv import (
     Klv,

@@ -1,12 +1,13 @@
 """Stored order → display order and keyframes of a picture track (ST 377-1, 11.2.2: temporal offset, key frame, flags).
 
 An index entry at display position d says where its frame is stored: at d + temporal offset. Where no index says it,
-MPEG-2 pictures carry their own order; H.264 is only taken without one where all pictures are intra.
+MPEG-2 and H.264 pictures carry their own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +15,16 @@ from numpy.typing import NDArray
 from film_archive.core.errors import NotSupported
 from film_archive.core.frame_index import Longs
 from film_archive.core.source import ByteSource
+from film_archive.media.bitstream.frame_header import HEAD, mpeg2_picture
+from film_archive.media.bitstream.h264 import parameters_in, slice_header, stands_alone
 from film_archive.media.codecs import Codec
-from film_archive.media.mxf.avc import stands_alone
 from film_archive.media.mxf.elements import Elements
-from film_archive.media.mxf.frame_header import mpeg2_picture
 from film_archive.media.mxf.index_tables import Entries
 
 _BACKWARD_AND_FORWARD = 0x30
 _LOOKED_AT = 2048
+_MOST_COUNTS_A_FRAME = 2
+"""A frame has two fields, each of which may have a count; some encoders count frames."""
 _MAY_REFER = frozenset(("h265", "vc1", "mpeg4", "mpeg1"))
 
 
@@ -61,8 +64,8 @@ def picture_order(source: ByteSource, codec: Codec | None, elements: Elements, e
     if name == "ffv1":
         return Order(everything.display, _ffv1_keys(source, elements), count)
     if name == "h264":
-        _check_all_intra(source, elements)
-    elif name in _MAY_REFER and covered < count:
+        return everything if _all_intra(source, elements) else _by_h264_headers(source, elements, count)
+    if name in _MAY_REFER and covered < count:
         raise NotSupported(
             f"No index table of {source.name} says in which order its {name} frames are shown; "
             "they have to be read by a decoder."
@@ -125,13 +128,70 @@ def _by_mpeg2_headers(source: ByteSource, elements: Elements, count: int) -> Ord
     return Order(np.where(inside, display, -1), keys, count if shown.all() else int(np.argmin(shown)))
 
 
-def _check_all_intra(source: ByteSource, elements: Elements) -> None:
-    for offset, size in zip(elements.offsets.tolist(), elements.sizes.tolist(), strict=True):
-        if stands_alone(source.read_at(offset, min(size, _LOOKED_AT))) is False:
-            raise NotSupported(
-                f"No index table of {source.name} says in which order its long-GOP H.264 frames are shown; "
-                "they have to be read by a decoder."
-            )
+def _all_intra(source: ByteSource, elements: Elements) -> bool:
+    """Whether no picture is known to need another; most are told apart by the first few."""
+    return all(
+        stands_alone(source.read_at(offset, min(size, _LOOKED_AT))) is not False
+        for offset, size in zip(elements.offsets.tolist(), elements.sizes.tolist(), strict=True)
+    )
+
+
+def _by_h264_headers(source: ByteSource, elements: Elements, count: int) -> Order:
+    """By the picture order counts (ITU-T H.264, 8.2.1.1): within a coded video sequence they rise as pictures are shown.
+
+    An IDR picture begins a sequence. Raises NotSupported where the counts are not there or can't be right.
+    """
+    rows = list(zip(elements.offsets.tolist(), elements.sizes.tolist(), strict=True))
+    parameters = parameters_in(source.read_at(rows[0][0], min(rows[0][1], HEAD)))
+    if parameters is None:
+        raise _no_order(source)
+    counts = np.zeros(len(rows), np.int64)
+    keys, begins = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+    last = 0  # the count of the last picture that others refer to
+    for row, (offset, size) in enumerate(rows):
+        header = slice_header(source.read_at(offset, min(size, HEAD)), parameters)
+        if header is None or (header.order is None and parameters.order_type != 2):
+            raise _no_order(source)
+        keys[row], begins[row] = header.idr or header.intra, header.idr
+        if header.order is None:
+            counts[row] = 0 if header.idr else counts[row - 1] + 1
+            continue
+        half = 1 << parameters.order_bits - 1
+        last = 0 if header.idr else last
+        counts[row] = last + (header.order - last + half - 1) % (2 * half) - half + 1
+        if header.reference:
+            last = int(counts[row])
+    if not begins[0]:
+        raise _no_order(source)
+    counts -= counts[begins][np.cumsum(begins) - 1]  # with the bottom field first an IDR picture's may be 1
+    step = int(np.gcd.reduce(counts)) or 1
+    if parameters.order_type == 0 and step > _MOST_COUNTS_A_FRAME:
+        raise _no_order(source)
+    return _placed(elements, counts // step, keys, np.flatnonzero(begins), count, source)
+
+
+def _placed(
+    elements: Elements, counts: Longs, keys: NDArray[np.bool_], begins: Longs, count: int, source: ByteSource
+) -> Order:
+    """Sequence after sequence, each counted from its IDR picture; what lies behind a hole can't be shown."""
+    display = np.full(len(counts), -1, np.int64)
+    start = 0
+    for first, end in pairwise((*begins.tolist(), len(counts))):
+        display[first:end] = start + counts[first:end]
+        start = max(start, int(display[first:end].max()) + 1)
+    known = display[display >= 0]
+    if len(np.unique(known)) != len(known):
+        raise _no_order(source)
+    shown = np.zeros(count, np.bool_)
+    shown[known[known < count]] = True
+    return Order(np.where(display < count, display, -1), keys, count if shown.all() else int(np.argmin(shown)))
+
+
+def _no_order(source: ByteSource) -> NotSupported:
+    return NotSupported(
+        f"Neither an index table of {source.name} nor its H.264 pictures say in which order they are shown; "
+        "they have to be read by a decoder."
+    )
 
 
 def _ffv1_keys(source: ByteSource, elements: Elements) -> NDArray[np.bool_]:

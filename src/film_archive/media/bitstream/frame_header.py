@@ -12,12 +12,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from film_archive.core.facts import ColorFacts
+from film_archive.media.bitstream.h264 import parameters_in
 from film_archive.media.codecs import Codec, dnx_codec
 from film_archive.media.color_tags import color_facts
-from film_archive.media.mxf.avc import NAL_PARAMETERS, nal_units, sequence_parameters
 
 HEAD = 4096
 """How many bytes of a frame are enough."""
+FIXED_HEAD = 640
+"""How many are for ProRes and VC-3, whose headers have everything at a fixed place."""
 _MPEG2_PROFILES = {1: "High", 2: "Spatial", 3: "SNR", 4: "Main", 5: "Simple"}
 _MPEG2_LEVELS = {4: "High", 6: "High 1440", 8: "Main", 10: "Low"}
 _MPEG2_422 = {0x85: "4:2:2@Main", 0x82: "4:2:2@High"}
@@ -42,10 +44,10 @@ def read_frame_header(frame: bytes, rate: Fraction | None = None) -> FrameHeader
 
     DNxHD is named by its bit rate, for which the frame rate is needed.
     """
-    header = _vc3(frame, rate)
+    header = dnx_header(frame, rate)
     if header is not None:
         return header
-    for read in (_prores, _jpeg2000, _jpeg, _mpeg2, _avc):
+    for read in (prores_header, _jpeg2000, _jpeg, _mpeg2, _avc):
         header = read(frame)
         if header is not None:
             return header
@@ -64,7 +66,8 @@ def frame_mark(head: bytes) -> tuple[bytes, int] | None:
     return head[:5], 2 if head[5] & 2 else 1
 
 
-def _vc3(frame: bytes, rate: Fraction | None) -> FrameHeader | None:
+def dnx_header(frame: bytes, rate: Fraction | None) -> FrameHeader | None:
+    """Of a VC-3 frame (DNxHD, DNxHR), or None where it is none."""
     codec = dnx_codec(frame, rate)
     if codec is None:
         return None
@@ -74,7 +77,8 @@ def _vc3(frame: bytes, rate: Fraction | None) -> FrameHeader | None:
     return FrameHeader(codec, width, lines, "progressive")
 
 
-def _prores(frame: bytes) -> FrameHeader | None:
+def prores_header(frame: bytes) -> FrameHeader | None:
+    """Of a ProRes frame, or None where it is none. The codec has no profile: only a container's four letters tell it."""
     if frame[4:8] != b"icpf" or len(frame) < 28:
         return None
     width, height = struct.unpack_from(">HH", frame, 16)
@@ -146,12 +150,8 @@ def mpeg2_picture(frame: bytes) -> tuple[int, int, bool] | None:
 
 
 def _avc(frame: bytes) -> FrameHeader | None:
-    for kind, unit in nal_units(frame):
-        if kind == NAL_PARAMETERS:
-            parameters = sequence_parameters(unit)
-            if parameters is None:
-                return None
-            return FrameHeader(
-                parameters.codec, parameters.width, parameters.height, "progressive" if parameters.frames_only else None
-            )
-    return None
+    found = parameters_in(frame)
+    if found is None:
+        return None
+    scan = "progressive" if found.frames_only else None
+    return FrameHeader(found.codec, found.width, found.height, scan, found.color)
