@@ -45,7 +45,7 @@ def run(folder: Path, runs: int) -> None:
 def _compare(name: str, clip: Path, frames: int, preset: str, ffmpeg: str, folder: Path, runs: int) -> None:
     sides: dict[str, Callable[[], object]] = {
         "ours": lambda: ours(clip, preset, folder / "ours"),
-        "one ffmpeg a size": lambda: [_ffmpeg(ffmpeg, clip, [rung.name], preset, folder) for rung in RUNGS],
+        "one ffmpeg a size": lambda: _one_by_one(ffmpeg, clip, preset, folder),
         "one ffmpeg, split": lambda: _ffmpeg(ffmpeg, clip, [rung.name for rung in RUNGS], preset, folder),
         "decoding alone, 2 threads": lambda: decode(clip),
     }
@@ -77,6 +77,11 @@ def decode(clip: Path) -> int:
         context = opened.streams.video[0].codec_context
         context.thread_count, context.thread_type = 2, "AUTO"
         return sum(1 for _ in opened.decode(video=0))
+
+
+def _one_by_one(ffmpeg: str, clip: Path, preset: str, folder: Path) -> None:
+    for rung in RUNGS:
+        _ffmpeg(ffmpeg, clip, [rung.name], preset, folder)
 
 
 def _ffmpeg(ffmpeg: str, clip: Path, sizes: list[str], preset: str, folder: Path) -> None:

@@ -77,20 +77,23 @@ def make(
 
     Raises NotSupported where there is nothing to decode, Damaged where a proxy does not prove equal (it is removed).
     """
-    from film_archive.media.av.clip_pictures import FilePictures
     from film_archive.media.av.proxy_sound import mix_of
     from film_archive.media.av.proxying import ClipSound, Labels, make_proxies
+    from film_archive.media.av.reduced_pictures import best_pictures
 
     if not can_have_proxies(facts):
         raise NotSupported(f"{source.name} has no picture that can be decoded here; no proxies were made.")
     mix = mix_of(facts.audio, audio_map)
+    targets = [_target(rung, facts, preset) for rung in rungs]
+    together = {*targets, *(_target(rung, facts, preset) for rung in among)}
+    largest = max(target.width for target in together), max(target.height for target in together)
     with _explaining_room(source, index, rungs, folder), files.explaining(f"make proxies of {source.name}"):
         folder.mkdir(parents=True, exist_ok=True)
         made = make_proxies(
-            FilePictures(source, facts, index),
-            [_target(rung, facts, preset) for rung in rungs],
+            best_pictures(source, facts, index, *largest),
+            targets,
             folder,
-            among=[_target(rung, facts, preset) for rung in among],
+            among=list(together),
             sound=None if mix is None else ClipSound(source, mix),
             labels=Labels(facts.start_timecode, facts.reel),
             workers=workers,

@@ -31,6 +31,8 @@ class Pictures(ABC):
     height: int
     frames: int
     rate: FrameRate
+    made_by: str = ""
+    """How they are made, where that can be done in several ways with different results."""
     missing: tuple[int, ...] = ()
     """Numbers of frames that are not there at all; the one before is shown in their place, or black."""
 
@@ -60,6 +62,14 @@ class Pictures(ABC):
     @abstractmethod
     def read(self, first: int, count: int, threads: int = 1) -> Iterator[DecodedFrame]:
         """Every frame of the stretch, in order; one that can't be decoded comes as corrupt in its place."""
+
+    def is_read_again(self, first: int, end: int) -> bool:
+        """Whether a picture of this piece is decoded a second time, to be held against the first."""
+        return True
+
+    def read_again(self, number: int) -> Iterator[DecodedFrame]:
+        """One picture, decoded by itself."""
+        return self.read(number, 1)
 
     def black(self) -> av.VideoFrame:
         """A picture for where there is none."""

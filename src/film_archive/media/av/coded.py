@@ -19,7 +19,8 @@ from av.stream import Stream
 from pydantic_core import from_json, to_json
 
 from film_archive.core import files
-from film_archive.core.errors import Damaged
+from film_archive.core.errors import Damaged, from_os_error
+from film_archive.core.source import printable
 
 _MAGIC = b"film-archive coded 1 "
 _HEAD = struct.Struct("<qIIB")
@@ -60,18 +61,23 @@ class CodedWriter:
 
     def __enter__(self) -> Self:
         self._new.__enter__()
-        self._new.file.write(_MAGIC + self._maker.encode() + b"\n")
+        self._put(_MAGIC + self._maker.encode() + b"\n")
         return self
 
     def write(self, packet: CodedPacket) -> None:
-        head = _HEAD.pack(packet.time, packet.duration, len(packet.data), packet.key)
-        self._new.file.write(head + packet.data)
+        self._put(_HEAD.pack(packet.time, packet.duration, len(packet.data), packet.key) + packet.data)
 
     def finish(self, notes: dict[str, Any], attachment: bytes = b"") -> None:
         """Write the tail and give the file its name."""
         tail = to_json(notes)
-        self._new.file.write(_HEAD.pack(_END, len(attachment), len(tail), 0) + tail + attachment)
+        self._put(_HEAD.pack(_END, len(attachment), len(tail), 0) + tail + attachment)
         self._new.commit()
+
+    def _put(self, data: bytes) -> None:
+        try:
+            self._new.file.write(data)
+        except OSError as error:
+            raise from_os_error(error, f"write {printable(self._new.target)}") from error
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -144,7 +144,12 @@ def matrix_of(frame: av.VideoFrame) -> int:
     tagged = int(frame.colorspace)
     if tagged in _MATRICES:
         return tagged
-    return 6 if (frame.width, frame.height) in _SD_SIZES else 1
+    return default_matrix(frame.width, frame.height)
+
+
+def default_matrix(width: int, height: int) -> int:
+    """The H.273 MatrixCoefficients that untagged YUV of this size is taken to have."""
+    return 6 if (width, height) in _SD_SIZES else 1
 
 
 def _is_full_range(frame: av.VideoFrame) -> bool:

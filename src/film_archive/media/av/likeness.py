@@ -4,7 +4,9 @@ original.
 A look is luma at about 96 × 54 (`pyramid.Looker`). Two numbers are taken of a proxy's picture P of frame n and the looks
 A of frame n and B of a frame beside it, all in 8-bit levels:
 
-* `error`: the root mean square of P − A over a grid of 16 × 9 means. Above LIMIT it is not that picture.
+* `error`: the root mean square of P − A over a grid of 16 × 9 means. It is not that picture where their mean levels differ
+  by more than LIMIT, or the error does while P correlates with A by less than ALIKE (a coder that is given far too few bits
+  loses more than LIMIT, but not that).
 * `lean`: where P lies between A (0) and B (1): ⟨P − A, B − A⟩ / ⟨B − A, B − A⟩. Beyond LEAN it is the neighbour's picture.
 
 Lean is asked wherever the neighbours differ (root mean square) by GAP or more and by more than what coding changed: a WEAK
@@ -30,6 +32,7 @@ from film_archive.media.av.pyramid import Looker
 
 Look = NDArray[np.uint8]
 LIMIT = 10.0
+ALIKE = 0.3
 GAP = 1.5
 LEAN = 0.6
 WEAK, STRONG = 0.25, 3.0
@@ -58,7 +61,8 @@ class Likeness:
         expected = looks[number]
         self.compared += 1
         error = rms(_grid(picture) - _grid(expected))
-        if error > LIMIT:
+        level = abs(float(picture.mean()) - float(expected.mean()))
+        if level > LIMIT or (error > LIMIT and _correlation(picture, expected) < ALIKE):
             self.wrong.append((number, f"differs from the original's by {error:.1f} levels"))
         self.error = max(self.error, error)
         off = picture.astype(np.float32) - expected
@@ -85,6 +89,13 @@ class Likeness:
 
 def rms(values: NDArray[np.float32]) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
+
+
+def _correlation(one: Look, other: Look) -> float:
+    """From −1 to 1; 0 where one of them is all of one level."""
+    first, second = (look.astype(np.float32) - float(look.mean()) for look in (one, other))
+    spread = rms(first) * rms(second)
+    return 0.0 if spread < 1e-6 else float((first * second).mean()) / spread
 
 
 def _grid(look: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -18,14 +18,13 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from film_archive.core.errors import FilmArchiveError, from_os_error
 from film_archive.media.av.clip_pictures import Pictures
 from film_archive.media.av.coded import CodedPacket, CodedWriter
 from film_archive.media.av.fragments import GOP
 from film_archive.media.av.frames import copy_of
 from film_archive.media.av.lanes import Watch
 from film_archive.media.av.opening import explained
-from film_archive.media.av.pyramid import Looker, Pyramid
+from film_archive.media.av.pyramid import Looker, Pyramid, look_size
 from film_archive.media.av.settings import VideoSettings, video_encoder
 
 PIECE = 20 * GOP
@@ -79,7 +78,8 @@ def make_piece(
             [(size.settings.width, size.settings.height) for size in sizes],
             [size.settings.pixel_format or size.settings.encoder.pixel_format for size in sizes],
         )
-        looker = Looker(pictures.width, pictures.height)
+        last = sizes[-1].settings
+        looker = Looker(*look_size(pictures.width, pictures.height, (last.width, last.height)))
         looks: dict[int, NDArray[np.uint8]] = {}
         corrupt: list[int] = []
         for number, picture in _filled(pictures, first, end, threads, corrupt):
@@ -93,7 +93,7 @@ def make_piece(
         for line in lines:
             line.end()
         again = _look_again(pictures, first, end, looker, corrupt, grade)
-        notes: dict[str, Any] = {"corrupt": corrupt, "looks": list(looks), "size": [looker.height, looker.width]}
+        notes: dict[str, Any] = {"corrupt": corrupt, "looks": list(looks), "size": [looker.width, looker.height]}
         if again is not None:
             notes["again"] = again[0]
             looks[-1] = again[1]
@@ -132,11 +132,13 @@ def _look_again(
     pictures: Pictures, first: int, end: int, looker: Looker, corrupt: list[int], grade: Draw | None
 ) -> tuple[int, NDArray[np.uint8]] | None:
     """(number, look) of a keyframe that is decoded once more, by itself, from its own place in the file."""
+    if not pictures.is_read_again(first, end):
+        return None
     leads = [(pictures.lead(number), number) for number in range(first, end, GOP) if number not in corrupt]
     if not leads or min(leads)[0] > _FAR:
         return None
     number = min(leads, key=lambda lead: (lead[0], abs(lead[1] - (first + end) // 2)))[1]
-    for picture in pictures.read(number, 1):
+    for picture in pictures.read_again(number):
         if picture.frame is not None and not picture.corrupt:
             return number, looker.look(picture.frame if grade is None else grade(picture.frame, number))
     return None
@@ -177,16 +179,10 @@ class _Line:
     def _encode(self, picture: av.VideoFrame | None) -> None:
         try:
             packets = self._encoder.encode(picture)
-            for packet in packets:
-                self._output.write(
-                    CodedPacket(bytes(packet), packet.pts or 0, packet.duration or 1, bool(packet.is_keyframe))
-                )
         except av.error.FFmpegError as error:
             raise explained(error, f"encode the {self._size.name} proxy") from error
-        except FilmArchiveError:
-            raise
-        except OSError as error:
-            raise from_os_error(error, f"write the {self._size.name} proxy") from error
+        for packet in packets:
+            self._output.write(CodedPacket(bytes(packet), packet.pts or 0, packet.duration or 1, bool(packet.is_keyframe)))
 
 
 class _Queued:

@@ -251,7 +251,8 @@ class _Work:
     def _compared(self, proxy: ByteSource, pieces: Sequence[CodedFile]) -> tuple[Likeness, list[int]]:
         """The finished file's pictures against the looks that were taken of the original's."""
         likeness, corrupt = Likeness(), []
-        looker = Looker(self._pictures.width, self._pictures.height)
+        looks_of(pieces[0])
+        looker = Looker(*pieces[0].notes["size"])
         shown = keyframes(proxy, "mov", looker, self._pictures.frames)
         waiting = next(shown, None)
         before: dict[int, Look] = {}
@@ -283,7 +284,7 @@ class _Work:
         return replace(settings, time_base=self._pictures.tick)
 
     def _maker(self, target: ProxyTarget) -> str:
-        return f"{_MADE_BY} {ffmpeg_version()} {target.key}"
+        return f"{_MADE_BY} {ffmpeg_version()} {target.key} {self._pictures.made_by}"
 
     def _sound_maker(self) -> str:
         assert self._sound is not None
@@ -307,7 +308,7 @@ def looks_of(piece: CodedFile) -> dict[int, Look]:
     if not piece.notes:
         for _ in piece.packets():
             pass  # notes come last
-    height, width = piece.notes["size"]
+    width, height = piece.notes["size"]
     numbers = [*piece.notes["looks"], *([-1] if "again" in piece.notes else [])]
     values = np.frombuffer(piece.attachment, np.uint8)
     if len(values) != len(numbers) * height * width:

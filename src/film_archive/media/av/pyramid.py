@@ -50,18 +50,22 @@ class Pyramid:
         return made
 
 
-def look_size(width: int, height: int) -> tuple[int, int]:
-    """The size of a picture's look: about 5000 pixels of its shape, never larger than it."""
+def look_size(width: int, height: int, within: tuple[int, int]) -> tuple[int, int]:
+    """The (width, height) of a picture's look: about 5000 pixels of its shape, no side longer than it or than `within`."""
     scale = min(1.0, (LOOK_PIXELS / (width * height)) ** 0.5)
-    return max(2, round(width * scale)), max(2, round(height * scale))
+    return max(2, min(round(width * scale), within[0])), max(2, min(round(height * scale), within[1]))
 
 
 class Looker:
-    """Takes looks: pictures' luma, small; one thread at a time uses it."""
+    """Takes looks of one size: pictures' luma, small; one thread at a time uses it."""
 
     def __init__(self, width: int, height: int) -> None:
-        self.width, self.height = look_size(width, height)
+        self.width, self.height = width, height
         self._step = VideoReformatter()
+
+    def covers(self, picture: av.VideoFrame) -> bool:
+        """Whether a picture has at least a look's pixels."""
+        return picture.width >= self.width and picture.height >= self.height
 
     def look(self, picture: av.VideoFrame) -> NDArray[np.uint8]:
         """(height, width) of luma as BT.709 video levels (16 to 235)."""
