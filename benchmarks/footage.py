@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 
 
 def long_prores(path: Path, frames: int, width: int, height: int, rate: int = 24) -> Path:
@@ -67,6 +68,7 @@ def _repeated(
     new = path.with_suffix(".new")
     with av.open(str(new), "w", format="mov") as output:
         stream = output.add_stream(codec, rate=24, options=options)
+        assert isinstance(stream, VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
         stream.codec_context.thread_count = 2
         if bit_rate is not None:

@@ -45,6 +45,7 @@ def add(writer: Writer, original: Member, proxy: Proxy, identity: str) -> Member
     start = None if proxy.start is None else str(proxy.start)
     made = settings(proxy.rung)
     line = _line(proxy.rung.name, proxy.width, proxy.height, proxy.bit_rate, proxy.frames, start, original, made)
+    line["proof"] = proxy.proof.to_json()
     if proxy.corrupt:
         line["corrupt"] = len(proxy.corrupt)
     with FileSource(proxy.path) as source:

@@ -19,10 +19,11 @@ from film_archive.core.frame_index import FrameIndex
 from film_archive.core.ladder import Rung
 from film_archive.core.source import ByteSource, FileSource
 from film_archive.core.timecode import Timecode
-from film_archive.media.mov import MovFile
+from film_archive.proxy.proof import Proof, prove
 
 if TYPE_CHECKING:
-    from film_archive.media.av.proxying import ProxyTarget
+    from film_archive.media.av.clip_pictures import Pictures
+    from film_archive.media.av.proxying import ClipSound, MadeProxy, ProxyTarget
 
 OnFrames = Callable[[int], None]
 
@@ -45,6 +46,7 @@ class Proxy:
     start: Timecode | None
     corrupt: tuple[int, ...]
     """Frames of the original that could not be decoded; the proxy shows the one before in their place."""
+    proof: Proof
 
 
 def settings(rung: Rung) -> str:
@@ -78,31 +80,46 @@ def make(
     Raises NotSupported where there is nothing to decode, Damaged where a proxy does not prove equal (it is removed).
     """
     from film_archive.media.av.proxy_sound import mix_of
-    from film_archive.media.av.proxying import ClipSound, Labels, make_proxies
+    from film_archive.media.av.proxying import ClipSound
     from film_archive.media.av.reduced_pictures import best_pictures
 
     if not can_have_proxies(facts):
         raise NotSupported(f"{source.name} has no picture that can be decoded here; no proxies were made.")
-    mix = mix_of(facts.audio, audio_map)
     targets = [_target(rung, facts, preset) for rung in rungs]
     together = {*targets, *(_target(rung, facts, preset) for rung in among)}
     largest = max(target.width for target in together), max(target.height for target in together)
-    with _explaining_room(source, index, rungs, folder), files.explaining(f"make proxies of {source.name}"):
+    mix = mix_of(facts.audio, audio_map)
+    sound = None if mix is None else ClipSound(source, mix)
+    pictures = best_pictures(source, facts, index, *largest)
+    return _made(pictures, sound, facts, rungs, targets, together, folder, workers, on_frames)
+
+
+def _made(
+    pictures: Pictures,
+    sound: ClipSound | None,
+    facts: MediaFacts,
+    rungs: Sequence[Rung],
+    targets: Sequence[ProxyTarget],
+    together: set[ProxyTarget],
+    folder: Path,
+    workers: int | None,
+    on_frames: OnFrames | None,
+) -> list[Proxy]:
+    from film_archive.media.av.proxying import Labels, make_proxies
+
+    with _explaining_room(pictures, rungs, folder), files.explaining(f"make proxies of {pictures.name}"):
         folder.mkdir(parents=True, exist_ok=True)
         made = make_proxies(
-            best_pictures(source, facts, index, *largest),
+            pictures,
             targets,
             folder,
             among=list(together),
-            sound=None if mix is None else ClipSound(source, mix),
+            sound=sound,
             labels=Labels(facts.start_timecode, facts.reel),
             workers=workers,
             on_frames=on_frames,
         )
-    return [
-        _proven(proxy.path, rung, proxy.pieces, proxy.corrupt, facts, index)
-        for proxy, rung in zip(made, rungs, strict=True)
-    ]
+    return [_proven(proxy, rung, pictures, facts) for proxy, rung in zip(made, rungs, strict=True)]
 
 
 def _target(rung: Rung, facts: MediaFacts, preset: str) -> ProxyTarget:
@@ -113,45 +130,38 @@ def _target(rung: Rung, facts: MediaFacts, preset: str) -> ProxyTarget:
 
 
 @contextmanager
-def _explaining_room(source: ByteSource, index: FrameIndex, rungs: Sequence[Rung], folder: Path) -> Iterator[None]:
+def _explaining_room(pictures: Pictures, rungs: Sequence[Rung], folder: Path) -> Iterator[None]:
     """A full disk is said with about how much the proxies need."""
     try:
         yield
     except NoSpace as error:
-        needed = sum(rung.bit_rate for rung in rungs) * index.seconds / 8
+        needed = sum(rung.bit_rate for rung in rungs) * pictures.seconds / 8
         missing = max(1, int(needed) - files.free_space(folder if folder.exists() else folder.parent))
         raise NoSpace(
-            f"Could not make proxies of {source.name}: the disk is full, about {missing} bytes are missing; what was "
+            f"Could not make proxies of {pictures.name}: the disk is full, about {missing} bytes are missing; what was "
             "finished is kept, and the same command continues when there is room."
         ) from error
 
 
-def _proven(
-    path: Path, rung: Rung, pieces: int, corrupt: tuple[int, ...], facts: MediaFacts, index: FrameIndex
-) -> Proxy:
-    """Read the proxy's own index and hold it against the original's."""
-    with FileSource(path) as source:
-        movie = MovFile.open(source)
-        found, frames = movie.facts(), movie.index()
-        size = source.size
-    wrong = None
-    if frames.frames != index.frames:
-        wrong = f"has {frames.frames} frames instead of {index.frames}"
-    elif found.start_timecode != facts.start_timecode:
-        wrong = f"starts at {found.start_timecode} instead of {facts.start_timecode}"
-    if wrong is not None:
-        files.remove(path)
-        raise Damaged(f"The {rung.name} proxy of {path.parent.name} {wrong}; it was not kept.")
-    seconds = frames.seconds
+def _proven(made: MadeProxy, rung: Rung, pictures: Pictures, facts: MediaFacts) -> Proxy:
+    """A proxy with its proof; one that can't be proven is removed."""
+    try:
+        with FileSource(made.path) as source:
+            proof = prove(source, made, pictures, facts)
+            size = source.size
+    except Damaged:
+        files.remove(made.path)
+        raise
     return Proxy(
         rung=rung,
-        path=path,
-        width=found.width or 0,
-        height=found.height or 0,
-        frames=frames.frames,
-        pieces=pieces,
+        path=made.path,
+        width=made.target.width,
+        height=made.target.height,
+        frames=made.frames,
+        pieces=made.pieces,
         size=size,
-        bit_rate=round(size * 8 / seconds) if seconds else 0,
-        start=found.start_timecode,
-        corrupt=corrupt,
+        bit_rate=round(size * 8 / proof.seconds) if proof.seconds else 0,
+        start=facts.start_timecode,
+        corrupt=made.corrupt,
+        proof=proof,
     )

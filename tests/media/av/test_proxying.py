@@ -251,14 +251,20 @@ def test_a_full_disk_leaves_nothing_half(
     put, count = piece.CodedWriter._put, 0
 
     class Full:
+        def __init__(self, file: Any) -> None:
+            self.file = file
+
         def write(self, data: bytes) -> int:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.file, name)
 
     def filling(writer: piece.CodedWriter, data: bytes) -> None:
         nonlocal count
         count += 1
         if count > at:
-            monkeypatch.setattr(writer._new, "file", Full())
+            writer._new.file = Full(writer._new.file)  # type: ignore[assignment]
         put(writer, data)
 
     with monkeypatch.context() as patched:

@@ -41,14 +41,20 @@ class Pictures(ABC):
         """Seconds of one tick of `times`."""
         return 1 / Fraction(self.rate)
 
+    @property
+    def variable(self) -> bool:
+        """Whether frames are shown for different times."""
+        return False
+
     def shown(self, first: int, end: int) -> list[tuple[int, int]]:
         """(tick at which it appears, ticks for which it stays) of the frames from `first` to before `end`."""
         return [(number, 1) for number in range(first, end)]
 
     @property
     def seconds(self) -> Fraction:
-        """From the first frame's appearance to the last one's end."""
-        return self.frames * self.tick
+        """From the moment 0 to the last frame's end."""
+        (last, stays), *_ = self.shown(self.frames - 1, self.frames)
+        return (last + stays) * self.tick
 
     def lead(self, first: int) -> int:
         """How many pictures have to be decoded before frame `first` can be."""
@@ -90,23 +96,20 @@ class FilePictures(Pictures):
         self._video = index.video
 
     @property
+    def variable(self) -> bool:
+        return self._index.vfr
+
+    @property
     def tick(self) -> Fraction:
-        return 1 / self._video.timescale if self._index.vfr else super().tick
+        return 1 / self._video.timescale if self.variable else super().tick
 
     def shown(self, first: int, end: int) -> list[tuple[int, int]]:
-        if not self._index.vfr:
+        if not self.variable:
             return super().shown(first, end)
         times = self._video.times[self._index.shown[first : end + 1]]
         after = int(times[-1]) if end < self.frames else self._video.end
         starts = [int(time) for time in times[: end - first]]
         return [(start, max(1, stop - start)) for start, stop in zip(starts, [*starts[1:], after], strict=True)]
-
-    @property
-    def seconds(self) -> Fraction:
-        if not self._index.vfr:
-            return super().seconds
-        (start, _), (last, stays) = self.shown(0, 1)[0], self.shown(self.frames - 1, self.frames)[0]
-        return (last + stays - start) * self.tick
 
     def lead(self, first: int) -> int:
         frame = self._index.frame(first)

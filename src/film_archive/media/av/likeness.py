@@ -62,7 +62,7 @@ class Likeness:
         self.compared += 1
         error = rms(_grid(picture) - _grid(expected))
         level = abs(float(picture.mean()) - float(expected.mean()))
-        if level > LIMIT or (error > LIMIT and _correlation(picture, expected) < ALIKE):
+        if level > LIMIT or (error > LIMIT + (key_error or 0) and _correlation(picture, expected) < ALIKE):
             self.wrong.append((number, f"differs from the original's by {error:.1f} levels"))
         self.error = max(self.error, error)
         off = picture.astype(np.float32) - expected
