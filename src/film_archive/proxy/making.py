@@ -24,8 +24,11 @@ from film_archive.proxy.proof import Proof, prove
 if TYPE_CHECKING:
     from film_archive.media.av.clip_pictures import Pictures
     from film_archive.media.av.proxying import ClipSound, MadeProxy, ProxyTarget
+    from film_archive.media.grading import Grade
 
 OnFrames = Callable[[int], None]
+
+_STILLS = frozenset(("dpx", "exr", "tiff", "jpeg", "png", "cin", "bmp", "tga", "jp2", "jpeg2000"))
 
 VERSION = 2
 """Of how proxies are made: when it changes, those of older versions count as stale."""
@@ -47,6 +50,8 @@ class Proxy:
     corrupt: tuple[int, ...]
     """Frames of the original that could not be decoded; the proxy shows the one before in their place."""
     proof: Proof
+    missing: tuple[int, ...] = ()
+    """Frames of a sequence that have no file; the proxy shows the one before in their place."""
 
 
 def settings(rung: Rung) -> str:
@@ -55,8 +60,15 @@ def settings(rung: Rung) -> str:
 
 
 def can_have_proxies(facts: MediaFacts | None) -> bool:
-    """Whether there is a picture that can be decoded here."""
-    return facts is not None and facts.decodable and bool(facts.width) and bool(facts.frames) and facts.frame_rate is not None
+    """Whether there are pictures that can be decoded here: a clip's, or a sequence's of more than one image."""
+    if facts is None or not facts.decodable or not facts.width or not facts.frames:
+        return False
+    return facts.frames > 1 if is_still(facts) else facts.frame_rate is not None
+
+
+def is_still(facts: MediaFacts) -> bool:
+    """Whether a clip is made of image files."""
+    return facts.container in _STILLS
 
 
 def make(
@@ -94,6 +106,35 @@ def make(
     return _made(pictures, sound, facts, rungs, targets, together, folder, workers, on_frames)
 
 
+def make_of_images(
+    name: str,
+    facts: MediaFacts,
+    open_frame: Callable[[int], ByteSource | None],
+    rungs: Sequence[Rung],
+    folder: Path,
+    *,
+    among: Sequence[Rung] = (),
+    grade: Grade | None = None,
+    preset: str = "superfast",
+    workers: int | None = None,
+    on_frames: OnFrames | None = None,
+) -> list[Proxy]:
+    """The same of an image sequence: `open_frame` opens the image of a frame counted from 0 (None: there is none).
+
+    `grade` says how its colours become a display's; see `still_pictures` for what is done without one. Frames without
+    a file show the one before and are told in `Proxy.missing`.
+    """
+    from film_archive.media.av.still_pictures import StillPictures
+
+    if not can_have_proxies(facts):
+        raise NotSupported(f"{name} is no sequence of images that can be decoded here; no proxies were made.")
+    pictures = StillPictures(name, facts, open_frame, grade)
+    key = "" if grade is None else grade.key
+    targets = [_target(rung, facts, preset, key) for rung in rungs]
+    together = {*targets, *(_target(rung, facts, preset, key) for rung in among)}
+    return _made(pictures, None, facts, rungs, targets, together, folder, workers, on_frames)
+
+
 def _made(
     pictures: Pictures,
     sound: ClipSound | None,
@@ -122,11 +163,11 @@ def _made(
     return [_proven(proxy, rung, pictures, facts) for proxy, rung in zip(made, rungs, strict=True)]
 
 
-def _target(rung: Rung, facts: MediaFacts, preset: str) -> ProxyTarget:
+def _target(rung: Rung, facts: MediaFacts, preset: str, look: str = "") -> ProxyTarget:
     from film_archive.media.av.proxying import ProxyTarget
 
     width, height = rung.fit(facts.width or 0, facts.height or 0, facts.pixel_aspect or Fraction(1))
-    return ProxyTarget(rung.name, width, height, rung.bit_rate, preset, VERSION)
+    return ProxyTarget(rung.name, width, height, rung.bit_rate, preset, VERSION, look)
 
 
 @contextmanager
@@ -152,6 +193,7 @@ def _proven(made: MadeProxy, rung: Rung, pictures: Pictures, facts: MediaFacts) 
     except Damaged:
         files.remove(made.path)
         raise
+    absent = frozenset(pictures.missing)
     return Proxy(
         rung=rung,
         path=made.path,
@@ -162,6 +204,7 @@ def _proven(made: MadeProxy, rung: Rung, pictures: Pictures, facts: MediaFacts) 
         size=size,
         bit_rate=round(size * 8 / proof.seconds) if proof.seconds else 0,
         start=facts.start_timecode,
-        corrupt=made.corrupt,
+        corrupt=tuple(number for number in made.corrupt if number not in absent),
+        missing=pictures.missing,
         proof=proof,
     )

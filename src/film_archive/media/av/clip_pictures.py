@@ -94,10 +94,12 @@ class FilePictures(Pictures):
         self.rate = facts.frame_rate
         self._source, self._index = source, index
         self._video = index.video
+        self._variable = index.vfr and bool((np.diff(index.video.times[index.shown]) > 0).all())
 
     @property
     def variable(self) -> bool:
-        return self._index.vfr
+        """Whether frames are shown for different times; times that stand still or repeat are no cadence."""
+        return self._variable
 
     @property
     def tick(self) -> Fraction:

@@ -52,13 +52,15 @@ class Likeness:
     """The largest, of those that are not still."""
     wrong: list[tuple[int, str]] = field(default_factory=list)
     """(frame, what is wrong with it)"""
+    covered: NDArray[np.bool_] | None = None
+    """What is drawn over in the proxy, (height, width) of a look: left out of every comparison."""
 
     def judge(self, number: int, picture: Look, looks: dict[int, Look], *, key_error: float | None = None) -> float:
         """Hold a proxy's picture of a frame against the original's looks of it and its neighbours.
 
         `key_error` is the coding error of the keyframe it depends on; None where it is a keyframe. Returns its own.
         """
-        expected = looks[number]
+        picture, expected = self._uncovered(picture), self._uncovered(looks[number])
         self.compared += 1
         error = rms(_grid(picture) - _grid(expected))
         level = abs(float(picture.mean()) - float(expected.mean()))
@@ -71,7 +73,7 @@ class Likeness:
         for beside in (number - 1, number + 1):
             if beside not in looks:
                 continue
-            step = looks[beside].astype(np.float32) - expected
+            step = self._uncovered(looks[beside]).astype(np.float32) - expected
             gap = rms(step)
             if gap < GAP:
                 continue
@@ -85,6 +87,9 @@ class Likeness:
                 self.wrong.append((number, f"is that of frame {beside}"))
         self.still += still
         return coding
+
+    def _uncovered(self, look: Look) -> Look:
+        return look if self.covered is None else np.where(self.covered, np.uint8(0), look)
 
 
 def rms(values: NDArray[np.float32]) -> float:

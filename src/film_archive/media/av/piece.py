@@ -35,7 +35,17 @@ _FAR = 2 * GOP
 """A picture is not decoded a second time where that means decoding more than so many others."""
 
 Draw = Callable[[av.VideoFrame, int], av.VideoFrame]
-"""Draws into the picture of a frame number, or changes its colours; gives a picture of its own."""
+"""Changes the colours of the picture of a frame number; gives a picture of its own. Any number of threads call it."""
+
+
+class Overlay(Protocol):
+    """Draws over the pictures of one size."""
+
+    def __call__(self, picture: av.VideoFrame, number: int) -> av.VideoFrame:
+        """The picture of a frame with what is drawn over it; another one than was given."""
+
+    def covered(self, width: int, height: int) -> NDArray[np.bool_]:
+        """(height, width): where a picture of that size is drawn over, in any frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +57,7 @@ class Size:
     maker: str
     path: Path | None
     """Where the piece goes; None where it is there already, and only smaller ones are made from it."""
-    draw: Draw | None = None
+    draw: Overlay | None = None
 
     @property
     def pixels(self) -> int:

@@ -23,8 +23,8 @@ from film_archive.media.av.lanes import Watch
 from film_archive.media.av.settings import AudioSettings, layout_of
 from film_archive.media.av.sound import decode_audio
 
-_AAC_RATES = (96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
-"""ISO/IEC 14496-3, table 1.18."""
+_AAC_RATES = (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000)
+"""ISO/IEC 14496-3, table 1.18, those that an MP4's sample entry can state (it has 16 bits) and every browser plays."""
 _SILENCE = 1 << 16
 _SURROUND = ("5.1", "5.1(side)")
 
@@ -39,7 +39,7 @@ class Mix:
 
     @property
     def settings(self) -> AudioSettings:
-        """How it is coded; a rate that AAC does not have becomes 48 kHz."""
+        """How it is coded; other rates than those of `_AAC_RATES` become 48 kHz."""
         rate = self.source_rate if self.source_rate in _AAC_RATES else 48_000
         return fragment_audio(channels=len(self.channels), sample_rate=rate)
 
@@ -113,7 +113,7 @@ def _coded_rate(
 ) -> Iterator[NDArray[np.float32]]:
     """Runs of samples at the rate that is coded, `total` in all: cut, or followed by silence.
 
-    A rate that AAC does not have is converted by FFmpeg's resampler.
+    A rate that is not coded is converted by FFmpeg's resampler.
     """
     count = 0
     for samples in runs if rate == mix.source_rate else _resampled(runs, mix.source_rate, rate):

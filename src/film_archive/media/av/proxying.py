@@ -25,7 +25,7 @@ from film_archive.media.av.coded import CodedFile, CodedPacket
 from film_archive.media.av.fragments import GOP, FragmentWriter, fragment_video
 from film_archive.media.av.lanes import Watch, lanes_for, run_all
 from film_archive.media.av.likeness import Likeness, Look, keyframes
-from film_archive.media.av.piece import PIECE, Draw, Size, make_piece
+from film_archive.media.av.piece import PIECE, Draw, Overlay, Size, make_piece
 from film_archive.media.av.proxy_sound import Mix, code_sound
 from film_archive.media.av.pyramid import Looker
 from film_archive.media.av.settings import VideoSettings
@@ -100,7 +100,7 @@ def make_proxies(
     workers: int | None = None,
     on_frames: OnFrames | None = None,
     grade: Draw | None = None,
-    draws: Sequence[Draw | None] | None = None,
+    draws: Sequence[Overlay | None] | None = None,
 ) -> list[MadeProxy]:
     """Make one proxy file a target in `folder`, from one decode, by `workers` threads (None: as many as processors).
 
@@ -118,7 +118,7 @@ def make_proxies(
         work.code(missing, {*targets, *among}, drawn, grade, workers)
     elif on_frames is not None:
         on_frames(pictures.frames)
-    return [work.take(target) if target not in missing else work.join(target) for target in targets]
+    return [work.join(target, drawn[target]) if target in missing else work.take(target) for target in targets]
 
 
 class _Work:
@@ -139,7 +139,7 @@ class _Work:
         self,
         missing: Sequence[ProxyTarget],
         among: set[ProxyTarget],
-        drawn: dict[ProxyTarget, Draw | None],
+        drawn: dict[ProxyTarget, Overlay | None],
         grade: Draw | None,
         workers: int | None,
     ) -> None:
@@ -176,15 +176,22 @@ class _Work:
             jobs.append(partial(make_piece, self._pictures, sizes, first, end, threads, self._watch, grade=grade))
         run_all(jobs, lanes.count, self._watch)
 
-    def join(self, target: ProxyTarget) -> MadeProxy:
-        """Join a target's pieces and the sound, hold the file against the original, and give it its name."""
+    def join(self, target: ProxyTarget, draw: Overlay | None = None) -> MadeProxy:
+        """Join a target's pieces and the sound, hold the file against the original, and give it its name.
+
+        What `draw` covers is not compared.
+        """
         pieces = [self._piece(target, first) for first, _ in self._pieces]
         path = self._path(target)
+        if sum(len(notes_of(piece)["corrupt"]) for piece in pieces) == self._pictures.frames:
+            for piece in pieces:
+                files.remove(piece.path)
+            raise Damaged(f"{self._pictures.name}: none of its {self._pictures.frames} pictures can be decoded; no proxy was kept.")
         with files.AtomicFile(path, replace=True, purpose="join") as new:
             heard = self._write(target, pieces, new.file)
             new.file.flush()
             with FileSource(new.temporary) as proxy:
-                likeness, corrupt = self._compared(proxy, pieces)
+                likeness, corrupt = self._compared(proxy, pieces, draw)
             if likeness.wrong:
                 for piece in pieces:
                     files.remove(piece.path)
@@ -248,11 +255,14 @@ class _Work:
             writer.abort()
         return heard
 
-    def _compared(self, proxy: ByteSource, pieces: Sequence[CodedFile]) -> tuple[Likeness, list[int]]:
+    def _compared(
+        self, proxy: ByteSource, pieces: Sequence[CodedFile], draw: Overlay | None
+    ) -> tuple[Likeness, list[int]]:
         """The finished file's pictures against the looks that were taken of the original's."""
         likeness, corrupt = Likeness(), []
-        looks_of(pieces[0])
-        looker = Looker(*pieces[0].notes["size"])
+        looker = Looker(*notes_of(pieces[0])["size"])
+        covered = None if draw is None else draw.covered(looker.width, looker.height)
+        likeness.covered = covered
         shown = keyframes(proxy, "mov", looker, self._pictures.frames)
         waiting = next(shown, None)
         before: dict[int, Look] = {}
@@ -303,16 +313,20 @@ class _Work:
         return self._folder / f"{target.key}.proof"
 
 
-def looks_of(piece: CodedFile) -> dict[int, Look]:
-    """The looks that a piece keeps: by frame number, and as −1 that of the second decoding."""
+def notes_of(piece: CodedFile) -> dict[str, Any]:
+    """What a piece says of itself behind its packets."""
     if not piece.notes:
         for _ in piece.packets():
-            pass  # notes come last
-    width, height = piece.notes["size"]
-    numbers = [*piece.notes["looks"], *([-1] if "again" in piece.notes else [])]
+            pass
+    return piece.notes
+
+
+def looks_of(piece: CodedFile) -> dict[int, Look]:
+    """The looks that a piece keeps: by frame number, and as −1 that of the second decoding."""
+    notes = notes_of(piece)
+    width, height = notes["size"]
+    numbers = [*notes["looks"], *([-1] if "again" in notes else [])]
     values = np.frombuffer(piece.attachment, np.uint8)
     if len(values) != len(numbers) * height * width:
         raise Damaged(f"{piece.path.name} contradicts itself; remove it, and it is made again.")
     return dict(zip(numbers, values.reshape(-1, height, width), strict=True))
-
-

@@ -85,13 +85,17 @@ def video_stream(output: av.container.OutputContainer, settings: VideoSettings) 
     return stream
 
 
-def video_encoder(settings: VideoSettings) -> VideoCodecContext:
-    """An encoder of its own, open, whose packets a stream of `video_stream` with the same settings takes."""
+def video_encoder(settings: VideoSettings, *, in_band: bool = False) -> VideoCodecContext:
+    """An encoder of its own, open, whose packets a stream of `video_stream` with the same settings takes.
+
+    `in_band` puts the codec's headers before every keyframe, for containers that have no place for them.
+    """
     context = av.CodecContext.create(settings.encoder.name, "w")
     assert isinstance(context, VideoCodecContext)
     context.framerate = Fraction(settings.rate)
     _set_up(context, settings)
-    context.flags |= Flags.global_header
+    if not in_band:
+        context.flags |= Flags.global_header
     context.open()
     return context
 
