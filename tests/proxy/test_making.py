@@ -19,8 +19,11 @@ from film_archive.core.facts import AudioFacts
 from film_archive.core.ladder import parse_sizes
 from film_archive.core.source import FileSource
 from film_archive.core.timecode import FrameRate, Timecode
+from film_archive.media.av import overlays
+from film_archive.media.av.decoding import decode_frames
 from film_archive.media.av.fragments import fragment_video
-from film_archive.media.av.frames import converted, frame_of
+from film_archive.media.av.frames import converted, frame_of, luma_of, rgb_of
+from film_archive.media.av.overlays import POSITIONS, BurnIn, Treatment
 from film_archive.media.av.settings import video_encoder
 from film_archive.media.clips import find_clips
 from film_archive.media.grading import Grade
@@ -185,18 +188,77 @@ def test_a_view_changes_the_colours_and_needs_to_know_them(footage: Path, tmp_pa
     spec = SequenceSpec(name="graded", format="exr", frames=3)
     (plain, _) = images(spec, footage, tmp_path / "plain")
     grade = Grade(view="ACES 1.0 - SDR Video", space="ACEScg")
-    (viewed, _) = images(spec, footage, tmp_path / "viewed", grade=grade)
+    (viewed, _) = images(spec, footage, tmp_path / "viewed", treatment=Treatment(grade))
     assert plain.path.read_bytes() != viewed.path.read_bytes()
     assert grade.record == {"view": {"view": "ACES 1.0 - SDR Video", "space": "ACEScg", "config": grade.config}}
     with pytest.raises(FilmArchiveError, match="colour space"):
-        images(spec, footage, tmp_path / "unknown", grade=Grade(view="ACES 1.0 - SDR Video"))
+        images(spec, footage, tmp_path / "unknown", treatment=Treatment(Grade(view="ACES 1.0 - SDR Video")))
     with pytest.raises(FilmArchiveError, match="no view"):
-        images(spec, footage, tmp_path / "none", grade=Grade(view="Nothing", space="ACEScg"))
+        images(spec, footage, tmp_path / "none", treatment=Treatment(Grade(view="Nothing", space="ACEScg")))
 
 
 def test_one_image_is_no_clip(footage: Path) -> None:
     path = cached_sequence(SequenceSpec(name="one", format="dpx", frames=1), footage)[0]
     assert not can_have_proxies(probe(path))
+
+
+# What is done to the pictures
+
+
+def _likeness(picture: Any, position: str, text: str) -> float:
+    """Which part of the pixels of a line of burn-in are as its letters, in its place."""
+    height, width = picture.shape
+    mask = overlays._mask(text, *overlays._scale(text, width, height))
+    top, left = overlays._place(position, mask.shape, width, height)
+    shown = picture[top : top + mask.shape[0], left : left + mask.shape[1]]
+    return float(np.mean((shown > 128) == (mask[: shown.shape[0], : shown.shape[1]] > 128)))
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_burn_in_is_right_at_every_frame(position: str, footage: Path, tmp_path: Path) -> None:
+    spec = ClipSpec(name="burnt", frames=26, width=640, height=360, start=Timecode.from_string("09:59:59:20", 24))
+    line = BurnIn(position, "{timecode} {frame}")
+    rungs = parse_sizes("640x360@4M")
+    treatment = Treatment(burn_in=(line,), first_number=1001)
+    (proxy,) = proxies_of(cached_clip(spec, footage), tmp_path, rungs, treatment=treatment)
+    with FileSource(proxy.path) as source:
+        frames = list(decode_frames(source, index=index(source)))
+    for decoded in frames:
+        assert decoded.frame is not None
+        picture = luma_of(decoded.frame)
+        right = f"{spec.timecode(decoded.number)} {1001 + decoded.number}"
+        wrong = f"{spec.timecode(decoded.number + 1)} {1002 + decoded.number}"
+        assert _likeness(picture, position, right) > max(0.97, _likeness(picture, position, wrong))
+    assert proxy.treatment["burn_in"] == [{"position": position, "text": "{timecode} {frame}"}]
+    assert codes_of(proxy.path) == [spec.code(number) for number in range(spec.frames)]
+
+
+def test_burn_in_that_can_not_be(footage: Path, tmp_path: Path) -> None:
+    for position, text, why in (("middle", "x", "no place"), ("top left", "{reel}", "has no"), ("top left", "", "letters")):
+        with pytest.raises(FilmArchiveError, match=why):
+            BurnIn(position, text)
+    clip = cached_clip(ODDITIES["no_timecode"], footage)
+    with pytest.raises(FilmArchiveError, match="no start timecode"):
+        proxies_of(clip, tmp_path, treatment=Treatment(burn_in=(BurnIn("top left", "{timecode}"),)))
+
+
+def test_a_lut_and_a_cdl_are_applied_and_recorded(footage: Path, tmp_path: Path) -> None:
+    pytest.importorskip("PyOpenColorIO")
+    cube = tmp_path / "negative.cube"
+    entries = [f"{1 - r} {1 - g} {1 - b}" for b in (0, 1) for g in (0, 1) for r in (0, 1)]
+    cube.write_text("LUT_3D_SIZE 2\n" + "\n".join(entries) + "\n")
+    clip = cached_clip(ODDITIES["film_rate"], footage)
+    (plain, _) = proxies_of(clip, tmp_path / "plain")
+    (turned, _) = proxies_of(clip, tmp_path / "turned", treatment=Treatment(Grade(lut=cube)))
+    pictures = []
+    for proxy in (plain, turned):
+        with FileSource(proxy.path) as source:
+            (first,) = list(decode_frames(source, count=1, index=index(source)))
+            assert first.frame is not None
+            pictures.append(rgb_of(first.frame).astype(int))
+    assert np.abs(pictures[0] + pictures[1] - 255).mean() < 8
+    assert turned.treatment["lut"]["file"] == "negative.cube"
+    assert len(turned.treatment["lut"]["xxh128"]) == 32
 
 
 # What is broken

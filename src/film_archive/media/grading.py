@@ -126,7 +126,8 @@ def shown_linear(pixels: NDArray[Any]) -> NDArray[np.uint16]:
 
 def quantised(pixels: NDArray[Any]) -> NDArray[np.uint16]:
     """0 … 1 as 16 bits; what is no number is 0."""
-    return (np.clip(np.nan_to_num(pixels, nan=0, posinf=1, neginf=0), 0, 1) * 65_535 + 0.5).astype(np.uint16)
+    clipped = np.clip(np.nan_to_num(pixels, nan=0, posinf=1, neginf=0), 0, 1)
+    return np.asarray(clipped * 65_535 + 0.5, np.uint16)
 
 
 @lru_cache(maxsize=1)

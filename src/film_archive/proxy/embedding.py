@@ -48,6 +48,8 @@ def add(writer: Writer, original: Member, proxy: Proxy, identity: str) -> Member
     line["proof"] = proxy.proof.to_json()
     if proxy.corrupt:
         line["corrupt"] = len(proxy.corrupt)
+    if proxy.treatment:
+        line["treatment"] = dict(proxy.treatment)
     if proxy.missing:
         line["missing"] = len(proxy.missing)
     with FileSource(proxy.path) as source:

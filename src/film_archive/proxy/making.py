@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
-from typing import TYPE_CHECKING
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
 
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NoSpace, NotSupported
@@ -23,8 +23,8 @@ from film_archive.proxy.proof import Proof, prove
 
 if TYPE_CHECKING:
     from film_archive.media.av.clip_pictures import Pictures
+    from film_archive.media.av.overlays import Graded, Treatment
     from film_archive.media.av.proxying import ClipSound, MadeProxy, ProxyTarget
-    from film_archive.media.grading import Grade
 
 OnFrames = Callable[[int], None]
 
@@ -52,6 +52,8 @@ class Proxy:
     proof: Proof
     missing: tuple[int, ...] = ()
     """Frames of a sequence that have no file; the proxy shows the one before in their place."""
+    treatment: Mapping[str, Any] = field(default_factory=dict)
+    """What was done to the pictures besides scaling: colours, burn-in."""
 
 
 def settings(rung: Rung) -> str:
@@ -82,28 +84,33 @@ def make(
     preset: str = "superfast",
     workers: int | None = None,
     audio_map: Sequence[int] | None = None,
+    treatment: Treatment | None = None,
     on_frames: OnFrames | None = None,
 ) -> list[Proxy]:
     """One proxy file a rung in `folder`, in the rungs' order, from one decode; pieces of a killed run are used.
 
+    `audio_map` names the channels that are heard, `treatment` says what is done to the pictures.
     `among` are all sizes that were asked for, where some of them are there already: the bytes of a small one depend on
     the larger ones it was made beside. `workers` threads do the work (None: one for each processor).
 
     Raises NotSupported where there is nothing to decode, Damaged where a proxy does not prove equal (it is removed).
     """
+    from film_archive.media.av.overlays import Graded
     from film_archive.media.av.proxy_sound import mix_of
     from film_archive.media.av.proxying import ClipSound
     from film_archive.media.av.reduced_pictures import best_pictures
 
     if not can_have_proxies(facts):
         raise NotSupported(f"{source.name} has no picture that can be decoded here; no proxies were made.")
-    targets = [_target(rung, facts, preset) for rung in rungs]
-    together = {*targets, *(_target(rung, facts, preset) for rung in among)}
+    key = "" if treatment is None else treatment.key
+    targets = [_target(rung, facts, preset, key) for rung in rungs]
+    together = {*targets, *(_target(rung, facts, preset, key) for rung in among)}
     largest = max(target.width for target in together), max(target.height for target in together)
     mix = mix_of(facts.audio, audio_map)
     sound = None if mix is None else ClipSound(source, mix)
     pictures = best_pictures(source, facts, index, *largest)
-    return _made(pictures, sound, facts, rungs, targets, together, folder, workers, on_frames)
+    grade = None if treatment is None or treatment.grade.is_nothing else Graded(treatment.grade, *largest)
+    return _made(pictures, sound, facts, rungs, targets, together, folder, workers, on_frames, treatment, grade)
 
 
 def make_of_images(
@@ -114,25 +121,25 @@ def make_of_images(
     folder: Path,
     *,
     among: Sequence[Rung] = (),
-    grade: Grade | None = None,
+    treatment: Treatment | None = None,
     preset: str = "superfast",
     workers: int | None = None,
     on_frames: OnFrames | None = None,
 ) -> list[Proxy]:
     """The same of an image sequence: `open_frame` opens the image of a frame counted from 0 (None: there is none).
 
-    `grade` says how its colours become a display's; see `still_pictures` for what is done without one. Frames without
-    a file show the one before and are told in `Proxy.missing`.
+    The treatment's grade says how its colours become a display's; see `still_pictures` for what is done without one.
+    Frames without a file show the one before and are told in `Proxy.missing`.
     """
     from film_archive.media.av.still_pictures import StillPictures
 
     if not can_have_proxies(facts):
         raise NotSupported(f"{name} is no sequence of images that can be decoded here; no proxies were made.")
-    pictures = StillPictures(name, facts, open_frame, grade)
-    key = "" if grade is None else grade.key
+    pictures = StillPictures(name, facts, open_frame, None if treatment is None else treatment.grade)
+    key = "" if treatment is None else treatment.key
     targets = [_target(rung, facts, preset, key) for rung in rungs]
     together = {*targets, *(_target(rung, facts, preset, key) for rung in among)}
-    return _made(pictures, None, facts, rungs, targets, together, folder, workers, on_frames)
+    return _made(pictures, None, facts, rungs, targets, together, folder, workers, on_frames, treatment, None)
 
 
 def _made(
@@ -145,9 +152,16 @@ def _made(
     folder: Path,
     workers: int | None,
     on_frames: OnFrames | None,
+    treatment: Treatment | None,
+    grade: Graded | None,
 ) -> list[Proxy]:
+    from film_archive.media.av.overlays import BurnedIn
     from film_archive.media.av.proxying import Labels, make_proxies
 
+    drawn = None
+    if treatment is not None and treatment.burn_in:
+        start, first = facts.start_timecode, treatment.first_number
+        drawn = BurnedIn.of(treatment.burn_in, PurePath(pictures.name).stem, start, pictures.frames, first)
     with _explaining_room(pictures, rungs, folder), files.explaining(f"make proxies of {pictures.name}"):
         folder.mkdir(parents=True, exist_ok=True)
         made = make_proxies(
@@ -159,8 +173,11 @@ def _made(
             labels=Labels(facts.start_timecode, facts.reel),
             workers=workers,
             on_frames=on_frames,
+            grade=grade,
+            draws=[drawn] * len(targets),
         )
-    return [_proven(proxy, rung, pictures, facts) for proxy, rung in zip(made, rungs, strict=True)]
+    record = {} if treatment is None else treatment.record
+    return [_proven(proxy, rung, pictures, facts, record) for proxy, rung in zip(made, rungs, strict=True)]
 
 
 def _target(rung: Rung, facts: MediaFacts, preset: str, look: str = "") -> ProxyTarget:
@@ -184,7 +201,9 @@ def _explaining_room(pictures: Pictures, rungs: Sequence[Rung], folder: Path) ->
         ) from error
 
 
-def _proven(made: MadeProxy, rung: Rung, pictures: Pictures, facts: MediaFacts) -> Proxy:
+def _proven(
+    made: MadeProxy, rung: Rung, pictures: Pictures, facts: MediaFacts, treatment: Mapping[str, Any]
+) -> Proxy:
     """A proxy with its proof; one that can't be proven is removed."""
     try:
         with FileSource(made.path) as source:
@@ -207,4 +226,5 @@ def _proven(made: MadeProxy, rung: Rung, pictures: Pictures, facts: MediaFacts) 
         corrupt=tuple(number for number in made.corrupt if number not in absent),
         missing=pictures.missing,
         proof=proof,
+        treatment=treatment,
     )

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
+from film_archive.core.digest import MultiHasher
 from film_archive.core.errors import UsageError
 from film_archive.core.timecode import Timecode
 from film_archive.media.av.frames import converted, copy_of, frame_of, lines_of
@@ -41,6 +43,34 @@ class BurnIn:
             raise UsageError(f"Burn-in has no {{{unknown[0]}}}; it has {{timecode}}, {{frame}} and {{clip}}.")
         if not self.text or len(self.text) > 200:
             raise UsageError("A line of burn-in has 1 to 200 letters.")
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """All that is done to a clip's pictures besides scaling."""
+
+    grade: Grade = field(default_factory=Grade)
+    burn_in: tuple[BurnIn, ...] = ()
+    first_number: int = 0
+    """The number that {frame} shows for frame 0."""
+
+    @property
+    def key(self) -> str:
+        """A short digest that tells proxies of different treatments apart; nothing where nothing is done."""
+        if not self.record:
+            return ""
+        hasher = MultiHasher()
+        hasher.update(repr(sorted(self.record.items())).encode())
+        return hasher.digests()["xxh128"][:8]
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What a proxy's line says."""
+        done = dict(self.grade.record)
+        if self.burn_in:
+            done["burn_in"] = [{"position": line.position, "text": line.text} for line in self.burn_in]
+            done["first_number"] = self.first_number
+        return done
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +112,7 @@ class BurnedIn:
         for line in self.lines:
             mask = _mask(self.text(line, number), *_scale(self.text(line, 0), picture.width, picture.height))
             top, left = _place(line.position, mask.shape, picture.width, picture.height)
+            mask = mask[: picture.height - top, : picture.width - left]
             bottom, right = top + mask.shape[0], left + mask.shape[1]
             luma[top:bottom, left:right] = mask
             for plane in chroma:

@@ -186,7 +186,7 @@ class _Work:
         if sum(len(notes_of(piece)["corrupt"]) for piece in pieces) == self._pictures.frames:
             for piece in pieces:
                 files.remove(piece.path)
-            raise Damaged(f"{self._pictures.name}: none of its {self._pictures.frames} pictures can be decoded; no proxy was kept.")
+            raise Damaged(f"{self._pictures.name}: none of its pictures can be decoded; no proxy was kept.")
         with files.AtomicFile(path, replace=True, purpose="join") as new:
             heard = self._write(target, pieces, new.file)
             new.file.flush()
