@@ -33,7 +33,7 @@ from film_archive.proxy.making import Proxy, can_have_proxies, make, make_of_ima
 from film_archive.testing.media import ClipSpec, cached_clip, frame_picture
 from film_archive.testing.oddities import ODDITIES
 from film_archive.testing.stills import SequenceSpec, cached_sequence
-from tests.reading import codes_of, codes_without_index
+from tests.reading import codes_of, codes_without_index, samples_of
 
 SIZES = parse_sizes("thumbnail,160x90@300k")
 needs_ffprobe = pytest.mark.skipif(shutil.which("ffprobe") is None, reason="ffprobe is not installed")
@@ -200,6 +200,30 @@ def test_a_view_changes_the_colours_and_needs_to_know_them(footage: Path, tmp_pa
 def test_one_image_is_no_clip(footage: Path) -> None:
     path = cached_sequence(SequenceSpec(name="one", format="dpx", frames=1), footage)[0]
     assert not can_have_proxies(probe(path))
+
+
+# For the edit
+
+
+@pytest.mark.parametrize("codec", ["prores_proxy", "dnxhr_lb"])
+@pytest.mark.parametrize("name", ["film_rate", "drop_frame_59", "sixteen_mono", "one_of_sixteen", "sound_16_bit", "vfr"])
+def test_proxies_for_the_edit_are_the_original_small(name: str, codec: str, footage: Path, tmp_path: Path) -> None:
+    spec = ODDITIES[name]
+    clip = cached_clip(spec, footage)
+    (proxy,) = proxies_of(clip, tmp_path, parse_sizes("editorial"), codec=codec)
+    facts, original = probe(proxy.path), probe(clip)
+    assert (facts.container, facts.codec) == ("mov", {"prores_proxy": "prores_422", "dnxhr_lb": "dnxhr"}[codec])
+    assert codes_of(proxy.path) == [spec.code(number) for number in range(spec.frames)]
+    assert (facts.start_timecode, facts.reel) == (spec.start, spec.reel)
+    if spec.start is not None:
+        assert facts.start_source == "tmcd track"
+    layout = [(track.channels, track.sample_rate) for track in original.audio]
+    assert [(track.channels, track.sample_rate) for track in facts.audio] == layout
+    for track, sound in enumerate(spec.audio):
+        if sound.codec.startswith("pcm"):
+            heard, whole = samples_of(proxy.path, track), samples_of(clip, track)
+            assert np.array_equal(heard, whole[: len(heard)])
+            assert abs(len(whole) - len(heard)) <= 1
 
 
 # What is done to the pictures

@@ -56,9 +56,10 @@ class Proxy:
     """What was done to the pictures besides scaling: colours, burn-in."""
 
 
-def settings(rung: Rung) -> str:
+def settings(rung: Rung, treatment: Treatment | None = None) -> str:
     """What a proxy depends on besides its original, for telling a stale one."""
-    return f"proxy {VERSION} {rung}"
+    made = f"proxy {VERSION} {rung}"
+    return made if treatment is None or not treatment.key else f"{made} {treatment.key}"
 
 
 def can_have_proxies(facts: MediaFacts | None) -> bool:
@@ -81,20 +82,26 @@ def make(
     folder: Path,
     *,
     among: Sequence[Rung] = (),
+    codec: str = "h264",
     preset: str = "superfast",
     workers: int | None = None,
+    hardware: bool = False,
     audio_map: Sequence[int] | None = None,
     treatment: Treatment | None = None,
     on_frames: OnFrames | None = None,
 ) -> list[Proxy]:
     """One proxy file a rung in `folder`, in the rungs' order, from one decode; pieces of a killed run are used.
 
+    `codec` "prores_proxy" and "dnxhr_lb" are for the edit: QuickTime with timecode track, reel and all sound as PCM.
+    `hardware` lets an encoder of this machine's hardware work where there is one that does: faster, but its bytes differ
+    from machine to machine and run to run.
     `audio_map` names the channels that are heard, `treatment` says what is done to the pictures.
     `among` are all sizes that were asked for, where some of them are there already: the bytes of a small one depend on
     the larger ones it was made beside. `workers` threads do the work (None: one for each processor).
 
     Raises NotSupported where there is nothing to decode, Damaged where a proxy does not prove equal (it is removed).
     """
+    from film_archive.media.av.hardware import hardware_encoder
     from film_archive.media.av.overlays import Graded
     from film_archive.media.av.proxy_sound import mix_of
     from film_archive.media.av.proxying import ClipSound
@@ -103,11 +110,13 @@ def make(
     if not can_have_proxies(facts):
         raise NotSupported(f"{source.name} has no picture that can be decoded here; no proxies were made.")
     key = "" if treatment is None else treatment.key
-    targets = [_target(rung, facts, preset, key) for rung in rungs]
-    together = {*targets, *(_target(rung, facts, preset, key) for rung in among)}
+    if hardware and codec == "h264":
+        preset = hardware_encoder() or preset
+    targets = [_target(rung, facts, preset, key, codec) for rung in rungs]
+    together = {*targets, *(_target(rung, facts, preset, key, codec) for rung in among)}
     largest = max(target.width for target in together), max(target.height for target in together)
     mix = mix_of(facts.audio, audio_map)
-    sound = None if mix is None else ClipSound(source, mix)
+    sound = None if mix is None else ClipSound(source, mix, facts.audio)
     pictures = best_pictures(source, facts, index, *largest)
     grade = None if treatment is None or treatment.grade.is_nothing else Graded(treatment.grade, *largest)
     return _made(pictures, sound, facts, rungs, targets, together, folder, workers, on_frames, treatment, grade)
@@ -180,11 +189,11 @@ def _made(
     return [_proven(proxy, rung, pictures, facts, record) for proxy, rung in zip(made, rungs, strict=True)]
 
 
-def _target(rung: Rung, facts: MediaFacts, preset: str, look: str = "") -> ProxyTarget:
+def _target(rung: Rung, facts: MediaFacts, preset: str, look: str = "", codec: str = "h264") -> ProxyTarget:
     from film_archive.media.av.proxying import ProxyTarget
 
     width, height = rung.fit(facts.width or 0, facts.height or 0, facts.pixel_aspect or Fraction(1))
-    return ProxyTarget(rung.name, width, height, rung.bit_rate, preset, VERSION, look)
+    return ProxyTarget(rung.name, width, height, rung.bit_rate, preset, VERSION, codec, look)
 
 
 @contextmanager

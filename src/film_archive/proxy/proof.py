@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from film_archive.media.av.proxying import MadeProxy
 
 VERSION = 1
-_AAC_FRAME = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +37,7 @@ class Proof:
     variable: bool
     """Whether frames are shown for different times, as the original's are; else all for one frame of the rate."""
     sound_frames: int
-    """Frames of AAC; 0 without sound."""
+    """Frames of AAC; of PCM, samples of one channel of each track; 0 without sound."""
     compared: int
     """Pictures that were decoded and held against the original's."""
     still: int
@@ -81,9 +80,14 @@ def prove(proxy: ByteSource, made: MadeProxy, pictures: Pictures, facts: MediaFa
     scale = index.video.timescale * pictures.tick
     if scale.denominator != 1 or not np.array_equal(times, ticks * scale.numerator):
         raise Damaged(f"{wrong} shows its frames at other moments than the original; it was not kept.")
-    heard = sum(len(track.packets) for track in index.audio)
+    if found.reel != facts.reel:
+        raise Damaged(f"{wrong} has reel {found.reel} instead of {facts.reel}; it was not kept.")
+    heard = sum(
+        int(track.packets.sizes.sum()) // track.frame_bytes if track.frame_bytes else len(track.packets)
+        for track in index.audio
+    )
     if heard != made.sound_frames:
-        raise Damaged(f"{wrong} has {heard} frames of sound instead of {made.sound_frames}; it was not kept.")
+        raise Damaged(f"{wrong} has {heard} frames or samples of sound instead of {made.sound_frames}; it was not kept.")
     likeness = made.likeness
     return Proof(
         frames=index.frames,

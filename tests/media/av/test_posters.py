@@ -23,7 +23,11 @@ from film_archive.proxy.making import make
 from film_archive.testing.media import ClipSpec, cached_clip, read_frame_code
 
 SPEC = ClipSpec(
-    name="stills", codec="h264", frames=62, start=Timecode.from_string("01:00:00:00", 24), encoder_options=(("preset", "ultrafast"),)
+    name="stills",
+    codec="h264",
+    frames=62,
+    start=Timecode.from_string("01:00:00:00", 24),
+    encoder_options=(("preset", "ultrafast"),),
 )
 
 

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from film_archive.core.errors import UsageError
 from film_archive.core.timecode import FrameRate, Timecode
 from film_archive.media.av.coded import CodedPacket
-from film_archive.media.av.encoders import encoder_for
+from film_archive.media.av.encoders import Encoder, encoder_for
 from film_archive.media.av.encoding import AudioSettings, AudioTrack, ContainerWriter, VideoSettings, VideoTrack
 from film_archive.media.av.settings import timescale
 
@@ -25,6 +25,13 @@ GOP = 12
 
 AAC_FRAME = 1024
 """Samples in a frame of AAC."""
+
+HARDWARE: Mapping[str, Mapping[str, str]] = {
+    "h264_nvenc": {"rc": "vbr", "no-scenecut": "1", "strict_gop": "1"},
+    "h264_qsv": {"look_ahead": "0"},
+    "h264_videotoolbox": {"realtime": "0", "allow_sw": "0"},
+}
+"""FFmpeg's name of an encoder that is hardware → its options; tried in this order."""
 
 _FLAGS = "cmaf+frag_keyframe+empty_moov+default_base_moof+skip_sidx+skip_trailer+use_metadata_tags"
 _MOST_REFERENCES = 0xFFFF
@@ -40,13 +47,15 @@ def fragment_video(
     preset: str = "superfast",
     pixel_aspect: Fraction = Fraction(1),
     threads: int = 1,
-    encoder: str | None = None,
 ) -> VideoSettings:
-    """The picture track of a proxy; width and height are even."""
+    """The picture track of a proxy; width and height are even. `preset` is x264's, or names an encoder of hardware."""
     if width % 2 or height % 2 or min(width, height) < 2:
         raise UsageError(f"A 4:2:0 picture of {width}×{height} is not possible; give even numbers.")
+    rates = {"maxrate": str(bit_rate * 3 // 2), "bufsize": str(bit_rate * 2)}
+    software = preset not in HARDWARE
+    options = {"preset": preset, "x264-params": "open-gop=0:log=none"} if software else dict(HARDWARE[preset])
     return VideoSettings(
-        encoder=encoder_for("h264", "High"),
+        encoder=encoder_for("h264", "High") if software else Encoder(preset, "yuv420p", {"profile": "high"}, intra=False),
         width=width,
         height=height,
         rate=rate,
@@ -55,13 +64,7 @@ def fragment_video(
         b_frames=0,
         pixel_aspect=pixel_aspect,
         threads=threads,
-        options={
-            "preset": preset,
-            "maxrate": str(bit_rate * 3 // 2),
-            "bufsize": str(bit_rate * 2),
-            "forced-idr": "1",
-            "x264-params": "open-gop=0:log=none",
-        },
+        options=options | rates | {"forced-idr": "1"},
     )
 
 

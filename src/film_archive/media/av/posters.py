@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil
 from pathlib import Path
 
 import av
@@ -17,8 +18,9 @@ from numpy.typing import NDArray
 
 from film_archive.core.errors import Damaged
 from film_archive.core.files import write_atomically
+from film_archive.core.ladder import fit
 from film_archive.core.source import ByteSource
-from film_archive.core.timecode import Timecode
+from film_archive.core.timecode import FrameRate, Timecode
 from film_archive.media.av.clip_pictures import Pictures
 from film_archive.media.av.encoders import encoder_for
 from film_archive.media.av.fragments import GOP
@@ -49,8 +51,6 @@ def jpeg(picture: Rgb | av.VideoFrame) -> bytes:
     """A picture as baseline JPEG (JFIF: BT.601, full range)."""
     given = picture if isinstance(picture, av.VideoFrame) else frame_of(np.ascontiguousarray(picture))
     encoder = encoder_for("mjpeg")
-    from film_archive.core.timecode import FrameRate
-
     settings = VideoSettings(
         encoder=encoder, width=given.width, height=given.height, rate=FrameRate(1, 1), pixel_format="yuvj420p"
     )
@@ -63,8 +63,6 @@ def jpeg(picture: Rgb | av.VideoFrame) -> bytes:
 
 def poster(pictures: Pictures, number: int, box: tuple[int, int] = POSTER, *, pixel_aspect: Fraction = Fraction(1)) -> bytes:
     """A frame of the original as JPEG, inside the box, never larger than it is; raises Damaged where it can't be decoded."""
-    from film_archive.core.ladder import fit
-
     width, height = fit(pictures.width, pictures.height, box, pixel_aspect)
     for decoded in pictures.read(number, 1):
         if decoded.frame is not None:
@@ -81,7 +79,8 @@ def best_frame(tiles: Sequence[Tile]) -> int:
 
 def tiles_of(proxy: ByteSource, frames: int, most: int = _MOST_TILES, box: tuple[int, int] = TILE) -> list[Tile]:
     """At most so many keyframes of a finished proxy, evenly spread, inside the box."""
-    step = GOP * max(1, -(-(-(-frames // GOP)) // most))
+    groups = ceil(frames / GOP)
+    step = GOP * max(1, ceil(groups / most))
     return [Tile(number, picture) for number, picture in _keyframes(proxy, step, box)]
 
 

@@ -18,10 +18,12 @@ from pydantic_core import from_json, to_json
 
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NotSupported
+from film_archive.core.facts import AudioFacts
 from film_archive.core.source import ByteSource, FileSource
 from film_archive.core.timecode import Timecode
 from film_archive.media.av.clip_pictures import Pictures
 from film_archive.media.av.coded import CodedFile, CodedPacket
+from film_archive.media.av.edit_proxies import EditWriter, edit_video
 from film_archive.media.av.fragments import GOP, FragmentWriter, fragment_video
 from film_archive.media.av.lanes import Watch, lanes_for, run_all
 from film_archive.media.av.likeness import Likeness, Look, keyframes
@@ -50,12 +52,15 @@ class ProxyTarget:
     bit_rate: int
     preset: str = "superfast"
     version: int = 1
+    codec: str = "h264"
+    """"h264", or one of `edit_proxies.CODECS`."""
     look: str = ""
     """What is drawn into it or done to its colours, as a short digest."""
 
     @property
     def key(self) -> str:
-        parts = (self.size, f"{self.width}x{self.height}", self.bit_rate, self.preset, self.look, self.version)
+        coded = (self.bit_rate, self.preset) if self.codec == "h264" else (self.codec,)
+        parts = (self.size, f"{self.width}x{self.height}", *coded, self.look, self.version)
         return "-".join(str(part) for part in parts if part != "")
 
 
@@ -65,6 +70,8 @@ class ClipSound:
 
     source: ByteSource
     mix: Mix
+    tracks: tuple[AudioFacts, ...] = ()
+    """All of it, for proxies for the edit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ class MadeProxy:
     corrupt: tuple[int, ...] = ()
     likeness: Likeness = field(default_factory=Likeness)
     sound_frames: int = 0
-    """Frames of AAC."""
+    """Frames of AAC; of PCM, samples of one channel of each track."""
 
 
 def make_proxies(
@@ -148,7 +155,8 @@ class _Work:
         smallest = max(place for place, target in enumerate(ordered) if target in missing)
         ordered = ordered[: smallest + 1]
         jobs: list[Callable[[], object]] = []
-        if self._sound is not None and not self._sound_file().is_current():
+        heard = any(target.codec == "h264" for target in missing)
+        if heard and self._sound is not None and not self._sound_file().is_current():
             jobs.append(partial(
                 code_sound, self._sound.source, self._sound.mix, self._pictures.seconds, self._sound_file().path,
                 self._sound_maker(), self._watch,
@@ -229,7 +237,9 @@ class _Work:
         )
 
     def _write(self, target: ProxyTarget, pieces: Sequence[CodedFile], output: Any) -> int:
-        """The proxy's bytes; returns how many frames of AAC it has."""
+        """The proxy's bytes; returns how many frames of AAC, or samples of PCM, it has."""
+        if target.codec != "h264":
+            return self._write_for_edit(target, pieces, output)
         heard = 0
 
         def counted(packets: Iterator[CodedPacket]) -> Iterator[CodedPacket]:
@@ -254,6 +264,24 @@ class _Work:
         finally:
             writer.abort()
         return heard
+
+    def _write_for_edit(self, target: ProxyTarget, pieces: Sequence[CodedFile], output: Any) -> int:
+        sound = self._sound
+        writer = EditWriter(
+            output,
+            self._settings(target),
+            None if sound is None else sound.source,
+            () if sound is None else sound.tracks,
+            timecode=self._labels.timecode,
+            reel=self._labels.reel,
+            name=f"the {target.size} proxy",
+        )
+        try:
+            writer.write(packet for piece in pieces for packet in piece.packets())
+            writer.close()
+        finally:
+            writer.abort()
+        return writer.samples
 
     def _compared(
         self, proxy: ByteSource, pieces: Sequence[CodedFile], draw: Overlay | None
@@ -288,9 +316,11 @@ class _Work:
         return likeness, corrupt
 
     def _settings(self, target: ProxyTarget) -> VideoSettings:
-        settings = fragment_video(
-            target.width, target.height, self._pictures.rate, target.bit_rate, preset=target.preset
-        )
+        size, rate = (target.width, target.height), self._pictures.rate
+        if target.codec == "h264":
+            settings = fragment_video(*size, rate, target.bit_rate, preset=target.preset)
+        else:
+            settings = edit_video(target.codec, *size, rate)
         return replace(settings, time_base=self._pictures.tick)
 
     def _maker(self, target: ProxyTarget) -> str:
@@ -307,7 +337,7 @@ class _Work:
         return CodedFile(self._folder / f"{target.key}.{first:08d}.piece", self._maker(target))
 
     def _path(self, target: ProxyTarget) -> Path:
-        return self._folder / f"{target.key}.mp4"
+        return self._folder / f"{target.key}.{'mp4' if target.codec == 'h264' else 'mov'}"
 
     def _proof_path(self, target: ProxyTarget) -> Path:
         return self._folder / f"{target.key}.proof"
