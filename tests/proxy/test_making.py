@@ -19,7 +19,7 @@ from film_archive.core.facts import AudioFacts
 from film_archive.core.ladder import parse_sizes
 from film_archive.core.source import FileSource
 from film_archive.core.timecode import FrameRate, Timecode
-from film_archive.media.av import overlays
+from film_archive.media.av import overlays, proxy_sound
 from film_archive.media.av.decoding import decode_frames
 from film_archive.media.av.fragments import fragment_video
 from film_archive.media.av.frames import converted, frame_of, luma_of, rgb_of
@@ -126,6 +126,20 @@ def test_sound_lasts_as_long_as_the_pictures(name: str, channels: int, footage: 
     for track in table.audio:
         frames = len(track.packets)
         assert frames == proxy.proof.sound_frames == -(-proxy.proof.seconds * track.sample_rate // 1024)
+
+
+def test_sound_that_can_not_be_decoded_is_silent_and_told(footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    decode = proxy_sound.decode_audio
+
+    def breaking(source: Any, **more: Any) -> Any:
+        runs = decode(source, **more)
+        yield next(runs)
+        raise Damaged("the sound is broken here.")
+
+    monkeypatch.setattr(proxy_sound, "decode_audio", breaking)
+    (proxy, _) = proxies_of(cached_clip(ODDITIES["film_rate"], footage), tmp_path)
+    assert proxy.sound_damage == "the sound is broken here."
+    assert proxy.proof.sound_frames == len(index(proxy.path).audio[0].packets) == 47
 
 
 # Image sequences
@@ -303,6 +317,21 @@ def test_a_clip_that_ends_in_mid_frame_is_shown_up_to_there(footage: Path, tmp_p
     assert numbers[:30] == list(range(30))
     assert proxy.frames == index(path).frames
     assert set(range(30, proxy.frames)) <= set(proxy.corrupt), "what is not there is told"
+
+
+def test_damage_is_the_same_for_any_number_of_workers(footage: Path, tmp_path: Path) -> None:
+    path = tmp_path / "bad.mp4"
+    data = bytearray(cached_clip(LONG_GOP, footage).read_bytes())
+    table = index(cached_clip(LONG_GOP, footage))
+    for number in (7, 20, 43):
+        frame = table.frame(number)
+        data[frame.offset + frame.size // 2 : frame.offset + frame.size] = np.random.default_rng(number).bytes(
+            frame.size - frame.size // 2
+        )
+    path.write_bytes(data)
+    made = [proxies_of(path, tmp_path / str(workers), workers=workers)[0] for workers in (1, 2, 4)]
+    assert len({proxy.path.read_bytes() for proxy in made}) == 1
+    assert len({proxy.corrupt for proxy in made}) == 1
 
 
 @pytest.mark.parametrize("spec", [PRORES, LONG_GOP], ids=lambda spec: spec.name)

@@ -50,6 +50,8 @@ def add(writer: Writer, original: Member, proxy: Proxy, identity: str) -> Member
         line["corrupt"] = len(proxy.corrupt)
     if proxy.treatment:
         line["treatment"] = dict(proxy.treatment)
+    if proxy.sound_damage is not None:
+        line["sound_damage"] = proxy.sound_damage
     if proxy.missing:
         line["missing"] = len(proxy.missing)
     with FileSource(proxy.path) as source:

@@ -52,6 +52,8 @@ class Proxy:
     proof: Proof
     missing: tuple[int, ...] = ()
     """Frames of a sequence that have no file; the proxy shows the one before in their place."""
+    sound_damage: str | None = None
+    """Why its sound is silent from some place on."""
     treatment: Mapping[str, Any] = field(default_factory=dict)
     """What was done to the pictures besides scaling: colours, burn-in."""
 
@@ -235,5 +237,6 @@ def _proven(
         corrupt=tuple(number for number in made.corrupt if number not in absent),
         missing=pictures.missing,
         proof=proof,
+        sound_damage=made.sound_damage,
         treatment=treatment,
     )

@@ -72,7 +72,44 @@ def has_look(number: int, frames: int) -> bool:
 def make_piece(
     pictures: Pictures, sizes: Sequence[Size], first: int, end: int, threads: int, watch: Watch, *, grade: Draw | None = None
 ) -> None:
-    """Make the piece of the frames from `first` to before `end` in all sizes, largest first."""
+    """Make the piece of the frames from `first` to before `end` in all sizes, largest first.
+
+    What decoders make of damage depends on their threads: a piece that has some is made again by one.
+    """
+    if threads > 1:
+        told = _Told(watch)
+        try:
+            _make(pictures, sizes, first, end, threads, told, grade)
+        except _DamageSeenError:
+            watch = _Told(watch, told.frames)
+        else:
+            return
+    _make(pictures, sizes, first, end, 1, watch, grade)
+
+
+class _DamageSeenError(Exception):
+    """Several threads decode a piece that has damage."""
+
+
+class _Told(Watch):
+    """Passes progress on, but for that which was told before."""
+
+    def __init__(self, watch: Watch, before: int = 0) -> None:
+        self._watch, self._before = watch, before
+        self.frames = 0
+
+    def check(self) -> None:
+        self._watch.check()
+
+    def done(self, frames: int) -> None:
+        self.frames += frames
+        if self.frames > self._before:
+            self._watch.done(frames)
+
+
+def _make(
+    pictures: Pictures, sizes: Sequence[Size], first: int, end: int, threads: int, watch: Watch, grade: Draw | None
+) -> None:
     ticks = dict(zip(range(first, end), pictures.shown(first, end), strict=True))
     with ExitStack() as stack:
         outputs = [
@@ -94,6 +131,8 @@ def make_piece(
         corrupt: list[int] = []
         for number, picture in _filled(pictures, first, end, threads, corrupt):
             watch.check()
+            if threads > 1 and corrupt and not set(corrupt) <= set(pictures.missing):
+                raise _DamageSeenError
             scaled = pyramid.scaled(picture if grade is None else grade(picture, number))
             if has_look(number, pictures.frames):
                 looks[number] = looker.look(scaled[-1])

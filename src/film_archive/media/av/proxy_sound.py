@@ -14,7 +14,7 @@ from av.audio.codeccontext import AudioCodecContext
 from av.codec.context import Flags
 from numpy.typing import NDArray
 
-from film_archive.core.errors import UsageError
+from film_archive.core.errors import Damaged, NotSupported, UsageError
 from film_archive.core.facts import AudioFacts
 from film_archive.core.source import ByteSource
 from film_archive.media.av.coded import CodedPacket, CodedWriter
@@ -73,7 +73,8 @@ def mix_of(audio: Sequence[AudioFacts], audio_map: Sequence[int] | None = None) 
 def code_sound(source: ByteSource, mix: Mix, seconds: Fraction, path: Path, maker: str, watch: Watch) -> None:
     """Code a clip's sound into a file of packets: as long as the pictures, to the frame of AAC.
 
-    What is missing at the end is silence; what sounds beyond the last picture is left out.
+    What is missing at the end is silence, as is all after the first place where it can't be read (the file's notes then
+    have it as `damage`); what sounds beyond the last picture is left out.
     """
     settings = mix.settings
     encoder = av.CodecContext.create(settings.codec, "w")
@@ -97,15 +98,23 @@ def code_sound(source: ByteSource, mix: Mix, seconds: Fraction, path: Path, make
                     output.write(CodedPacket(bytes(packet), time, AAC_FRAME, key=True))
                     written += 1
 
-        place = 0
-        for samples in _coded_rate(samples_of(source, mix), mix, settings.sample_rate, total):
+        place, damage = 0, list[str]()
+        for samples in _coded_rate(_readable(source, mix, damage), mix, settings.sample_rate, total):
             watch.check()
             frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(samples.T), format="fltp", layout=layout)
             frame.sample_rate, frame.pts, frame.time_base = settings.sample_rate, place, Fraction(1, settings.sample_rate)
             place += len(samples)
             put(frame)
         put(None)
-        output.finish({"packets": written})
+        output.finish({"packets": written} | ({"damage": damage[0]} if damage else {}))
+
+
+def _readable(source: ByteSource, mix: Mix, damage: list[str]) -> Iterator[NDArray[np.float32]]:
+    """The samples up to where they can't be read or decoded; `damage` then gets the reason."""
+    try:
+        yield from samples_of(source, mix)
+    except (Damaged, NotSupported) as error:
+        damage.append(str(error))
 
 
 def _coded_rate(

@@ -94,6 +94,8 @@ class MadeProxy:
     likeness: Likeness = field(default_factory=Likeness)
     sound_frames: int = 0
     """Frames of AAC; of PCM, samples of one channel of each track."""
+    sound_damage: str | None = None
+    """Why its sound is silent from some place on."""
 
 
 def make_proxies(
@@ -215,6 +217,7 @@ class _Work:
                 "still": likeness.still,
                 "error": likeness.error,
                 "lean": likeness.lean,
+                "sound_damage": self._sound_damage(target),
             }
             files.write_atomically(self._proof_path(target), to_json(notes), replace=True)
             new.commit()
@@ -234,6 +237,7 @@ class _Work:
             corrupt=tuple(notes["corrupt"]),
             likeness=likeness,
             sound_frames=notes["sound"],
+            sound_damage=notes["sound_damage"],
         )
 
     def _write(self, target: ProxyTarget, pieces: Sequence[CodedFile], output: Any) -> int:
@@ -314,6 +318,12 @@ class _Work:
                 waiting = next(shown, None)
             before = {number: look for number, look in looks.items() if number == self._pieces[place][1] - 1}
         return likeness, corrupt
+
+    def _sound_damage(self, target: ProxyTarget) -> str | None:
+        if self._sound is None or target.codec != "h264":
+            return None
+        damage = notes_of(self._sound_file()).get("damage")
+        return None if damage is None else str(damage)
 
     def _settings(self, target: ProxyTarget) -> VideoSettings:
         size, rate = (target.width, target.height), self._pictures.rate
