@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import importlib.util
 from pathlib import Path
 
 import pytest
 
-with contextlib.suppress(ImportError):  # a plain install has no hypothesis, and its tests skip
-    from hypothesis import settings
-
+if importlib.util.find_spec("hypothesis"):  # a plain install has none, and its tests skip
+    settings = importlib.import_module("hypothesis").settings
     settings.register_profile("film-archive", deadline=None)  # on a busy machine anything may take long once
     settings.load_profile("film-archive")
 

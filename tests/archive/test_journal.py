@@ -12,7 +12,8 @@ import pytest
 from film_archive.archive.journal import MemberJournal
 from film_archive.core.errors import Refused, StorageError
 
-RECORDS = [{"head": "create", "generation": 0}, {"member": {"path": "ü\n"}, "end": 1}, {"sync": 5}]
+MEMBER = {"path": "ü\n", "role": "original", "size": 1}
+RECORDS = [{"head": "create", "generation": 0}, {"member": MEMBER, "identity": "1", "end": 1}, {"sync": 5}]
 
 
 @pytest.fixture
@@ -66,7 +67,31 @@ def test_the_first_line_that_does_not_hold_ends_it(path: Path) -> None:
         assert [record for _, record in read(path)] == RECORDS[: sum(end <= at for end in ends)]
 
 
-@pytest.mark.parametrize("line", [b"null", b"[]", b'"text"', b"5"])
+FRAME = [1, 2, 4096, 3, "0" * 32, 10**18, 0o644]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {}, {"head": 5}, {"drop": None}, {"sync": "5"}, {"member": MEMBER, "end": 1}, {"member": MEMBER, "identity": "1"},
+        {"member": MEMBER, "identity": "1", "end": -1}, {"member": {}, "identity": "1", "end": 1},
+        {"member": {**MEMBER, "size": "1"}, "identity": "1", "end": 1}, {"member": [], "identity": "1", "end": 1},
+        {"frame": FRAME[1:], "path": "a", "identity": "1", "end": 1}, {"frame": FRAME, "identity": "1", "end": 1},
+        {"frame": [*FRAME[:4], "x" * 32, *FRAME[5:]], "path": "a", "identity": "1", "end": 1},
+        {"frame": [-1, *FRAME[1:]], "path": "a", "identity": "1", "end": 1},
+    ],
+)  # fmt: skip
+def test_records_that_nobody_wrote(path: Path, record: dict[str, object]) -> None:
+    """Their sums hold, and they end the journal all the same."""
+    whole = {"frame": FRAME, "path": "a", "identity": "1", "end": 1}
+    journal = MemberJournal(path)
+    for each in (RECORDS[0], whole, record, RECORDS[1]):
+        journal.append(each)
+    journal.close()
+    assert [found for _, found in read(path)] == [RECORDS[0], whole]
+
+
+@pytest.mark.parametrize("line", [b"null", b"[]", b'"text"', b"5", b"{", b"\xff"])
 def test_lines_that_are_no_records(path: Path, line: bytes) -> None:
     import zlib
 

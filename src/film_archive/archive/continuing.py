@@ -20,10 +20,11 @@ from film_archive import __version__
 from film_archive.archive import layout
 from film_archive.archive.entries import EPOCH_NS, naming_proxies
 from film_archive.archive.journal import MemberJournal
-from film_archive.core.digest import KEY, MultiHasher
+from film_archive.archive.sequences import frame_as_member, with_frames
+from film_archive.core.digest import KEY
 from film_archive.core.errors import FilmArchiveError, Refused
 from film_archive.core.facts import MediaFacts
-from film_archive.core.frame_table import FrameFile, FrameTable, SequenceName
+from film_archive.core.frame_table import FrameFile, SequenceName
 from film_archive.core.manifest import Header, Member, Role, Superseded, archive_id, member_line
 from film_archive.core.source import ByteSource, MemorySource, printable
 
@@ -93,7 +94,7 @@ class Writer(ABC):
         line = self._next_pending()
         if line is not None and line[1].get("identity") == identity and line[1].get("path") == path and "frame" in line[1]:
             frame = FrameFile(*line[1]["frame"])
-            if line[0] <= self._trusted or self._holds(_frame_as_member(path, frame)):
+            if line[0] <= self._trusted or self._holds(frame_as_member(path, frame)):
                 self._consume(line)
                 self._position = line[1]["end"]
                 self._reused += 1
@@ -110,13 +111,13 @@ class Writer(ABC):
     ) -> FrameFile:
         """Store and digest one file of a sequence."""
 
-    def end_sequence(self, name: SequenceName, *, media: MediaFacts | None = None) -> Member:
-        """The frames added since the last member become one member, an image sequence."""
+    def end_sequence(self, name: SequenceName, *, media: MediaFacts | None = None, **facts: Any) -> Member:
+        """The frames added since the last member become one member, an image sequence; `facts` as for `add`."""
         identity = f"sequence {name.pattern}"
         found = self.reuse(name.pattern, identity)
         if found is not None:
             return found
-        member = Member.make(name.pattern, Role.ORIGINAL, 0, media=media, sequence=name.to_json())
+        member = Member.make(name.pattern, Role.ORIGINAL, 0, media=media, sequence=name.to_json(), **facts)
         self._write_line(member, identity)
         return member
 
@@ -281,7 +282,7 @@ class Writer(ABC):
                 frames.append(FrameFile(*record["frame"]))
             elif "member" in record:
                 member = Member(record["member"])
-                yield _with_frames(member, frames) if member.sequence is not None else member
+                yield with_frames(member, frames) if member.sequence is not None else member
                 frames.clear()
 
     def _live(self) -> Iterator[Member]:
@@ -336,30 +337,3 @@ class Writer(ABC):
 
     @abstractmethod
     def _close(self) -> None: ...
-
-
-def _with_frames(member: Member, frames: list[FrameFile]) -> Member:
-    """The line of a sequence, with its table, total size and the digest over its frames' digests."""
-    table = FrameTable.of(sorted(frames, key=lambda frame: frame.number))
-    hasher = MultiHasher()
-    hasher.update(table.digests)
-    return member.changed(
-        size=int(table.sizes.sum()),
-        sequence={**member.get("sequence"), "count": len(table)},
-        digests=hasher.digests(),
-        mtime_ns=int(table.times.max(initial=EPOCH_NS)),
-        table=table.to_text(),
-    )
-
-
-def _frame_as_member(path: str, frame: FrameFile) -> Member:
-    return Member.make(
-        path,
-        Role.ORIGINAL,
-        frame.size,
-        offset=frame.offset,
-        crc32=f"{frame.crc32:08x}",
-        digests={KEY: frame.xxh128},
-        mtime_ns=frame.mtime_ns,
-        mode=frame.mode,
-    )

@@ -22,7 +22,6 @@ _TAIL = zipformat.END_SIZE + zipformat.LOCATOR_SIZE + 0xFFFF
 _SCAN = 1 << 24
 _LAST_ENTRY = 256
 """More than the manifest's directory entry takes."""
-_MAXIMUM_DIRECTORY = 1 << 31
 _MOST_CANDIDATES = 1_000_000
 _MOST_ENTRIES = 4 * layout.MOST_MEMBERS
 
@@ -128,10 +127,10 @@ def _read_end(source: ByteSource, data: bytes, at: int, data_start: int) -> End 
                 return None
             directory_end, (count64, size64, offset64) = found
             count = count64 if count == 0xFFFF else count
-            size = size64 if size == 0xFFFFFFFF else size
-            offset = offset64 if offset == 0xFFFFFFFF else offset
+            size = size64 if size == zipformat.MAX32 else size
+            offset = offset64 if offset == zipformat.MAX32 else offset
     prefix = directory_end - size - offset
-    if prefix < 0 or size > _MAXIMUM_DIRECTORY or count * zipformat.CENTRAL_SIZE > size:
+    if prefix < 0 or size > layout.LARGEST_DIRECTORY or count * zipformat.CENTRAL_SIZE > size:
         return None
     length = zipformat.END_SIZE + len(comment)
     return End(position, length, count, directory_end - size, size, comment, prefix)

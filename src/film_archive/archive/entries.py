@@ -127,7 +127,7 @@ def role_of_path(path: str) -> Role:
         return Role.PROOF if stem.endswith(".proof.json") else Role.PROXY
     if path.startswith(f"{layout.OWN}/frames/"):
         return Role.FRAMES
-    if path.startswith(f"{layout.OWN}/timelines/"):
+    if path.startswith(f"{layout.OWN}/timelines/") or path == layout.BUNDLE_CONTENT:
         return Role.TIMELINE
     return Role.ORIGINAL
 

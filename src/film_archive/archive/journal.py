@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -20,6 +21,7 @@ from pydantic_core import from_json, to_json
 
 from film_archive.core import files
 from film_archive.core.errors import Refused, from_os_error
+from film_archive.core.manifest import is_member_record
 from film_archive.core.source import printable
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
@@ -158,8 +160,39 @@ def _lines(descriptor: int, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 record = from_json(part[9:])
             except ValueError:
                 return
-            if not isinstance(record, dict):
+            if not _is_record(record):
                 return
             yield position, record
         if not chunk:
             return
+
+
+def _is_record(record: Any) -> bool:
+    """Whether a line is one of those that we write: nothing is taken from others, whatever their sums say."""
+    if not isinstance(record, dict):
+        return False
+    if "head" in record:
+        return isinstance(record["head"], str)
+    if "drop" in record:
+        return isinstance(record["drop"], str)
+    if "sync" in record:
+        return isinstance(record["sync"], int)
+    if not isinstance(record.get("identity"), str) or not _is_count(record.get("end")):
+        return False
+    if "frame" in record:
+        return isinstance(record.get("path"), str) and _is_frame(record["frame"])
+    return is_member_record(record.get("member"))
+
+
+def _is_frame(values: Any) -> bool:
+    """The seven values of a `FrameFile`."""
+    if not isinstance(values, list) or len(values) != 7:
+        return False
+    number, size, offset, crc32, xxh128, mtime_ns, mode = values
+    counts = (number, size, crc32, mode, 0 if offset is None else offset)
+    fits = all(map(_is_count, counts)) and isinstance(mtime_ns, int) and abs(mtime_ns) < 1 << 63
+    return fits and isinstance(xxh128, str) and re.fullmatch("[0-9a-f]{32}", xxh128) is not None
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value < 1 << 63

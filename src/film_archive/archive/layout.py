@@ -19,6 +19,9 @@ MANIFEST = f"{OWN}/manifest.jsonl"
 MANIFEST_COPY = f"{OWN}/manifest-copy.jsonl"
 """In the folder form: the same once more, since nothing else tells what the manifest said."""
 WORK = f"{OWN}/work"
+BUNDLE_CONTENT = "content.otio"
+BUNDLE_VERSION = "version.txt"
+"""In an archive that is an OTIO bundle too: these two are not below `.film-archive/`, since OTIO looks for them here."""
 
 FORMAT_TEXT = (
     b"film-archive 1\n"
@@ -29,6 +32,10 @@ FORMAT_TEXT = (
 
 MOST_MEMBERS = 1_000_000
 """Of a zip; beyond, programs that hold a directory in memory get into trouble, and the folder form is there."""
+
+LARGEST_MANIFEST = 1 << 33
+LARGEST_DIRECTORY = 1 << 31
+"""Of a zip, in bytes, uncompressed: more is neither written nor read."""
 
 LONGEST_PART = 255
 """Bytes; what most file systems let a name have (some: 255 UTF-16 units, which is more)."""
@@ -76,6 +83,10 @@ def index_path(original: str) -> str:
 
 def sums_path(original: str) -> str:
     return f"{OWN}/frames/{_fitting(original + '.sum')}"
+
+
+def timeline_path(name: str) -> str:
+    return f"{OWN}/timelines/{fitting_name(name)}"
 
 
 def _fitting(path: str) -> str:

@@ -106,9 +106,15 @@ def write_generation(path: Path, base: Header | None, members: Sequence[Member],
         files.sync(descriptor)
         regions = [(entry.header_offset, payload + entry.packed_size) for entry, payload in entries]
         unused = tuple(_unused(source, [*regions, (source.size, source.size)]))
-        header = _header(base, members, sealing.manifest_place(source.size)[1], unused, rebuilt=rebuilt)
-        lines = (member_line(member) for member in naming_proxies(lambda: members))
-        manifest, payload = sealing.write_manifest(descriptor, source.size, _chain(header.to_line(), lines))
+
+        def lines() -> Iterator[bytes]:
+            return (member_line(member) for member in naming_proxies(lambda: members))
+
+        def make(offset: int) -> Header:
+            return _header(base, members, offset, unused, rebuilt=rebuilt)
+
+        header, size = sealing.manifest_of(make, source.size, sum(map(len, lines())))
+        manifest, payload = sealing.write_manifest(descriptor, source.size, _chain(header.to_line(), lines()), size)
         files.sync(descriptor)
         sealing.write_directory(descriptor, entries, manifest, payload)
     return done

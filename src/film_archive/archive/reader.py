@@ -22,7 +22,6 @@ from film_archive.core.source import ByteSource, FileSource, SliceSource, printa
 __all__ = ["Archive", "FolderArchive", "ZipArchive", "is_folder", "manifest_chunks", "open_archive"]
 
 _CACHED_MEMBERS = 20_000
-_MANIFEST_LIMIT = 1 << 33
 _MANIFEST_RATIO = 300
 _MANIFEST_SMALL = 1 << 26
 
@@ -211,6 +210,6 @@ class ZipArchive(Archive):
 
 def manifest_chunks(packed: ByteSource, entry: Entry) -> Iterator[bytes]:
     """The bytes of a manifest; raises Damaged where it is broken or claims what no manifest has."""
-    if entry.size > min(_MANIFEST_LIMIT, max(_MANIFEST_SMALL, _MANIFEST_RATIO * entry.packed_size)):
+    if entry.size > min(layout.LARGEST_MANIFEST, max(_MANIFEST_SMALL, _MANIFEST_RATIO * entry.packed_size)):
         raise Damaged(f"{packed.name}: the manifest claims {entry.size} bytes.")
     return packing.unpack_checked(packed, entry)

@@ -33,7 +33,7 @@ from film_archive.core.errors import Damaged, NotFound, NotSupported
 from film_archive.core.manifest import Header, Member, Role
 from film_archive.core.source import ByteSource, FileSource
 
-_KEPT_WITHOUT_DIRECTORY = {Role.ORIGINAL, Role.FOLDER, Role.SYMLINK, Role.STRUCTURE}
+_KEPT_WITHOUT_DIRECTORY = {Role.ORIGINAL, Role.TIMELINE, Role.FOLDER, Role.SYMLINK, Role.STRUCTURE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from film_archive.core import copying, files
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, Refused
 from film_archive.core.frame_table import FrameFile
-from film_archive.core.manifest import Member, Role, Superseded
+from film_archive.core.manifest import Header, Member, Role, Superseded, member_line
 from film_archive.core.source import ByteSource, printable
 
 __all__ = ["EPOCH_NS", "OnBytes", "Sealed", "Writer", "ZipWriter"]
@@ -182,10 +183,8 @@ class ZipWriter(Writer):
         draft = self._draft
         with files.explaining(f"finish {printable(self.target)}", needed=lambda: 1, folder=self.target.parent):
             self._sync()
-            _, payload = sealing.manifest_place(draft.end)
-            base = None if self._base is None else self._base.header
-            header = self._header(base, payload, self._superseded())
-            entry, payload = sealing.write_manifest(draft.descriptor, draft.end, self._manifest(header))
+            header, size = self._placed_header()
+            entry, payload = sealing.write_manifest(draft.descriptor, draft.end, self._manifest(header), size)
             entries = (placed for member in self._live() for placed in entries_of(member))
             sealing.write_directory(draft.descriptor, entries, entry, payload)
             if self._base is not None and not draft.appends:
@@ -249,6 +248,16 @@ class ZipWriter(Writer):
     def _write_mark(self) -> None:
         """The first member: at byte 0, so that the file begins as a zip, and says what it is."""
         self.add_bytes(layout.FORMAT, layout.FORMAT_TEXT, identity="format 1", role=Role.STRUCTURE)
+
+    def _placed_header(self) -> tuple[Header, int]:
+        """The manifest's first line, and the size of all of it."""
+        base = None if self._base is None else self._base.header
+        unplaced = self._header(base, 0, self._superseded())
+        known = 0 if self._base is None or self._base.manifest_entry is None else self._base.manifest_entry.size
+        lines_size = 0
+        if 2 * (known + self._journal.end) >= zipformat.MAX32:  # a proxy is told of twice; more needs no second look
+            lines_size = sum(len(member_line(member)) for member in self._listed())
+        return sealing.manifest_of(lambda offset: replace(unplaced, offset=offset), self._draft.end, lines_size)
 
     def _superseded(self) -> tuple[Superseded, ...]:
         if self._base is None:

@@ -122,7 +122,7 @@ def header_length(entry: Entry, payload: int) -> int:
 
 def local_header(entry: Entry, payload: int) -> bytes:
     """The local header of one of our members."""
-    big = _is_big(entry.size, entry.packed_size)
+    big = is_big(entry.size, entry.packed_size)
     extra = _time_extra(entry.mtime)
     if big:
         extra += struct.pack("<2H2Q", ZIP64_EXTRA, 16, entry.size, entry.packed_size)
@@ -146,7 +146,7 @@ def local_header(entry: Entry, payload: int) -> bytes:
 
 def central_header(entry: Entry, payload: int) -> bytes:
     """The directory's entry of one of our members."""
-    big = _is_big(entry.size, entry.packed_size)
+    big = is_big(entry.size, entry.packed_size)
     far = payload > _NEAR
     extra = _time_extra(entry.mtime)
     if big or far:
@@ -202,12 +202,13 @@ def end_records(count: int, directory_offset: int, directory_size: int, comment:
     )
 
 
-def _is_big(size: int, packed_size: int) -> bool:
+def is_big(size: int, packed_size: int) -> bool:
+    """Whether a member's sizes need the ZIP64 field, which makes its headers longer."""
     return size >= MAX32 or packed_size >= MAX32
 
 
 def _extra_length(size: int, packed_size: int, mtime: int, far: bool) -> int:
-    big = _is_big(size, packed_size)
+    big = is_big(size, packed_size)
     zip64 = 4 + (16 if big else 0) + (8 if far else 0) if big or far else 0
     return len(_time_extra(mtime)) + zip64
 
