@@ -17,6 +17,7 @@ NAMES = {
     "proxies": "three sizes of proxies, against one ffmpeg a size, one ffmpeg with a split, and decoding alone",
     "proxy_memory": "peak memory of proxies from UHD clips of 10 and 60 seconds",
     "listing": "listing 100,000 members: seconds and peak memory",
+    "prores": "ProRes at a half, a quarter and an eighth of its size, against a full decode",
     "frame_index": "indexing an hour of ProRes: seconds and bytes",
 }
 

@@ -213,6 +213,8 @@ int main(int count, char **arguments)
         for (uint64_t changes = done < files ? 0 : 1 + any(6); changes > 0; changes--)
             size = change(data, size);
         LLVMFuzzerTestOneInput(data, size);
+        if (done % 1000000 == 999999)
+            fprintf(stderr, "%llu executions\n", done + 1);
     }
     for (size_t i = 0; i < files; i++)
         free(seeds[i]);

@@ -44,9 +44,9 @@ def seeds(folder: Path) -> list[Path]:
         for scan in ("progressive", "tff", "bff")
         for width, height, content, macroblocks, matrix in (
             (16, 16, "noise", 1, "auto"),
-            (47, 33, "scene", 2, "default"),
-            (72, 20, "text", 4, "auto"),
-            (200, 16, "flat", 8, "hq"),
+            (33, 17, "scene", 2, "default"),
+            (40, 16, "text", 4, "auto"),
+            (130, 8, "flat", 8, "hq"),
         )
     ]
     folder.mkdir(exist_ok=True)

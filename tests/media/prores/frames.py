@@ -37,6 +37,8 @@ class Coding:
     """Bits, 4444 only."""
     moving: bool = False
     """Whether the fields show different moments."""
+    encoder: str = "prores_ks"
+    """FFmpeg has two, written apart: "prores_aw" is the other."""
 
     @property
     def chroma_444(self) -> bool:
@@ -47,11 +49,12 @@ def paint(coding: Coding, seed: int = 0) -> Plane:
     """(lines, samples, 3) of 10-bit Y′CbCr, all at full chroma resolution."""
     rng = np.random.default_rng(seed)
     height, width = coding.height, coding.width
-    y, x = np.mgrid[0:height, 0:width].astype(np.float64)
+    grid: Plane = np.mgrid[0:height, 0:width].astype(np.float64)
+    y, x = grid
     if coding.content == "noise":
-        return rng.integers(4, 1020, (height, width, 3)).astype(np.float64)
+        return np.asarray(rng.integers(4, 1020, (height, width, 3)), np.float64)
     if coding.content == "extremes":  # whole blocks and single samples at both ends
-        checks = ((x // 8 + y // 8) % 2)[..., None] * np.ones(3)
+        checks: Plane = ((x // 8 + y // 8) % 2)[..., None] * np.ones(3)
         checks[rng.random((height, width)) < 0.02] = 0.5
         return 4 + 1015 * checks
     if coding.content == "gradient":
@@ -59,7 +62,7 @@ def paint(coding: Coding, seed: int = 0) -> Plane:
     if coding.content == "grey":
         return np.full((height, width, 3), (518.0, 506.0, 515.0))
     if coding.content == "flat":
-        return np.full((height, width, 3), (300.0, 700.0, 200.0))
+        return np.full((height, width, 3), (300.0, 700.0, 200.0), np.float64)
     if coding.content == "text":
         strokes = (rng.random((height // 3 + 1, width // 2 + 1)) < 0.3).repeat(3, 0).repeat(2, 1)[:height, :width]
         return np.stack([64 + 876.0 * strokes, 512 + 200.0 * strokes, 512 - 300.0 * strokes], -1)
@@ -76,11 +79,15 @@ def paint(coding: Coding, seed: int = 0) -> Plane:
 def packet(coding: Coding, seed: int = 0) -> bytes:
     """The coded frame, as it lies in a QuickTime file."""
     layout = ("yuva444p10le" if coding.alpha else "yuv444p10le") if coding.chroma_444 else "yuv422p10le"
-    context: Any = av.CodecContext.create("prores_ks", "w")
+    context: Any = av.CodecContext.create(coding.encoder, "w")
     context.width, context.height, context.pix_fmt = coding.width, coding.height, layout
     context.time_base = Fraction(1, 25)
-    options = {"profile": coding.profile, "vendor": "apl0", "mbs_per_slice": str(coding.macroblocks)}
-    options |= {"quant_mat": coding.matrix, "alpha_bits": str(coding.alpha)}
+    if coding.encoder == "prores_ks":
+        options = {"profile": coding.profile, "vendor": "apl0", "mbs_per_slice": str(coding.macroblocks)}
+        options |= {"quant_mat": coding.matrix, "alpha_bits": str(coding.alpha)}
+    else:
+        options = {"profile": str(list(FOURCC).index(coding.profile))}
+        context.codec_tag = FOURCC[coding.profile]
     if coding.scan != "progressive":
         options["flags"] = "+ildct"
     context.options = options
@@ -121,7 +128,8 @@ def decoded(coded: bytes, fourcc: str = "") -> tuple[list[Plane], int]:
     context: Any = av.CodecContext.create("prores", "r")
     context.codec_tag = fourcc or ("ap4h" if coded[20] >> 6 == 3 else "apch")
     context.thread_count = 1
-    (frame,) = [*context.decode(av.Packet(coded)), *context.decode(None)]
+    frames: list[av.VideoFrame] = [*context.decode(av.Packet(coded)), *context.decode(None)]
+    (frame,) = frames
     assert (frame.width, frame.height) == (width, height)
     planes = [np.frombuffer(memoryview(plane), np.uint16).reshape(plane.height, -1)[:, : plane.width] for plane in frame.planes]
     return [plane.astype(np.float64) for plane in planes[:3]], 12 if "12" in frame.format.name else 10
@@ -140,7 +148,8 @@ def box(plane: Plane, high: int, wide: int) -> Plane:
     """Means of boxes of `high` × `wide`; the edge is repeated to fill the last ones."""
     lines, samples = plane.shape
     plane = np.pad(plane, ((0, -lines % high), (0, -samples % wide)), "edge")
-    return plane.reshape(plane.shape[0] // high, high, plane.shape[1] // wide, wide).mean((1, 3))
+    boxes = plane.reshape(plane.shape[0] // high, high, plane.shape[1] // wide, wide)
+    return np.asarray(boxes.mean((1, 3)), np.float64)
 
 
 def boxed(coded: bytes, reduction: int, pixel_format: str) -> list[Plane]:

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from numpy.typing import NDArray
-from typing_extensions import Buffer
+
+from film_archive.media.prores.decoder import Buffer
 
 def decode(
     packet: Buffer,

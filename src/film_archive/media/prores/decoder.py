@@ -15,15 +15,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported, UsageError
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 try:
     import film_archive.media.prores._reduced as _reduced
@@ -34,6 +31,12 @@ else:
 
 REDUCTIONS = (8, 4, 2)
 """By what a picture's sides can be divided, the fastest first."""
+
+
+class Buffer(Protocol):
+    """What gives access to its bytes: bytes, a memoryview, a packet or a plane of PyAV."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
 
 
 class PixelFormat(NamedTuple):
@@ -174,7 +177,7 @@ class ReducedDecoder:
         if status:
             raise self._error(status)
         shown = tuple(
-            np.ndarray(size, kind, memoryview(cast("Buffer", plane)), strides=(line_size, kind.itemsize))
+            np.ndarray(size, kind, memoryview(cast(Buffer, plane)), strides=(line_size, kind.itemsize))
             for size, plane, line_size in zip(self.plane_sizes, planes, line_sizes, strict=True)
         )
         return ReducedFrame(shown, slices, bad)

@@ -266,9 +266,10 @@ ALWAYS_INLINE void write_line(uint8_t *line, const Words *words, const Way *way,
     for (int m = 0; m < macroblocks; m++)
         for (int c = 0; c < way->across; c++) {
             int block = first + m * way->step + c * way->column_step;
-            uint32_t pair[2] = { words->first[block], 0 };
+            int32_t pair[2] = { 0 };
+            memcpy(&pair[0], (const char *)words->first + 4 * block, 4);
             if (size > 4)
-                pair[1] = words->second[block];
+                memcpy(&pair[1], (const char *)words->second + 4 * block, 4);
             if (RARELY(room < size)) {
                 memcpy(to, pair, room);
                 return;
@@ -283,15 +284,15 @@ ALWAYS_INLINE void write_tile(Corners *corners, const Way *way, int rows, int co
                               int start, int macroblocks)
 {
     const int x = start * way->across * columns, y = row * way->down * rows;
-    const int blocks = (macroblocks * way->step + LANES - 1) & -LANES;
+    const int groups = (macroblocks * way->step + LANES - 1) / LANES;
     const size_t bytes = wide ? 2 : 1;
     if (x >= way->width)
         return;
     range.wide = wide;
-    transform(corners, rows, columns, blocks);
+    transform(corners, rows, columns, groups);
     for (int j = 0; j < rows; j++) {
         Words words;
-        pack_row(&words, corners, j, columns, blocks, range);
+        pack_row(&words, corners, j, columns, groups, range);
         for (int r = 0; r < way->down; r++) {
             int line = y + r * rows + j;
             if (line < way->height)
@@ -309,14 +310,14 @@ ALWAYS_INLINE void show(const Frame *frame, const Slice *first, const Slice *sec
     for (int i = 0; i < 3; i++) {
         const Way *way = &frame->ways[i];
         const int count = way->rows * way->columns;
-        const int blocks = (macroblocks * way->blocks_per_mb + LANES - 1) & -LANES;
+        const int groups = (macroblocks * way->blocks_per_mb + LANES - 1) / LANES;
         Corners corners;
         if (fields[0]->damaged) /* both: mid-grey */
             memset(&corners, 0, (size_t)count * sizeof corners.values[0]);
         for (int f = 0; f <= frame->interlaced && !fields[f]->damaged; f++) {
             const Slice *slice = fields[f];
             weigh(&corners, way, slice->values[i] + (start - slice->start) * way->blocks_per_mb,
-                  (slice->end - slice->start) * way->blocks_per_mb, slice->quantiser, blocks, f);
+                  (slice->end - slice->start) * way->blocks_per_mb, slice->quantiser, groups, f);
         }
         if (way->join_rows || way->join_columns)
             join(&corners, way, macroblocks);

@@ -69,62 +69,74 @@ typedef struct {
     float middle, least, most;
 } Range;
 
+/* Vectors are passed between inlined functions only, so how they would be passed otherwise is no matter. */
+#pragma GCC diagnostic ignored "-Wpsabi"
+
+/* The same coefficient, and then the same sample, of LANES blocks: worked on at once with whatever instructions there are. */
+typedef float Lanes __attribute__((vector_size(4 * LANES)));
+typedef int32_t Integers __attribute__((vector_size(4 * LANES)));
+typedef int16_t Shorts __attribute__((vector_size(2 * LANES)));
+
+#define GROUPS (MOST_BLOCKS / LANES)
+
 typedef struct {
-    float values[MOST_CORNER][MOST_BLOCKS];
+    Lanes values[MOST_CORNER][GROUPS];
 } Corners;
 
-/* One side of n samples in place, over LANES blocks; `step` apart. */
-ALWAYS_INLINE void transform_2(float *x, int step, int i)
+/* One side of n samples in place, `step` apart. */
+ALWAYS_INLINE void transform_2(Lanes *x, int step)
 {
-    float a = x[i], b = x[step + i];
-    x[i] = a + b;
-    x[step + i] = a - b;
+    Lanes a = x[0], b = x[step];
+    x[0] = a + b;
+    x[step] = a - b;
 }
 
-ALWAYS_INLINE void transform_4(float *x, int step, int i)
+ALWAYS_INLINE void transform_4(Lanes *x, int step)
 {
-    float even = x[i] + x[2 * step + i], even_2 = x[i] - x[2 * step + i];
-    float one = x[step + i], three = x[3 * step + i];
-    float odd = COS_2 * one + COS_6 * three, odd_2 = COS_6 * one - COS_2 * three;
-    x[i] = even + odd;
-    x[step + i] = even_2 + odd_2;
-    x[2 * step + i] = even_2 - odd_2;
-    x[3 * step + i] = even - odd;
+    Lanes even = x[0] + x[2 * step], even_2 = x[0] - x[2 * step];
+    Lanes one = x[step], three = x[3 * step];
+    Lanes odd = COS_2 * one + COS_6 * three, odd_2 = COS_6 * one - COS_2 * three;
+    x[0] = even + odd;
+    x[step] = even_2 + odd_2;
+    x[2 * step] = even_2 - odd_2;
+    x[3 * step] = even - odd;
 }
 
-ALWAYS_INLINE void transform_8(float *x, int step, int i)
+ALWAYS_INLINE void transform_8(Lanes *x, int step)
 {
-    float sum = x[i] + x[4 * step + i], difference = x[i] - x[4 * step + i];
-    float two = x[2 * step + i], six = x[6 * step + i];
-    float slope = COS_2 * two + COS_6 * six, slope_2 = COS_6 * two - COS_2 * six;
-    float even[4] = { sum + slope, difference + slope_2, difference - slope_2, sum - slope };
-    float one = x[step + i], three = x[3 * step + i], five = x[5 * step + i], seven = x[7 * step + i];
-    float odd[4] = {
+    Lanes sum = x[0] + x[4 * step], difference = x[0] - x[4 * step];
+    Lanes two = x[2 * step], six = x[6 * step];
+    Lanes slope = COS_2 * two + COS_6 * six, slope_2 = COS_6 * two - COS_2 * six;
+    Lanes even[4] = { sum + slope, difference + slope_2, difference - slope_2, sum - slope };
+    Lanes one = x[step], three = x[3 * step], five = x[5 * step], seven = x[7 * step];
+    Lanes odd[4] = {
         COS_1 * one + COS_3 * three + COS_5 * five + COS_7 * seven,
         COS_3 * one - COS_7 * three - COS_1 * five - COS_5 * seven,
         COS_5 * one - COS_1 * three + COS_7 * five + COS_3 * seven,
         COS_7 * one - COS_5 * three + COS_3 * five - COS_1 * seven,
     };
     for (int k = 0; k < 4; k++) {
-        x[k * step + i] = even[k] + odd[k];
-        x[(7 - k) * step + i] = even[k] - odd[k];
+        x[k * step] = even[k] + odd[k];
+        x[(7 - k) * step] = even[k] - odd[k];
     }
 }
 
-/* Coefficients of one field, weighted and folded; those of a second field are added. `blocks` is a multiple of LANES. */
-ALWAYS_INLINE void weigh(Corners *corners, const Way *way, const int16_t *values, int stride, uint32_t quantiser, int blocks,
+/* Coefficients of one field, weighted and folded; those of a second field are added. */
+ALWAYS_INLINE void weigh(Corners *corners, const Way *way, const int16_t *values, int stride, uint32_t quantiser, int groups,
                          int add)
 {
     for (int k = 0; k < way->taps_count; k++) {
         const Tap tap = way->taps[k];
-        const int16_t *restrict from = values + tap.position * stride;
-        float *restrict to = corners->values[tap.slot], weight = tap.weight * (float)quantiser;
-        if (add || k >= way->rows * way->columns)
-            for (int i = 0; i < (blocks & -LANES); i++)
-                to[i] += weight * from[i];
-        else
-            for (int i = 0; i < (blocks & -LANES); i++)
-                to[i] = weight * from[i];
+        const int16_t *from = values + tap.position * stride;
+        Lanes *to = corners->values[tap.slot];
+        const float weight = tap.weight * (float)quantiser;
+        const int more = add || k >= way->rows * way->columns;
+        for (int g = 0; g < groups; g++) {
+            Shorts shorts;
+            memcpy(&shorts, from + g * LANES, sizeof shorts);
+            Lanes weighed = weight * __builtin_convertvector(shorts, Lanes);
+            to[g] = more ? to[g] + weighed : weighed;
+        }
     }
 }
 
@@ -132,7 +144,8 @@ ALWAYS_INLINE void weigh(Corners *corners, const Way *way, const int16_t *values
 ALWAYS_INLINE void join(Corners *corners, const Way *way, int macroblocks)
 {
     for (int k = 0; k < way->rows * way->columns; k++) {
-        float *x = corners->values[k];
+        float x[MOST_BLOCKS];
+        memcpy(x, corners->values[k], sizeof x);
         if (way->join_columns)
             for (int m = 0; m < macroblocks; m++) {
                 x[2 * m] = x[4 * m] + x[4 * m + 2];
@@ -141,60 +154,61 @@ ALWAYS_INLINE void join(Corners *corners, const Way *way, int macroblocks)
         if (way->join_rows)
             for (int m = 0; m < macroblocks; m++)
                 x[m] = x[2 * m] + x[2 * m + 1];
+        memcpy(corners->values[k], x, sizeof x);
     }
 }
 
 /* Both sides of the blocks' corners, in place: frequencies to samples. */
-ALWAYS_INLINE void transform(Corners *corners, int rows, int columns, int blocks)
+ALWAYS_INLINE void transform(Corners *corners, int rows, int columns, int groups)
 {
-    for (int u = 0; u < columns && rows > 1; u++)
-        for (int i = 0; i < (blocks & -LANES); i++) {
-            float *x = corners->values[u];
+    for (int g = 0; g < groups; g++) {
+        for (int u = 0; u < columns; u++) {
+            Lanes *x = &corners->values[u][g];
             if (rows == 2)
-                transform_2(x, columns * MOST_BLOCKS, i);
+                transform_2(x, columns * GROUPS);
             else if (rows == 4)
-                transform_4(x, columns * MOST_BLOCKS, i);
-            else
-                transform_8(x, columns * MOST_BLOCKS, i);
+                transform_4(x, columns * GROUPS);
+            else if (rows == 8)
+                transform_8(x, columns * GROUPS);
         }
-    for (int j = 0; j < rows && columns > 1; j++)
-        for (int i = 0; i < (blocks & -LANES); i++) {
-            float *x = corners->values[j * columns];
+        for (int j = 0; j < rows; j++) {
+            Lanes *x = &corners->values[j * columns][g];
             if (columns == 2)
-                transform_2(x, MOST_BLOCKS, i);
-            else
-                transform_4(x, MOST_BLOCKS, i);
+                transform_2(x, GROUPS);
+            else if (columns == 4)
+                transform_4(x, GROUPS);
         }
+    }
 }
 
-ALWAYS_INLINE uint32_t sample(float value, const Range range)
+ALWAYS_INLINE Integers samples(const Lanes *from, const Range range)
 {
-    value += range.middle;
-    value = value > range.least ? value : range.least;
-    value = value < range.most ? value : range.most;
-    return (uint32_t)(int32_t)value;
+    const Lanes least = range.least - (Lanes){ 0 }, most = range.most - (Lanes){ 0 };
+    Lanes value = *from + range.middle;
+    Integers below = value < least, above = value > most;
+    value = (Lanes)(((Integers)value & ~(below | above)) | ((Integers)least & below) | ((Integers)most & above));
+    return __builtin_convertvector(value, Integers);
 }
 
 /* A row of samples of each block: what the first 32 bits hold, and the next. */
 typedef struct {
-    uint32_t first[MOST_BLOCKS], second[MOST_BLOCKS];
+    Integers first[GROUPS], second[GROUPS];
 } Words;
 
 /* The row `j` of all blocks, `columns` samples of each, packed as they lie in memory. */
-ALWAYS_INLINE void pack_row(Words *words, const Corners *corners, int j, int columns, int blocks, const Range range)
+ALWAYS_INLINE void pack_row(Words *words, const Corners *corners, int j, int columns, int groups, const Range range)
 {
+    const Lanes(*x)[GROUPS] = &corners->values[j * columns];
     const int bits = range.wide ? 16 : 8;
-    const float (*restrict x)[MOST_BLOCKS] = &corners->values[j * columns];
-    uint32_t *restrict first = words->first, *restrict second = words->second;
-    for (int i = 0; i < (blocks & -LANES); i++) {
-        uint32_t word = sample(x[0][i], range);
+    for (int g = 0; g < groups; g++) {
+        Integers word = samples(&x[0][g], range);
         if (columns > 1)
-            word |= sample(x[1][i], range) << bits;
+            word |= samples(&x[1][g], range) << bits;
         if (columns == 4 && !range.wide)
-            word |= sample(x[2][i], range) << 16 | sample(x[3][i], range) << 24;
-        first[i] = word;
+            word |= samples(&x[2][g], range) << 16 | samples(&x[3][g], range) << 24;
+        words->first[g] = word;
         if (columns == 4 && range.wide)
-            second[i] = sample(x[2][i], range) | sample(x[3][i], range) << 16;
+            words->second[g] = samples(&x[2][g], range) | samples(&x[3][g], range) << 16;
     }
 }
 
