@@ -15,6 +15,8 @@ NAMES = {
     "digest": "XXH3-128 and CRC-32 in one read, against copying the file",
     "open_frame": "decoding frame 5,000 of a 4K ProRes member, against the same from the plain file",
     "listing": "listing 100,000 members, against zipfile and zipinfo",
+    "proxies": "three sizes of proxies, against one ffmpeg a size, one ffmpeg with a split, and decoding alone",
+    "proxy_memory": "peak memory of proxies from UHD clips of 10 and 60 seconds",
     "prores": "ProRes at a half, a quarter and an eighth of its size, against a full decode",
     "frame_index": "indexing an hour of ProRes, against FFmpeg's demuxer",
 }
