@@ -72,6 +72,18 @@ def can_have_proxies(facts: MediaFacts | None) -> bool:
     return facts.frames > 1 if is_still(facts) else facts.frame_rate is not None
 
 
+def shortcomings(proxy: Proxy) -> list[str]:
+    """What a proxy could not show, or make heard, of its original; a sentence each."""
+    said = []
+    if proxy.corrupt:
+        said.append(f"{len(proxy.corrupt)} frames could not be decoded (the first is {proxy.corrupt[0]})")
+    if proxy.missing:
+        said.append(f"{len(proxy.missing)} frames have no file (the first is {proxy.missing[0]})")
+    if proxy.sound_damage:
+        said.append(f"the proxies' sound is not whole: {proxy.sound_damage}")
+    return said
+
+
 def is_still(facts: MediaFacts) -> bool:
     """Whether a clip is made of image files."""
     return facts.container in _STILLS

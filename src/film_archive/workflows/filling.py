@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from film_archive.core.records import Record
 from film_archive.core.source import FileSource, printable
 from film_archive.media.clips import clip_of_sequence
 from film_archive.proxy import embedding, making
+from film_archive.proxy.making import Proxy
 from film_archive.workflows.gathering import Found, FoundSequence, Kind, LeftOut
 from film_archive.workflows.room import Outlook
 
@@ -102,9 +103,9 @@ class WithoutProxies:
 
     names: dict[str, list[str]] = field(default_factory=dict)
 
-    def add(self, path: str, facts: MediaFacts | None, *, sequence: bool = False) -> None:
+    def add(self, path: str, facts: MediaFacts | None) -> None:
         """Take note of a clip, unless it has no picture or is no media at all."""
-        reason = None if facts is None else reason_without_proxies(facts, sequence=sequence)
+        reason = None if facts is None else reason_without_proxies(facts)
         if reason is not None:
             self.names.setdefault(reason, []).append(printable(path))
 
@@ -114,14 +115,12 @@ class WithoutProxies:
             yield f"no proxies of {shown}: {reason}"
 
 
-def reason_without_proxies(facts: MediaFacts, *, sequence: bool = False) -> str | None:
+def reason_without_proxies(facts: MediaFacts) -> str | None:
     """Why a clip with a picture can't have proxies here; None where it can, or has no picture."""
     if not facts.decodable:
         return facts.note or f"{facts.codec or facts.container} is not decoded here"
     if not facts.width:
         return None
-    if sequence:
-        return "image sequences are not decoded yet"
     if making.can_have_proxies(facts):
         return None
     if facts.frames == 1 or facts.frames is None:
@@ -232,10 +231,39 @@ class _Filling:
         facts = None
         with contextlib.suppress(NotMedia, NotSupported, Damaged):  # then it is archived without facts
             facts = probe_clip(clip_of_sequence(sequence.images))
-        self.archive.end_sequence(sequence.name, media=facts, original_path=sequence.original)
+        member = self.archive.end_sequence(sequence.name, media=facts, original_path=sequence.original)
         self.tally.clips += facts is not None
-        if self.rungs:
-            self.tally.without.add(sequence.name.pattern, facts, sequence=True)
+        self.sequence_proxies(member, sequence, facts)
+
+    def sequence_proxies(self, member: Member, sequence: FoundSequence, facts: MediaFacts | None) -> None:
+        """A sequence's proxies, beside it."""
+        expected = self.outlook.frames.get(member.path, 0)
+        if not self.rungs or facts is None or not making.can_have_proxies(facts):
+            self.progress.expect(Phase.ENCODING, -expected)
+            if self.rungs:
+                self.tally.without.add(member.path, facts)
+            return
+        images = dict(sequence.frames)
+
+        def open_frame(number: int) -> FileSource | None:
+            found = images.get(sequence.images.first + number)
+            return None if found is None else FileSource(found.path)
+
+        self.progress.expect(Phase.ENCODING, (facts.frames or 0) - expected)
+        self._embed(
+            member,
+            facts.frames or 0,
+            lambda missing, folder: making.make_of_images(
+                printable(member.path),
+                facts,
+                open_frame,
+                missing,
+                folder,
+                among=self.rungs,
+                on_frames=self.progress.counting(Phase.ENCODING),
+                workers=self.workers,
+            ),
+        )
 
     def file(self, entry: Found) -> None:
         """A file, and what is made of it."""
@@ -301,33 +329,42 @@ class _Filling:
                 self.tally.without.add(member.path, facts)
             return
         self.progress.expect(Phase.ENCODING, index.frames - expected)
+        self._embed(
+            member,
+            index.frames,
+            lambda missing, folder: making.make(
+                source,
+                facts,
+                index,
+                missing,
+                folder,
+                among=self.rungs,
+                on_frames=self.progress.counting(Phase.ENCODING),
+                workers=self.workers,
+            ),
+        )
+
+    def _embed(self, member: Member, frames: int, make: Callable[[list[Rung], Path], list[Proxy]]) -> None:
+        """Make what is missing of a clip's proxies, and put it in."""
         self.progress.begin(Phase.ENCODING, member.path)
         missing = list(self.rungs)
         while missing and self.archive.reuse(layout.proxy_path(member.path, missing[0].name), _identity(missing[0], member)):
             missing.pop(0)
             self.tally.proxies += 1
         if not missing:
-            self.progress.expect(Phase.ENCODING, -index.frames)
+            self.progress.expect(Phase.ENCODING, -frames)
             return
         folder = self.work / str(member.digests.get(KEY))
         try:
-            made = making.make(
-                source,
-                facts,
-                index,
-                missing,
-                folder,
-                on_frames=self.progress.counting(Phase.ENCODING),
-                workers=self.workers,
-            )
+            made = make(missing, folder)
         except (NotSupported, Damaged) as error:
             self.warn(member, f"no proxies: {error}")
             return
         for proxy in made:
             embedding.add(self.archive, member, proxy, _identity(proxy.rung, member))
             self.tally.proxies += 1
-            if proxy.corrupt:
-                self.warn(member, f"{len(proxy.corrupt)} frames could not be decoded (the first is {proxy.corrupt[0]})")
+        for sentence in making.shortcomings(made[0]):
+            self.warn(member, sentence)
         files.remove_tree(folder)
 
 

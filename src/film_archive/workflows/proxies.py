@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, StorageError, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.job import IN_PART, Failure, Report, identity_of, require_unchanged, status_of
-from film_archive.core.ladder import Rung
+from film_archive.core.ladder import Rung, parse_sizes
 from film_archive.core.manifest import Member
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
@@ -123,7 +123,7 @@ def apply_proxies(plan: ProxyPlan, *, progress: Progress | None = None, workers:
     writes the archive. A run that was killed is continued.
     """
     begun = time.monotonic()
-    run = _Making(progress or quiet(), workers, list(plan.failed))
+    run = _Making(progress or quiet(), workers, parse_sizes(",".join(plan.sizes)), list(plan.failed))
     run.progress.expect(Phase.ENCODING, sum(step.frames for step in plan.steps))
     archives: dict[Path, list[EncodeStep]] = {}
     for step in plan.steps:
@@ -176,9 +176,12 @@ def abandon_proxies(named: Sequence[Path], *, output: Path | None = None) -> boo
 class _Making:
     """What has been made so far."""
 
-    def __init__(self, progress: Progress, workers: int | None, failed: list[Failure]) -> None:
+    def __init__(
+        self, progress: Progress, workers: int | None, rungs: Sequence[Rung], failed: list[Failure]
+    ) -> None:
         self.progress = progress
         self.workers = workers
+        self.rungs = rungs
         self.failed = failed
         self.made: list[MadeProxy] = []
         self.frames = 0
@@ -211,8 +214,12 @@ class _Making:
         for step in steps:
             member = archive.member(step.member or "")
             require_unchanged(f"{archive.name}::{step.name}", step.identity, identity_of_member(member))
-            with archive.source(member) as source:
-                made = self._make(step, source, member.media, work / str(member.digests.get(KEY)))
+            folder = work / str(member.digests.get(KEY))
+            if member.sequence is not None:
+                made = self._make_of_images(step, archive, member, folder)
+            else:
+                with archive.source(member) as source:
+                    made = self._make(step, source, member.media, folder)
             if made:
                 yield step, member, made
 
@@ -243,19 +250,50 @@ class _Making:
     def _make(self, step: EncodeStep, source: ByteSource, facts: MediaFacts | None, folder: Path) -> list[Proxy]:
         from film_archive.media.probe import index
 
-        self.progress.begin(Phase.ENCODING, step.name)
-        try:
-            if facts is None:
-                raise NotSupported(f"{source.name} has no picture that can be decoded here; no proxies were made.")
-            made = making.make(
+        def make(known: MediaFacts) -> list[Proxy]:
+            return making.make(
                 source,
-                facts,
+                known,
                 index(source),
                 [wanted.rung for wanted in step.proxies],
                 folder,
+                among=self.rungs,
                 workers=self.workers,
                 on_frames=self.progress.counting(Phase.ENCODING),
             )
+
+        return self._tried(step, facts, folder, make)
+
+    def _make_of_images(self, step: EncodeStep, archive: Archive, member: Member, folder: Path) -> list[Proxy]:
+        """Of an image sequence in an archive, whose frames are members of their own to a reader."""
+        names = member.sequence
+        assert names is not None
+        numbers = set(member.frame_table().numbers.tolist())
+
+        def make(known: MediaFacts) -> list[Proxy]:
+            first = min(numbers) if known.first_frame is None else known.first_frame
+            return making.make_of_images(
+                f"{archive.name}::{step.name}",
+                known,
+                lambda number: archive.source(names.path(first + number)) if first + number in numbers else None,
+                [wanted.rung for wanted in step.proxies],
+                folder,
+                among=self.rungs,
+                workers=self.workers,
+                on_frames=self.progress.counting(Phase.ENCODING),
+            )
+
+        return self._tried(step, member.media, folder, make)
+
+    def _tried(
+        self, step: EncodeStep, facts: MediaFacts | None, folder: Path, make: Callable[[MediaFacts], list[Proxy]]
+    ) -> list[Proxy]:
+        """A clip that can't have proxies does not keep the others from having theirs."""
+        self.progress.begin(Phase.ENCODING, step.name)
+        try:
+            if facts is None:
+                raise NotSupported(f"{step.name} has no picture that can be decoded here; no proxies were made.")
+            made = make(facts)
         except _TOLERATED as error:
             files.remove_tree(folder)
             self.failed.append(Failure.of(step.name, error))

@@ -132,9 +132,8 @@ class _Planning:
 
     def _member(self, path: Path, member: Member, current: dict[str, dict[str, object]]) -> None:
         facts = member.media
-        sequence = member.sequence is not None
-        if facts is None or sequence or not making.can_have_proxies(facts):
-            self.without.add(member.path, facts, sequence=sequence)
+        if facts is None or not making.can_have_proxies(facts):
+            self.without.add(member.path, facts)
             return
         missing = [rung for rung in self.rungs if not _is_current(current, member, rung)]
         self.current += len(self.rungs) - len(missing)

@@ -20,6 +20,8 @@ _PER_FILE = 4096 + 1024
 """Bytes beside a file's own: the gap to the next block, headers, its line in the manifest."""
 _PER_FRAME = 16
 """Bytes of a frame index, at most."""
+_USUAL_RATE = 24
+"""Of an image sequence, before its first image is opened."""
 _SOUND_ONLY = frozenset(("wav", "bwf", "rf64", "wave", "aif", "aiff", "mp3", "m4a", "aac", "flac"))
 
 
@@ -45,7 +47,12 @@ def look_ahead(entries: Iterable[Found | FoundSequence], rungs: Sequence[Rung]) 
     frames: dict[str, int] = {}
     proxies = largest = indexes = 0
     for entry in entries:
-        if isinstance(entry, FoundSequence) or entry.kind != Kind.FILE or not _may_be_clip(entry):
+        if isinstance(entry, FoundSequence):
+            frames[entry.name.pattern] = entry.images.span if rungs else 0
+            size = proxy_bytes(rungs, Fraction(entry.images.span, _USUAL_RATE))
+            proxies, largest = proxies + size, max(largest, size)
+            continue
+        if entry.kind != Kind.FILE or not _may_be_clip(entry):
             continue
         facts = _facts_of(entry) if rungs else None
         if facts is None or not making.can_have_proxies(facts):
