@@ -19,6 +19,8 @@ NAMES = {
     "proxy_memory": "peak memory of proxies from UHD clips of 10 and 60 seconds",
     "prores": "ProRes at a half, a quarter and an eighth of its size, against a full decode",
     "frame_index": "indexing an hour of ProRes, against FFmpeg's demuxer",
+    "serve": "ranges of a member over HTTP, against nginx: throughput, processor, first byte, memory",
+    "serve_first_frame": "the first frame of 4K ProRes over HTTP out of 20 GB, against the plain file",
 }
 
 

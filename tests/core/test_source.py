@@ -36,6 +36,7 @@ from film_archive.core.source import (
     Extent,
     FileSource,
     MemorySource,
+    OpenRun,
     SliceSource,
     SourceFile,
     StreamSource,
@@ -505,3 +506,37 @@ def test_the_file_object_is_read_only_and_ends() -> None:
 def test_errors_of_sources_are_ours(file: Path) -> None:
     with pytest.raises(FilmArchiveError):
         SliceSource(MemorySource(b"abc"), 2, 2, "part")
+
+
+def gathered(runs: list[OpenRun | bytes] | None) -> bytes:
+    assert runs is not None
+    return b"".join(run if isinstance(run, bytes) else os.pread(run.file.fileno(), run.length, run.offset) for run in runs)
+
+
+@given(st.integers(0, 13_000), st.integers(0, 13_000))
+def test_open_runs_are_the_same_bytes(tmp_path_factory: pytest.TempPathFactory, offset: int, length: int) -> None:
+    path = tmp_path_factory.getbasetemp() / "runs.mov"
+    path.write_bytes(DATA)
+    with FileSource(path) as file:
+        middle = file.slice(100, 5_000)
+        parts = [MemorySource(b"head" * 10), middle, MemorySource(b""), file.slice(0, 10_000), MemorySource(b"tail")]
+        mixed = ConcatSource(parts)
+        for source in (file, middle, middle.slice(7, 4_000), mixed, MemorySource(DATA)):
+            assert gathered(source.open_runs(offset, length)) == source.read_at(offset, length)
+        with pytest.raises(UsageError):
+            file.open_runs(-1, 5)
+
+
+def test_runs_keep_their_file_open(file: Path) -> None:
+    source = FileSource(file)
+    runs = source.slice(5, 100).open_runs(10, 20)
+    source.close()
+    del source
+    assert gathered(runs) == DATA[15:35]
+
+
+def test_what_has_to_be_read_has_no_runs(file: Path) -> None:
+    stream = StreamSource(io.BytesIO(DATA))
+    assert stream.open_runs(0, 10) is None
+    assert ConcatSource([MemorySource(b"x"), stream]).open_runs(0, 10) is None
+    assert ConcatSource([MemorySource(b"x"), stream]).open_runs(0, 1) == [b"x"]

@@ -10,6 +10,9 @@ import pytest
 
 httpx = pytest.importorskip("httpx")
 
+from film_archive.server.access import EVERYTHING
+from film_archive.server.sending import ACCESS
+
 
 def ask(app: Any, path: str, method: str = "GET", fields: Mapping[str, str] | None = None, **more: Any) -> Any:
     """One request through ASGI; the path is sent as it stands, without tidying."""
@@ -23,7 +26,12 @@ def ask(app: Any, path: str, method: str = "GET", fields: Mapping[str, str] | No
 
 
 async def call(
-    app: Any, path: str, *, fields: Mapping[str, str] | None = None, disconnect_after: int | None = None
+    app: Any,
+    path: str,
+    *,
+    method: str = "GET",
+    fields: Mapping[str, str] | None = None,
+    disconnect_after: int | None = None,
 ) -> list[dict[str, Any]]:
     """The very messages that an application sends; the client goes away after so many of them."""
     sent: list[dict[str, Any]] = []
@@ -44,12 +52,12 @@ async def call(
             gone.set()
         await asyncio.sleep(0)
 
-    headers = [(name.lower().encode(), value.encode()) for name, value in (fields or {}).items()]
+    headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in (fields or {}).items()]
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
-        "method": "GET",
+        "method": method,
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
@@ -58,6 +66,7 @@ async def call(
         "headers": headers,
         "server": ("localhost", 80),
         "client": ("127.0.0.1", 1),
+        ACCESS: EVERYTHING,  # as the gate has it, for applications that are asked without one
     }
     await app(scope, receive, send)
     return sent

@@ -250,11 +250,11 @@ def media_application(source: MemorySource) -> MediaApplication:
     """The media plane over one source, at /media/x."""
 
     def media(path: str) -> Media:
-        if path != "media/x":
+        if path != "x":
             raise NotFound("There is nothing.")
         return Media(source, Representation(size=source.size, etag=None, last_modified=None))
 
-    holdings: Any = SimpleNamespace(media=media, public=str)
+    holdings: Any = SimpleNamespace(media=media, public=str, seen_with=lambda access: holdings)
     return MediaApplication(holdings, ThreadPoolExecutor(4))
 
 
@@ -545,7 +545,7 @@ def test_wrong_requests_get_our_error_document(app: Any) -> None:
         (f"{base}/member", "GET", 422),
         (f"{base}/frame?member=a.mov&frame=x", "GET", 422),
         (base, "DELETE", 405),
-        ("/api/v1/session", "GET", 405),
+        ("/api/v1/session", "PUT", 405),
     ]:
         answer = ask(app, path, method)
         assert answer.status_code == answer.json()["error"]["status"] == status, path
@@ -555,12 +555,20 @@ def test_open_api(app: Any) -> None:
     document = ask(app, "/openapi.json").json()
     assert set(document["paths"]) == {
         "/healthz",
+        "/metrics",
         "/api/v1/session",
         "/api/v1/archives",
         "/api/v1/archives/{archive}",
+        "/api/v1/archives/{archive}/manifest",
         "/api/v1/archives/{archive}/members",
         "/api/v1/archives/{archive}/member",
         "/api/v1/archives/{archive}/frame",
+        "/api/v1/archives/{archive}/proxies",
+        "/api/v1/archives/{archive}/fragments",
+        "/api/v1/jobs",
+        "/api/v1/jobs/{job}",
+        "/api/v1/jobs/{job}/cancel",
+        "/api/v1/jobs/{job}/file",
     }
     operations = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
     assert len(set(operations)) == len(operations)

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -18,11 +19,32 @@ import pytest
 
 pytest.importorskip("uvicorn")
 
-from film_archive.core.errors import Refused, UsageError
+from film_archive.core.errors import NotFound, Refused, UsageError
 from film_archive.server.running import Settings, is_loopback, run_server
 from tests.streaming.archives import make_archive, pattern
 
 CLIP = pattern(8_000_000)
+KEY = """\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQguPncrTOj7/0w0HGc
+pN6+7S2aKssyQZ+/fTHerxIUgwyhRANCAATRM9mD4ji2jPxUsVzZS97kpP2jfvgT
+A01n+8JizUvwo7L2Uon3UdnYNOHnRm89HvXKZ048en+vTrZs+w/HQijM
+-----END PRIVATE KEY-----
+"""
+"""Of nobody but this test."""
+CERTIFICATE = """\
+-----BEGIN CERTIFICATE-----
+MIIBmjCCAUGgAwIBAgIUT3opeufJ3NwUW9rMdjJ4RyzZa6AwCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMTE3MjI0M1oYDzIxMjYxMDI4
+MTcyMjQzWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAATRM9mD4ji2jPxUsVzZS97kpP2jfvgTA01n+8JizUvwo7L2Uon3UdnY
+NOHnRm89HvXKZ048en+vTrZs+w/HQijMo28wbTAdBgNVHQ4EFgQUqUdQguJhXmw9
+O3ahP7jg6mcT1ZkwHwYDVR0jBBgwFoAUqUdQguJhXmw9O3ahP7jg6mcT1ZkwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDRwAwRAIgax0gzYbNM+jVt1anQpABysAwWu63h+Ci8paAzMr3qeICIB2/
+0epR3trpRwm++wfG41P6aNR/OMZYTak8RzoATehe
+-----END CERTIFICATE-----
+"""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +65,7 @@ def serving(*arguments: str | Path, **environment: str) -> Iterator[tuple[subpro
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        match = re.search(r"http://[^ ]*:(\d+)/$", line.strip())
+        match = re.search(r"https?://[^ ]*:(\d+)/$", line.strip())
         assert match is not None, line + (process.stderr.read() if process.stderr else "")
         yield process, int(match[1])
     finally:
@@ -145,6 +167,76 @@ def workers_of(pid: int) -> list[int]:
         except FileNotFoundError:
             continue
     return found
+
+
+def test_over_tls(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "cert.pem").write_text(CERTIFICATE)
+    (tmp_path / "key.pem").write_text(KEY)
+    with serving(root, "--cert", tmp_path / "cert.pem", "--key", tmp_path / "key.pem") as (process, port):
+        context = ssl._create_unverified_context()  # what it is compared with stands below
+        connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=context)
+        connection.request("GET", "/media/project.zip/footage/a.mov", headers={"Range": "bytes=5-3000004"})
+        shown = connection.sock.getpeercert(binary_form=True)
+        assert shown is not None
+        assert ssl.DER_cert_to_PEM_cert(shown).split() == CERTIFICATE.split()
+        assert connection.getresponse().read() == CLIP[5:3000005]
+        connection.close()
+        process.send_signal(signal.SIGINT)
+        assert ended(process)[0] == 0
+
+
+def test_a_certificate_that_is_none_is_said_before_anything_is_served(root: Path, tmp_path: Path) -> None:
+    good, key, bad = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "bad.pem"
+    good.write_text(CERTIFICATE)
+    key.write_text(KEY)
+    bad.write_text("no certificate")
+    with pytest.raises(UsageError, match="both"):
+        run(Settings(roots=(root,), port=0, certificate=good))
+    with pytest.raises(UsageError, match="no certificate"):
+        run(Settings(roots=(root,), port=0, certificate=bad, key=key))
+    with pytest.raises(UsageError, match="no certificate"):
+        run(Settings(roots=(root,), port=0, certificate=good, key=bad))
+    with pytest.raises(NotFound):
+        run(Settings(roots=(root,), port=0, certificate=good, key=tmp_path / "absent.pem"))
+
+
+def test_behind_a_proxy(root: Path) -> None:
+    """One that takes "/archive" away before it passes a request on, and says how it was reached."""
+    with serving(root, "--root-path", "/archive", FILM_ARCHIVE_TOKEN="secret") as (_, port):
+        fields = {"Authorization": "Bearer secret", "X-Forwarded-Proto": "https"}
+        assert get(port, "/media/project.zip/footage/a.mov", Range="bytes=0-9", **fields) == (206, CLIP[:10])
+        members = get(port, "/api/v1/archives/project.zip/members", **fields)[1]
+        assert b'"url":"/archive/media/project.zip/footage/a.mov"' in members
+        assert get(port, "/page/app.js")[0] == 200
+        assert get(port, "/")[0] == 200
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection.request("POST", "/api/v1/session", headers=fields)
+        cookie = connection.getresponse().getheader("set-cookie") or ""
+        assert "Path=/archive/" in cookie
+        assert "Secure" in cookie
+        connection.close()
+
+
+def test_the_access_log_is_a_line_for_each_answer(root: Path) -> None:
+    with serving(root, "--access-log", FILM_ARCHIVE_TOKEN="geheim") as (process, port):
+        get(port, "/media/project.zip/footage/a.mov?token=geheim", Authorization="Bearer geheim")
+        process.send_signal(signal.SIGINT)
+        _, errors = ended(process)
+    lines = [line for line in errors.splitlines() if "/media/" in line]
+    assert len(lines) == 1
+    assert f'127.0.0.1 "GET /media/project.zip/footage/a.mov?token=…" 200 {len(CLIP)} ' in lines[0]
+    assert "geheim" not in errors
+
+
+def test_counts_and_jobs_are_of_all_workers(root: Path) -> None:
+    with serving(root, "--workers", "2") as (process, port):
+        for _ in range(20):
+            assert get(port, "/media/project.zip/footage/a.mov", Range="bytes=0-9")[0] == 206
+        deadline = time.monotonic() + 10  # an answer is counted just after its last byte has left
+        while b'film_archive_requests_total{plane="media",status="2xx"} 20' not in get(port, "/metrics")[1]:
+            assert time.monotonic() < deadline
+        process.send_signal(signal.SIGINT)
+        assert ended(process)[0] == 0
 
 
 def test_beyond_this_machine_only_with_a_token(root: Path) -> None:

@@ -22,6 +22,14 @@ def serve(
     token: str | None = typer.Option(
         None, "--token", envvar="FILM_ARCHIVE_TOKEN", help="What clients have to show; the environment hides it."
     ),
+    tokens: Path | None = typer.Option(
+        None, "--tokens", help="A file of tokens with less than all rights, a line each: TOKEN read|jobs [ROOT…]."
+    ),
+    cert: Path | None = typer.Option(None, "--cert", help="The certificate (PEM) for TLS."),
+    key: Path | None = typer.Option(None, "--key", help="The certificate's key (PEM, without a password)."),
+    root_path: str = typer.Option("", "--root-path", help="What addresses begin with, behind a proxy: /archive."),
+    follow_links: bool = typer.Option(False, "--follow-links", help="Serve what symbolic links lead to, too."),
+    access_log: bool = typer.Option(False, "--access-log", help="Write a line for each answer to stderr."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document once it listens, and nothing after it."),
 ) -> int:
     """Serve archives to players, browsers and scripts, without unpacking them. Ctrl-C ends it.
@@ -35,10 +43,10 @@ def serve(
     def listening(address: str) -> None:
         if json:
             shown = tuple(map(printable, root))
-            print_json(Serving(address=address, roots=shown, workers=workers, needs_token=token is not None).to_json())
+            print_json(Serving(address=address, roots=shown, workers=workers, needs_token=not (token is None and tokens is None)).to_json())
             return
         say(f"Serving {', '.join(map(str, root))} at {address}")
-        if token is not None:
+        if token is not None or tokens is not None:
             say("The page asks for the token; scripts send it as “Authorization: Bearer TOKEN”.")
         say("Ctrl-C stops it.")
         sys.stdout.flush()
@@ -46,6 +54,18 @@ def serve(
     def stopping() -> None:
         print(f"Stopping; transfers have {GRACE} seconds to end, Ctrl-C again breaks them off.", file=sys.stderr)
 
-    settings = Settings(roots=tuple(root), host=host, port=port, workers=workers, token=token)
+    settings = Settings(
+        roots=tuple(root),
+        host=host,
+        port=port,
+        workers=workers,
+        token=token,
+        tokens=tokens,
+        certificate=cert,
+        key=key,
+        root_path=root_path.rstrip("/"),
+        follow_links=follow_links,
+        access_log=access_log,
+    )
     ended_well = run_server(settings, on_listening=listening, on_stopping=stopping)
     return 0 if ended_well else 130

@@ -60,6 +60,33 @@ class Extent:
     identity: FileIdentity | None = field(default=None, compare=False)
 
 
+class OpenFile:
+    """An open file that is closed when nobody refers to it any more.
+
+    A reader in another thread so keeps it open past `close()`: else the number could be another file's in mid-read.
+    """
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def fileno(self) -> int:
+        return self.number
+
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        close(self.number)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """One run of bytes of an open file, which stays open for as long as this is held."""
+
+    file: OpenFile
+    offset: int
+    length: int
+
+
 class ByteSource(ABC):
     """A run of `size` bytes that can be read at any place, by any number of threads at once.
 
@@ -89,6 +116,13 @@ class ByteSource(ABC):
         """Where these bytes lie, if they are one run of one file."""
         return None
 
+    def open_runs(self, offset: int, length: int) -> list[OpenRun | bytes] | None:
+        """The same bytes as `read_at`, as runs of open files that the system can send by itself, and literal bytes.
+
+        None where they have to be read (what is compressed, or a stream).
+        """
+        return None
+
     def slice(self, offset: int, length: int) -> ByteSource:
         """A part of this source; the part keeps working as long as this source is open."""
         return SliceSource(self, offset, length)
@@ -113,25 +147,16 @@ class ByteSource(ABC):
     ) -> None:
         self.close()
 
+    def _within(self, offset: int, length: int) -> tuple[int, int]:
+        """(offset, length) of what is there of a part."""
+        if offset < 0:
+            raise UsageError(f"{self.name}: {offset} is not a position to read from.")
+        return offset, max(0, min(length, self.size - offset))
+
     def _bounded(self, offset: int, buffer: memoryview) -> memoryview:
         if offset < 0:
             raise UsageError(f"{self.name}: {offset} is not a position to read from.")
         return buffer[: max(0, self.size - offset)]
-
-
-class _Descriptor:
-    """An open file that is closed when nobody refers to it any more.
-
-    A reader in another thread so keeps it open past `close()`: else the number could be another file's in mid-read.
-    """
-
-    __slots__ = ("number",)
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:
-        close(self.number)
 
 
 class FileSource(ByteSource):
@@ -140,13 +165,13 @@ class FileSource(ByteSource):
     def __init__(self, path: str | os.PathLike[str], name: str | None = None) -> None:
         self.path = Path(path)
         self.name = name if name is not None else printable(self.path)
-        self._descriptor: _Descriptor | None = None
+        self._descriptor: OpenFile | None = None
         try:
             # Asked before it is opened: opening alone can wake a device or the writer of a pipe.
             self._require_regular(self.path.stat())
             # Without O_NONBLOCK a FIFO that takes the name now would hang here for ever.
             flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-            self._descriptor = _Descriptor(os.open(self.path, flags))
+            self._descriptor = OpenFile(os.open(self.path, flags))
             self.status = os.fstat(self._descriptor.number)
         except OSError as error:
             raise from_os_error(error, f"open {self.name}") from error
@@ -160,7 +185,7 @@ class FileSource(ByteSource):
             raise NotSupported(f"{self.name} is {kind_of(status.st_mode)}, not a file.")
 
     @property
-    def _open_file(self) -> _Descriptor:
+    def _open_file(self) -> OpenFile:
         descriptor = self._descriptor
         if descriptor is None:
             raise StorageError(f"{self.name} is closed already.")
@@ -185,6 +210,10 @@ class FileSource(ByteSource):
 
     def extent(self) -> Extent:
         return Extent(self.path, 0, self.size, self.identity)
+
+    def open_runs(self, offset: int, length: int) -> list[OpenRun | bytes] | None:
+        start, count = self._within(offset, length)
+        return [OpenRun(self._open_file, start, count)] if count else []
 
     @property
     def identity(self) -> FileIdentity:
@@ -233,6 +262,10 @@ class MemorySource(ByteSource):
         view[:] = self._data[offset : offset + len(view)]
         return len(view)
 
+    def open_runs(self, offset: int, length: int) -> list[OpenRun | bytes] | None:
+        start, count = self._within(offset, length)
+        return [bytes(self._data[start : start + count])] if count else []
+
     def __reduce__(self) -> tuple[type[MemorySource], tuple[bytes, str]]:
         return MemorySource, (bytes(self._data), self.name)
 
@@ -259,6 +292,10 @@ class SliceSource(ByteSource):
         if below is None:
             return None
         return Extent(below.path, below.offset + self._offset, self.size, below.identity)
+
+    def open_runs(self, offset: int, length: int) -> list[OpenRun | bytes] | None:
+        start, count = self._within(offset, length)
+        return self._base.open_runs(self._offset + start, count)
 
     def slice(self, offset: int, length: int) -> ByteSource:
         if offset < 0 or length < 0 or offset + length > self.size:
@@ -310,6 +347,20 @@ class ConcatSource(ByteSource):
             else:
                 return None
         return whole
+
+    def open_runs(self, offset: int, length: int) -> list[OpenRun | bytes] | None:
+        start, left = self._within(offset, length)
+        found: list[OpenRun | bytes] = []
+        index = bisect_right(self._starts, start) - 1
+        while left:
+            part, inside = self._parts[index], start - self._starts[index]
+            runs = part.open_runs(inside, min(left, part.size - inside))
+            if runs is None:
+                return None
+            found += runs
+            taken = min(left, part.size - inside)
+            start, left, index = start + taken, left - taken, index + 1
+        return found
 
     def check_unchanged(self) -> None:
         for part in self._parts:

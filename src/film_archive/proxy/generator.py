@@ -19,6 +19,7 @@ from film_archive.core.ladder import LADDER, Rung, parse_sizes
 from film_archive.core.models import MediaFile, ProxyFile, ProxyResolution
 from film_archive.core.source import FileSource
 from film_archive.proxy import embedding, making
+from film_archive.proxy.selection import select_proxy
 
 Resolution = ProxyResolution | str
 
@@ -88,16 +89,7 @@ class ProxyGenerator:
 
         None fits: the one of the lowest bit rate. None available: None.
         """
-        if not available_proxies:
-            return None
-        fitting = [proxy for proxy in available_proxies if proxy.bit_rate <= target_bandwidth]
-        if not fitting:
-            return min(available_proxies, key=lambda proxy: proxy.bit_rate)
-        width, height = display_resolution
-        covering = [proxy for proxy in fitting if proxy.width >= width and proxy.height >= height]
-        if covering:
-            return min(covering, key=_area)
-        return max(fitting, key=_area)
+        return select_proxy(available_proxies, target_bandwidth, display_resolution)
 
     def _generate(self, media_file: MediaFile, rungs: Sequence[Rung]) -> list[ProxyFile]:
         from film_archive.media.probe import index, probe
@@ -156,7 +148,3 @@ def _rung(resolution: Resolution) -> Rung:
     if len(rungs) != 1:
         raise NotSupported(f"{resolution} is not one proxy size.")
     return rungs[0]
-
-
-def _area(proxy: ProxyFile) -> int:
-    return proxy.width * proxy.height

@@ -56,7 +56,7 @@ class PageApplication:
             await send_error(scope, send, 405, "The page can be read only: GET and HEAD.", ("allow", "GET, HEAD"))
         else:
             reply = reply_to(request_fields(scope), asset.content, now=time.time(), boundary=secrets.token_hex(16))
-            await send_reply(receive, send, reply, asset.source, threads=self._threads, more_fields=_FIELDS)
+            await send_reply(scope, receive, send, reply, asset.source, threads=self._threads, more_fields=_FIELDS)
 
 
 def _load(file: Path) -> _Asset:

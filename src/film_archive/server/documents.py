@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from film_archive.core.manifest import Member, ProxyRecord
 from film_archive.core.timecode import FrameRate
+from film_archive.proxy.selection import select_proxy
 from film_archive.server.holdings import HeldArchive
+from film_archive.server.jobs import Job, JobState
+from film_archive.streaming.fragments import FragmentIndex
 from film_archive.streaming.frames import FramePlace
+from film_archive.streaming.hls import average_bandwidth, bandwidth
 from film_archive.streaming.opened import making_sense
 
 
@@ -76,6 +81,17 @@ class MemberList(BaseModel):
     next: int | None = Field(description="The `offset` that continues the list; None at its end.")
 
 
+class ProxyList(BaseModel):
+    member: str
+    proxies: list[ProxyDocument]
+    selected: str | None = Field(description="The `size` of the one to play; None where there are none.")
+
+
+class SessionDocument(BaseModel):
+    right: str = Field(description="“read”, or “jobs”, which includes it.")
+    roots: list[str] | None = Field(description="The names of the roots that are open; None is all.")
+
+
 class FrameDocument(BaseModel):
     frame: int = Field(description="Counted from 0 in the order shown.")
     timecode: str | None
@@ -89,6 +105,82 @@ class FrameDocument(BaseModel):
     end_byte: int
     packets: int = Field(description="Packets to decode, the frame's own included.")
     url: str | None
+
+
+class JobDocument(BaseModel):
+    id: str
+    state: str = Field(description="“queued”, “running”, “done”, “failed” or “cancelled”.")
+    path: str = Field(description="The clip, below /media/.")
+    name: str = Field(description="What its file is called when it is saved.")
+    created: str = Field(description="ISO 8601, UTC.")
+    ended: str | None
+    first_frame: int = Field(description="Of the clip, handles included.")
+    frames: int
+    head_handle: int = Field(description="Frames that were got before the in point.")
+    tail_handle: int
+    start_timecode: str
+    bytes_done: int
+    bytes_total: int
+    error: str | None = Field(description="Why it failed.")
+    notes: list[str] = Field(description="What was read otherwise than it was written.")
+    url: str
+    file_url: str | None = Field(description="Where the file is, once it is done.")
+
+
+class JobList(BaseModel):
+    jobs: list[JobDocument]
+
+
+class FragmentDocument(BaseModel):
+    size: str = Field(description="The proxy's: “preview”, “1280x720”.")
+    url: str
+    bytes: int = Field(description="Of the whole file.")
+    codecs: str = Field(description="RFC 6381, for `MediaSource.isTypeSupported`.")
+    width: int
+    height: int
+    frame_rate: str = Field(description="“24000/1001”; of the proxy's shortest frame.")
+    bandwidth: int = Field(description="Bits a second of the largest segment.")
+    average_bandwidth: int
+    timescale: str = Field(description="Ticks a second of all times here, as a fraction.")
+    vfr: bool = Field(description="Whether frames are shown for different times.")
+    init: int = Field(description="Bytes from the file's beginning that every fragment needs first.")
+    offsets: list[int] = Field(description="Where each fragment begins, and where the last one ends.")
+    times: list[int] = Field(description="When each is shown, in ticks from the first frame, and when the last ends.")
+    frames: list[int] = Field(description="The number of each one's first frame, and of all frames.")
+
+
+class FragmentList(BaseModel):
+    archive: str
+    member: str
+    playlist: str = Field(description="The HLS master playlist of the same proxies.")
+    proxies: list[FragmentDocument] = Field(description="The smallest first.")
+
+
+def job_document(job: Job, base: str) -> JobDocument:
+    url = f"{base}/api/v1/jobs/{job.id}"
+    return JobDocument(
+        id=job.id,
+        state=job.state,
+        path=job.path,
+        name=job.name,
+        created=_moment(job.created),
+        ended=None if job.ended is None else _moment(job.ended),
+        first_frame=job.first_frame,
+        frames=job.frames,
+        head_handle=job.head_handle,
+        tail_handle=job.tail_handle,
+        start_timecode=job.start_timecode,
+        bytes_done=job.bytes_done,
+        bytes_total=job.bytes_total,
+        error=job.error,
+        notes=list(job.notes),
+        url=url,
+        file_url=f"{url}/file" if job.state is JobState.DONE else None,
+    )
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def archive_document(held: HeldArchive) -> ArchiveDocument:
@@ -137,6 +229,37 @@ def _proxy_document(held: HeldArchive, proxy: ProxyRecord, base: str) -> ProxyDo
         height=proxy.height,
         bit_rate=proxy.bit_rate,
         frames=proxy.frames,
+    )
+
+
+def proxy_list(held: HeldArchive, member: Member, carried: float, display: tuple[int, int], base: str) -> ProxyList:
+    """A member's proxies, and which of them to play."""
+    with making_sense(held.opened.archive.name, member.path):
+        selected = select_proxy(member.proxies, carried, display)
+        return ProxyList(
+            member=member.path,
+            proxies=[_proxy_document(held, proxy, base) for proxy in member.proxies],
+            selected=None if selected is None else selected.size,
+        )
+
+
+def fragment_document(held: HeldArchive, proxy: ProxyRecord, index: FragmentIndex, base: str) -> FragmentDocument:
+    return FragmentDocument(
+        size=proxy.size,
+        url=base + held.path_url(proxy.path),
+        bytes=index.size,
+        codecs=index.codecs,
+        width=index.width,
+        height=index.height,
+        frame_rate=f"{index.frame_rate.numerator}/{index.frame_rate.denominator}",
+        vfr=index.vfr,
+        bandwidth=bandwidth(index),
+        average_bandwidth=average_bandwidth(index),
+        timescale=f"{index.timescale.numerator}/{index.timescale.denominator}",
+        init=index.init,
+        offsets=list(index.offsets),
+        times=list(index.times),
+        frames=list(index.frames),
     )
 
 

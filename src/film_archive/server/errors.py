@@ -14,7 +14,13 @@ from film_archive.core.errors import (
     UsageError,
 )
 
+
+class Busy(Refused):
+    """Too much is going on; the same request may succeed later."""
+
+
 _STATUSES: tuple[tuple[type[FilmArchiveError], int], ...] = (
+    (Busy, 429),
     (NotFound, 404),
     (Refused, 403),
     (NotSupported, 422),

@@ -1,93 +1,168 @@
-"""Who may ask: tokens and host names, before a request reaches anything else.
-
-A client shows the token as `Authorization: Bearer TOKEN`. The page shows it once and gets a cookie, since a `<video>`
-can send no header; the cookie is made from the token, does not contain it, and is good for all workers.
-"""
+"""The way in: host names, tokens, sizes; and what is written down of each request, before it reaches anything else."""
 
 from __future__ import annotations
 
-import hmac
+import logging
 import re
-from collections.abc import Collection
-from hashlib import sha256
-from http.cookies import CookieError, SimpleCookie
+import time
+from collections.abc import Callable, Collection
+from urllib.parse import unquote, urlsplit
 
-from film_archive.core.errors import UsageError
-from film_archive.server.sending import Application, Message, Receive, Scope, Send, header, route_path, send_error
+from film_archive.server.access import Guard
+from film_archive.server.metrics import Metrics
+from film_archive.server.sending import (
+    ACCESS,
+    ZERO_COPY,
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    header,
+    route_path,
+    send_error,
+)
+
+LARGEST_BODY = 1 << 16
+"""Bytes of a request's body; nothing that is sent here needs more."""
+LONGEST_TARGET = 8192
+"""Bytes of a request's path and query (nginx's limit of a request line, too)."""
 
 _PUBLIC = ("/healthz", "/", "")
 _PUBLIC_BELOW = "/page/"
-_FIELDS = (
+SAFE_FIELDS = (
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
+_SECRETS = re.compile(r"((?:^|&)[^=&]*(?:token|key|secret|password|auth)[^=&]*=)[^&]*", re.IGNORECASE)
 
-
-_WRITTEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-"""A bearer token (RFC 6750, 2.1)."""
-
-
-class Token:
-    """The secret that a client has to show; compared in constant time. Raises UsageError where it can't be a token."""
-
-    def __init__(self, secret: str) -> None:
-        if _WRITTEN.fullmatch(secret) is None:
-            raise UsageError("A token is one word of letters, digits and - . _ ~ + /; give a long random one.")
-        self._secret = secret.encode()
-        session = hmac.new(self._secret, b"film-archive session", sha256).hexdigest()
-        self.cookie_name = f"film_archive_{session[:8]}"
-        """Cookies are shared by all ports of a host; so each token's has its own name."""
-        self.cookie_value = session[8:]
-
-    def is_shown(self, scope: Scope) -> bool:
-        """Whether a request carries the token, or the cookie made from it."""
-        scheme, _, shown = (header(scope, b"authorization") or "").partition(" ")
-        if scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode("latin-1"), self._secret):
-            return True
-        try:
-            cookies = SimpleCookie(header(scope, b"cookie") or "")
-        except CookieError:
-            return False
-        cookie = cookies.get(self.cookie_name)
-        return cookie is not None and hmac.compare_digest(cookie.value.encode(), self.cookie_value.encode())
+access_log = logging.getLogger("film_archive.server.access")
 
 
 class Gate:
-    """Lets requests through to `application` that show the token (where there is one) and name one of `hosts` (where
+    """Lets requests through to `application` that show a token (where there are any) and name one of `hosts` (where
     given).
 
     `hosts` guards a server without a token: a web page elsewhere can make its own name lead to this machine's
-    loopback, but not make a browser say another Host. The page's own files and /healthz hold nothing secret and are
-    open.
+    loopback, but not make a browser say another Host. For the same reason a request that changes something must not
+    come from a page of another origin. The page's own files and /healthz hold nothing secret and are open.
     """
 
-    def __init__(self, app: Application, token: Token | None, hosts: Collection[str] | None) -> None:
+    def __init__(self, app: Application, guard: Guard, hosts: Collection[str] | None, metrics: Metrics) -> None:
         self._application = app
-        self._token = token
+        self._guard = guard
         self._hosts = None if hosts is None else {host.lower() for host in hosts}
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._application(scope, receive, send)
             return
+        begun = time.monotonic()
+        status = sent = 0
 
-        async def guarded_send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", ()), *_FIELDS]
+        async def noting_send(message: Message) -> None:
+            nonlocal status, sent
+            kind = message["type"]
+            if kind == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *SAFE_FIELDS]
             await send(message)
+            if kind == "http.response.body":
+                sent += len(message.get("body", b""))
+            elif kind == ZERO_COPY:
+                sent += message["count"]
 
+        self._metrics.begin()
+        try:
+            await self._let_through(scope, _limited(receive), noting_send)
+        finally:
+            self._noted(scope, status, sent, time.monotonic() - begun)
+
+    def admits(self, scope: Scope) -> bool:
+        """Whether a GET would be let through; then its scope says what it may do."""
+        if self._refusal(scope) is not None:
+            return False
+        scope[ACCESS] = self._guard.access(header(scope, b"authorization"), header(scope, b"cookie"))
+        return scope[ACCESS] is not None
+
+    def note(self, scope: Scope, status: int, length: int) -> Callable[[bool], None]:
+        """Count an answer that is given without coming through here; the result is called at its end."""
+        begun = time.monotonic()
+        self._metrics.begin()
+
+        def ended(well: bool) -> None:
+            # What was sent of a broken answer is not known; it is counted as none.
+            self._noted(scope, status, length if well else 0, time.monotonic() - begun)
+
+        return ended
+
+    def _noted(self, scope: Scope, status: int, sent: int, seconds: float) -> None:
+        self._metrics.end(route_path(scope), status, sent, seconds)
+        if access_log.isEnabledFor(logging.INFO):
+            _write_down(scope, status, sent, seconds)
+
+    async def _let_through(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = route_path(scope)
-        if self._hosts is not None and _host_name(header(scope, b"host") or "") not in self._hosts:
-            await send_error(scope, guarded_send, 421, "The server has another name; use the address it printed.")
-        elif self._token is None or path in _PUBLIC or path.startswith(_PUBLIC_BELOW) or self._token.is_shown(scope):
-            await self._application(scope, receive, guarded_send)
-        else:
-            challenge = ("www-authenticate", 'Bearer realm="film-archive"')
-            await send_error(scope, guarded_send, 401, "Show the token: Authorization: Bearer TOKEN.", challenge)
+        problem = self._refusal(scope)
+        if problem is not None:
+            await send_error(scope, send, *problem)
+            return
+        access = self._guard.access(header(scope, b"authorization"), header(scope, b"cookie"))
+        if access is None and not (path in _PUBLIC or path.startswith(_PUBLIC_BELOW)):
+            challenge = ("www-authenticate", 'Bearer realm="film-archive", Basic realm="film-archive"')
+            if header(scope, b"sec-fetch-mode") is not None:  # a browser: its own dialog would hide the page's
+                challenge = ("www-authenticate", 'Bearer realm="film-archive"')
+            await send_error(scope, send, 401, "Show the token: Authorization: Bearer TOKEN.", challenge)
+            return
+        scope[ACCESS] = access
+        await self._application(scope, receive, send)
+
+    def _refusal(self, scope: Scope) -> tuple[int, str] | None:
+        """Why a request is not even looked at."""
+        host = header(scope, b"host") or ""
+        if self._hosts is not None and _host_name(host) not in self._hosts:
+            return 421, "The server has another name; use the address it printed."
+        if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > LONGEST_TARGET:
+            return 414, f"An address of more than {LONGEST_TARGET} bytes names nothing here."
+        if scope["method"] in ("GET", "HEAD"):
+            return None
+        length = header(scope, b"content-length") or "0"
+        if not (length.isascii() and length.isdigit()) or len(length) > 18 or int(length) > LARGEST_BODY:
+            return 413, f"A request's body has at most {LARGEST_BODY} bytes."
+        origin = header(scope, b"origin")
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return 403, "A page of another server asked for this; it may not."
+        return None
+
+
+def _limited(receive: Receive) -> Receive:
+    """A body without a stated length ends the request when it grows too long."""
+    taken = 0
+
+    async def counting() -> Message:
+        nonlocal taken
+        message = await receive()
+        if message["type"] == "http.request":
+            taken += len(message.get("body", b""))
+            if taken > LARGEST_BODY:
+                return {"type": "http.disconnect"}
+        return message
+
+    return counting
 
 
 def _host_name(host: str) -> str:
     """The name in a Host field, without its port."""
     name, colon, port = host.lower().rpartition(":")
     return name if colon and port.isdigit() else host.lower()
+
+
+def _write_down(scope: Scope, status: int, sent: int, seconds: float) -> None:
+    """One line: client, method, address, status, bytes, seconds. No field of the request is in it, so no token is."""
+    client = scope.get("client") or ("-", 0)
+    query = _SECRETS.sub(r"\1…", unquote(scope["query_string"].decode("latin-1")))
+    address = route_path(scope) + (f"?{query}" if query else "")
+    shown = "".join(sign if sign.isprintable() and sign not in '"\\' else f"\\x{ord(sign):02x}" for sign in address)
+    access_log.info('%s "%s %s" %s %d %.3f', client[0], scope["method"], shown, status or "-", sent, seconds)

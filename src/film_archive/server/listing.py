@@ -2,7 +2,8 @@
 
 A request's path is compared with names, level by level; it is never opened. Folders are opened one inside the other
 without following symbolic links, links are not listed, and a file counts only if what was opened is the inode that
-was listed. So nothing outside the ROOT is reached, whatever a path or a link says.
+was listed. So nothing outside the ROOT is reached, whatever a path or a link says. Where links are allowed, they are
+listed as what they lead to.
 
 Names that are not UTF-8 are listed percent-encoded, as in archives.
 """
@@ -55,12 +56,14 @@ class _Folder:
 class Listing:
     """The files and folders below a ROOT, read as they are asked for. Safe for many threads.
 
-    `only`: the one name of the folder that is shown, where a single file is served.
+    `only`: the one name of the folder that is shown, where a single file is served. `follow_links`: symbolic links are
+    what they lead to, wherever that is.
     """
 
-    def __init__(self, root: Path, only: str | None = None) -> None:
+    def __init__(self, root: Path, only: str | None = None, *, follow_links: bool = False) -> None:
         self.root = root
         self._only = only
+        self._follow = follow_links
         self._lock = threading.Lock()
         self._folders: OrderedDict[tuple[str, ...], _Folder] = OrderedDict()
 
@@ -79,7 +82,7 @@ class Listing:
     def folder(self, names: Sequence[str]) -> Mapping[str, Entry]:
         """The entries of a folder (the ROOT's for no names); empty where it is not one."""
         try:
-            with _Descent(self.root) as descent:
+            with _Descent(self.root, self._follow) as descent:
                 for entry in self._down(descent, tuple(names)):
                     if entry is None or not entry.is_folder:
                         return {}
@@ -115,7 +118,7 @@ class Listing:
             self._folders.pop(entry.disk_path[:-1], None)
 
     def _find(self, names: tuple[str, ...]) -> tuple[Entry, tuple[str, ...]] | None:
-        with _Descent(self.root) as descent:
+        with _Descent(self.root, self._follow) as descent:
             found = None
             for depth, entry in enumerate(self._down(descent, names)):
                 if entry is None:
@@ -168,9 +171,11 @@ class Listing:
                 if self._only not in (None, item.name) and not descent.path:
                     continue
                 try:
-                    status = item.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue  # removed while this was listed
+                    status = item.stat(follow_symlinks=self._follow)
+                except OSError as error:
+                    if error.errno in _GONE:
+                        continue  # removed while this was listed, or a link that leads nowhere
+                    raise
                 is_folder = stat.S_ISDIR(status.st_mode)
                 if is_folder or stat.S_ISREG(status.st_mode):
                     path, disk_path = (*descent.path, name), (*descent.disk_path, item.name)
@@ -179,16 +184,17 @@ class Listing:
 
 
 class _Descent:
-    """The way down from the ROOT through open folders, never through a link."""
+    """The way down from the ROOT through open folders; through a link only where that is allowed."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, follow_links: bool) -> None:
+        self._flags = _FOLDER_FLAGS | (0 if follow_links else os.O_NOFOLLOW)
         self.path: tuple[str, ...] = ()
         self.disk_path: tuple[str, ...] = ()
         self.descriptor = os.open(root, _FOLDER_FLAGS)
 
     def enter(self, entry: Entry) -> bool:
         """Go into a listed folder; False where something else is there by now."""
-        descriptor = os.open(entry.disk_path[-1], _FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=self.descriptor)
+        descriptor = os.open(entry.disk_path[-1], self._flags, dir_fd=self.descriptor)
         os.close(self.descriptor)
         self.descriptor, self.path, self.disk_path = descriptor, entry.path, entry.disk_path
         status = os.fstat(descriptor)
@@ -210,7 +216,7 @@ class Root:
     listing: Listing
 
 
-def root_of(path: Path) -> Root:
+def root_of(path: Path, *, follow_links: bool = False) -> Root:
     """A folder, or a single archive file, as a ROOT.
 
     Raises NotFound where there is nothing, Refused where it may not be read, NotSupported where it is neither.
@@ -226,7 +232,7 @@ def root_of(path: Path) -> Root:
         raise from_os_error(error, f"serve {printable(path)}") from error
     label = layout.member_name(real.name or "root")[0]
     if stat.S_ISDIR(mode):
-        return Root(label, real, Listing(real))
+        return Root(label, real, Listing(real, follow_links=follow_links))
     if not stat.S_ISREG(mode):
         raise NotSupported(f"{printable(path)} is {kind_of(mode)}; serve a folder, or a single archive.")
     return Root(label, real.parent, Listing(real.parent, real.name))

@@ -10,31 +10,39 @@ seconds; told again, it breaks them off.
 from __future__ import annotations
 
 import errno
+import gc
 import ipaddress
+import logging
 import os
+import resource
 import secrets
 import signal
 import socket
+import ssl
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any, NoReturn
 
 import uvicorn
 
+from film_archive.core import places
 from film_archive.core.errors import Refused, StorageError, UsageError, from_os_error
 from film_archive.core.records import Record
+from film_archive.server.access import Grant, Guard, read_grants, require_roots
 from film_archive.server.app import create_app
-from film_archive.server.gate import Token
+from film_archive.server.gate import access_log
 from film_archive.server.holdings import Holdings
+from film_archive.server.zerocopy import protocol_class
 
 GRACE = 10
 """Seconds that transfers have to end."""
@@ -54,6 +62,16 @@ class Settings:
     port: int = 8000
     workers: int = 1
     token: str | None = None
+    """One with every right."""
+    tokens: Path | None = None
+    """A file with more (`access.read_grants`)."""
+    certificate: Path | None = None
+    key: Path | None = None
+    root_path: str = ""
+    """What addresses begin with where a proxy stands before the server."""
+    follow_links: bool = False
+    access_log: bool = False
+    """A line for each answer on stderr."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +94,13 @@ def run_server(settings: Settings, *, on_listening: Callable[[str], None], on_st
     `on_listening` hears the address to open once connections are accepted. Raises Refused where the address is not this
     machine's alone and there is no token, or the port is taken.
     """
-    Holdings(settings.roots)  # says what is wrong with them before anything is opened
-    hosts = _allowed_hosts(settings)
+    holdings = Holdings(settings.roots)  # says what is wrong with them before anything is opened
+    grants = _grants(settings)
+    require_roots(grants, [root.label for root in holdings.roots])
+    hosts = _allowed_hosts(settings, grants)
+    _check_tls(settings)
     with ExitStack() as held:
+        folder = Path(held.enter_context(TemporaryDirectory(prefix="film-archive-serve-", dir=places.temporary())))
         sockets: list[list[socket.socket]] = []
         port = settings.port
         for _ in range(settings.workers):
@@ -86,8 +108,9 @@ def run_server(settings: Settings, *, on_listening: Callable[[str], None], on_st
             for one in sockets[-1]:
                 held.enter_context(one)
             port = sockets[0][0].getsockname()[1]
-        work = _Work(settings.roots, settings.token, hosts)
-        on_listening(f"http://{_in_url(settings.host)}:{port}/")
+        work = _Work(settings, grants, hosts, folder)
+        scheme = "http" if settings.certificate is None else "https"
+        on_listening(f"{scheme}://{_in_url(settings.host)}:{port}/")
         if settings.workers == 1:
             return _serve(work, sockets[0], on_started=lambda: None, on_stopping=on_stopping)
         return _Crew(work, sockets, on_stopping).run()
@@ -109,10 +132,35 @@ def _addresses(host: str, port: int) -> list[Any]:
         raise UsageError(f"{host!r} is no address of this machine ({error}); see --host.") from error
 
 
-def _allowed_hosts(settings: Settings) -> frozenset[str] | None:
+def _grants(settings: Settings) -> tuple[Grant, ...]:
+    """All tokens; raises UsageError where one can't be a token."""
+    given = () if settings.token is None else (Grant(settings.token),)
+    grants = (*given, *(() if settings.tokens is None else read_grants(settings.tokens)))
+    Guard(grants)
+    return grants
+
+
+def _check_tls(settings: Settings) -> None:
+    """Say what is wrong with a certificate before a worker fails on it."""
+    if (settings.certificate is None) != (settings.key is None):
+        raise UsageError("TLS takes both a certificate and its key (--cert and --key).")
+    if settings.certificate is None or settings.key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(settings.certificate, settings.key, password=_no_password)
+    except ssl.SSLError as error:
+        raise UsageError(f"{settings.certificate} and {settings.key} are no certificate and its key ({error.reason}).") from error
+    except OSError as error:
+        raise from_os_error(error, f"read {settings.certificate} or {settings.key}") from error
+
+
+def _no_password() -> NoReturn:
+    raise UsageError("The key is locked with a password, which nobody could type when a worker starts; unlock a copy of it.")
+
+
+def _allowed_hosts(settings: Settings, grants: Sequence[Grant]) -> frozenset[str] | None:
     """The Host names to answer to; None for all, once a token guards the server."""
-    if settings.token is not None:
-        Token(settings.token)  # says what is wrong with it
+    if grants:
         return None
     if not is_loopback(settings.host):
         suggestion = secrets.token_hex(16)
@@ -163,11 +211,14 @@ def _listen(host: str, port: int, *, shared: bool) -> list[socket.socket]:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What a worker needs to know; goes to its process through a pipe, where no one else reads the token."""
+    """What a worker needs to know; goes to its process through a pipe, where no one else reads the tokens."""
 
-    roots: tuple[Path, ...]
-    token: str | None
+    settings: Settings
+    grants: tuple[Grant, ...]
     hosts: frozenset[str] | None
+    folder: Path
+    """What all workers share: jobs, and what each has counted."""
+    number: int = 0
 
 
 class _Server(uvicorn.Server):
@@ -192,18 +243,39 @@ class _Server(uvicorn.Server):
 def _serve(
     work: _Work, sockets: list[socket.socket], *, on_started: Callable[[], None], on_stopping: Callable[[], None]
 ) -> bool:
+    settings = work.settings
+    if settings.access_log:
+        logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
+        access_log.setLevel(logging.INFO)
+    _allow_files()
+    app = create_app(
+        settings.roots,
+        hosts=work.hosts,
+        grants=work.grants,
+        follow_links=settings.follow_links,
+        work=work.folder,
+        worker=work.number,
+    )
     config = uvicorn.Config(
-        create_app(work.roots, work.token, hosts=work.hosts),
+        app,
         loop="asyncio",
+        http=protocol_class(),
+        ws="none",
+        root_path=settings.root_path,
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.key,
         log_config=None,
         access_log=False,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(settings.root_path),  # believed from this machine only
+        forwarded_allow_ips="127.0.0.1,::1",
         limit_concurrency=_CONNECTIONS,
         timeout_keep_alive=_IDLE,
         timeout_graceful_shutdown=GRACE,
     )
     server = _Server(config, on_started, on_stopping)
+    gc.collect()
+    gc.freeze()  # what was loaded stays; to look at it again and again costs more than a request does
     before = signal.signal(signal.SIGTERM, _interrupted)  # uvicorn raises the signal again when it has ended
     try:
         server.run(sockets)
@@ -212,6 +284,15 @@ def _serve(
     finally:
         signal.signal(signal.SIGTERM, before)
     return not server.force_exit
+
+
+def _allow_files() -> None:
+    """As many open files as the system lets us have, up to what all connections need: two each, and the archives."""
+    wanted = 2 * _CONNECTIONS + 1024
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _interrupted(number: int, frame: FrameType | None) -> NoReturn:
@@ -248,7 +329,7 @@ class _Crew:
     def run(self) -> bool:
         before = {sign: signal.signal(sign, self._tell) for sign in (signal.SIGINT, signal.SIGTERM)}
         try:
-            self._workers = [self._start(sockets) for sockets in self._sockets]
+            self._workers = [self._start(number) for number in range(len(self._sockets))]
             while not self._told:
                 connection.wait([worker.sentinel for worker, _ in self._workers], timeout=0.5)
                 self._replace_the_dead()
@@ -266,10 +347,11 @@ class _Crew:
         if self._told == 1:
             self._on_stopping()
 
-    def _start(self, sockets: list[socket.socket]) -> tuple[SpawnProcess, Event]:
+    def _start(self, number: int) -> tuple[SpawnProcess, Event]:
         context = get_context("spawn")
         started = context.Event()
-        worker = context.Process(target=_run_worker, args=(self._work, sockets, started), daemon=True)
+        given = (replace(self._work, number=number), self._sockets[number], started)
+        worker = context.Process(target=_run_worker, args=given, daemon=True)
         worker.start()
         return worker, started
 
@@ -282,7 +364,7 @@ class _Crew:
                     f"A worker of the server ended before it could serve (exit status {worker.exitcode}), so all were "
                     "stopped; what it said stands above."
                 )
-            self._workers[index] = self._start(self._sockets[index])
+            self._workers[index] = self._start(index)
 
     def _end(self) -> bool:
         for worker, _ in self._workers:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+
+from film_archive.core.errors import OutOfRange
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.timecode import Timecode
@@ -52,3 +55,13 @@ def locate(index: FrameIndex, number: int, facts: MediaFacts | None = None) -> F
         end_byte=int((index.video.offsets[run] + index.video.sizes[run]).max()) - 1,
         packets=frame.position - key.position + 1,
     )
+
+
+def frame_at_byte(index: FrameIndex, byte: int) -> int:
+    """The number of the shown frame that a byte of the member belongs to; raises OutOfRange where it is no frame's."""
+    if index.video is not None:
+        offsets = index.video.offsets[index.shown]
+        hits = np.flatnonzero((offsets <= byte) & (byte < offsets + index.video.sizes[index.shown]))
+        if len(hits):
+            return int(hits[0])
+    raise OutOfRange(f"Byte {byte} belongs to no frame that is shown: to sound, to an index, or to nothing.")

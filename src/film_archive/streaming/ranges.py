@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
+from functools import lru_cache
 
 MAXIMUM_SPECS = 256
 """More ranges than this in one request, and its Range is ignored (14.2 allows it): reading it stays short."""
@@ -198,6 +199,7 @@ def parse_date(field: str, now: float | None = None) -> int | None:
     return calendar.timegm((year, month, day, hour, minute, second))
 
 
+@lru_cache(maxsize=1024)
 def format_date(seconds: int) -> str:
     """An IMF-fixdate."""
     return formatdate(seconds, usegmt=True)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Self
 
 from film_archive.core import files
-from film_archive.core.errors import OutOfRange
+from film_archive.core.errors import NotSupported, OutOfRange
 from film_archive.core.facts import MediaFacts
+from film_archive.core.source import ByteSource
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 
 
@@ -29,6 +30,17 @@ class CutResult:
     diagnostics: tuple[str, ...] = ()
     missing: tuple[int, ...] = ()
     """Numbers of files of an image sequence that are not there, and so not in the cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class CutBytes:
+    """A cut that is nowhere written: its bytes are taken from the clip's as they are read."""
+
+    source: ByteSource
+    """Works as long as the clip's own source is open."""
+    suffix: str
+    stored_from: int
+    diagnostics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +76,13 @@ class Cuttable(ABC):
 
         Raises OutOfRange where frames are not there, Refused where the target exists.
         """
+
+    def cut_bytes(self, frames: FrameRange) -> CutBytes:
+        """The bytes that `cut` would write into a file of the first of `suffixes`. Raises as it does.
+
+        Raises NotSupported for what is not cut into one file.
+        """
+        raise NotSupported(f"{self.name} is cut into a folder of files, not into one file.")
 
     def require(self, frames: FrameRange) -> None:
         """Raise OutOfRange unless all these frames are there, and at least one is asked for."""

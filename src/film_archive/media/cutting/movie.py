@@ -12,10 +12,10 @@ from film_archive.core import copying, files
 from film_archive.core.columns import Longs
 from film_archive.core.errors import NotSupported
 from film_archive.core.frame_index import AudioIndex, FrameIndex
-from film_archive.core.source import ByteSource, printable
-from film_archive.core.timecode import FrameRange
-from film_archive.media.cutting.cuttable import CutResult, Cuttable
-from film_archive.media.cutting.mov_writer import CutTrack, lay_out
+from film_archive.core.source import ByteSource, ConcatSource, MemorySource, printable
+from film_archive.core.timecode import FrameRange, Timecode
+from film_archive.media.cutting.cuttable import CutBytes, CutResult, Cuttable
+from film_archive.media.cutting.mov_writer import CutTrack, MovieLayout, lay_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,16 +38,7 @@ class MovieClip(Cuttable):
 
         Only the blocks that hold the needed packets are read.
         """
-        self.require(frames)
-        picture, stored_from = picture_track(self.index, frames, self.picture, self.width, self.height)
-        begin, end = _seconds(self.index, frames)
-        sound = [
-            sound_track(track, description, begin, end)
-            for track, description in zip(self.index.audio, self.sound, strict=True)
-        ]
-        start, diagnostics = self.shifted_start(frames.first)
-        tracks = [picture, *(track for track in sound if track is not None)]
-        layout = lay_out(tracks, self.source.size, start=start, reel=self.reel, user_data=self.user_data)
+        layout, stored_from, start, diagnostics = self._lay_out(frames)
         shared = 0
         with files.AtomicFile(target, purpose="cut") as new:
             descriptor = new.file.fileno()
@@ -64,6 +55,31 @@ class MovieClip(Cuttable):
             new.commit()
         read = sum(run.length for run in layout.runs)
         return CutResult(target, frames, start, "copy", read, shared, stored_from, diagnostics)
+
+    def cut_bytes(self, frames: FrameRange) -> CutBytes:
+        layout, stored_from, _, diagnostics = self._lay_out(frames)
+        parts: list[ByteSource] = [MemorySource(layout.head)]
+        position = len(layout.head)
+        for run in layout.runs:
+            parts.append(MemorySource(bytes(run.target_offset - position)))
+            parts.append(self.source.slice(run.source_offset, run.length))
+            position = run.target_offset + run.length
+        parts.append(MemorySource(bytes(layout.moov_offset - position) + layout.moov))
+        return CutBytes(ConcatSource(parts, f"a cut of {self.name}"), ".mov", stored_from, diagnostics)
+
+    def _lay_out(self, frames: FrameRange) -> tuple[MovieLayout, int, Timecode | None, tuple[str, ...]]:
+        """(the new movie, the first frame that is in it, its start timecode, what was odd)."""
+        self.require(frames)
+        picture, stored_from = picture_track(self.index, frames, self.picture, self.width, self.height)
+        begin, end = _seconds(self.index, frames)
+        sound = [
+            sound_track(track, description, begin, end)
+            for track, description in zip(self.index.audio, self.sound, strict=True)
+        ]
+        start, diagnostics = self.shifted_start(frames.first)
+        tracks = [picture, *(track for track in sound if track is not None)]
+        layout = lay_out(tracks, self.source.size, start=start, reel=self.reel, user_data=self.user_data)
+        return layout, stored_from, start, diagnostics
 
 
 def picture_track(

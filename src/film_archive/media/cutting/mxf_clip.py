@@ -14,13 +14,13 @@ from film_archive.core import copying, files
 from film_archive.core.columns import Longs
 from film_archive.core.errors import Damaged, NotSupported
 from film_archive.core.facts import MediaFacts
-from film_archive.core.source import ByteSource, printable
+from film_archive.core.source import ByteSource, ConcatSource, MemorySource, printable
 from film_archive.core.timecode import FrameRange, Timecode
 from film_archive.media.bitstream.h264 import parameters_in
-from film_archive.media.cutting.cuttable import CutResult, Cuttable
+from film_archive.media.cutting.cuttable import CutBytes, CutResult, Cuttable
 from film_archive.media.cutting.movie import MovieClip
 from film_archive.media.cutting.mxf_header import HeaderMetadata, Positions
-from film_archive.media.cutting.mxf_writer import BLOCK, GenericStream, Pack, UnitIndex, lay_out
+from film_archive.media.cutting.mxf_writer import BLOCK, GenericStream, MxfLayout, Pack, UnitIndex, lay_out
 from film_archive.media.mxf import MxfFile
 from film_archive.media.mxf.essence import Stream
 from film_archive.media.mxf.reader import EditUnits
@@ -58,7 +58,16 @@ class MxfClip(Cuttable):
             return self.movie.cut(frames, target, on_bytes=on_bytes)
         return self._cut_units(frames, target, on_bytes)
 
-    def _cut_units(self, frames: FrameRange, target: Path, on_bytes: files.OnBytes | None) -> CutResult:
+    def cut_bytes(self, frames: FrameRange) -> CutBytes:
+        self.require(frames)
+        layout, offsets, sizes, _, notes = self._lay_out(frames)
+        parts: list[ByteSource] = [MemorySource(layout.head), MemorySource(bytes(layout.essence_offset - len(layout.head)))]
+        parts += [self.source.slice(offset, length) for offset, length in _runs(offsets, sizes)]
+        parts.append(MemorySource(layout.tail))
+        return CutBytes(ConcatSource(parts, f"a cut of {self.name}"), ".mxf", frames.first, notes)
+
+    def _lay_out(self, frames: FrameRange) -> tuple[MxfLayout, Longs, Longs, Timecode | None, tuple[str, ...]]:
+        """(all but the essence, where the essence lies, its start timecode, what was odd)."""
         picture, stream, units = _framed(self.material)
         first = picture.first + frames.first
         chosen = slice(first, first + frames.count)
@@ -79,6 +88,10 @@ class MxfClip(Cuttable):
             pack=self._pack(),
             streams=self._generic_streams,
         )
+        return layout, offsets, sizes, start, notes
+
+    def _cut_units(self, frames: FrameRange, target: Path, on_bytes: files.OnBytes | None) -> CutResult:
+        layout, offsets, sizes, start, notes = self._lay_out(frames)
         shared = 0
         essence = int(sizes.sum())
         with files.AtomicFile(target, purpose="cut") as new:

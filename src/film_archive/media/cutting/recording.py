@@ -18,10 +18,10 @@ from pathlib import Path
 from film_archive.core import copying, files
 from film_archive.core.errors import NotSupported, OutOfRange
 from film_archive.core.facts import MediaFacts
-from film_archive.core.source import ByteSource, printable
+from film_archive.core.source import ByteSource, ConcatSource, MemorySource, printable
 from film_archive.core.timecode import FrameRange, RateLike, Timecode, parse_rate
 from film_archive.media.broadcast import BEXT, samples_to_frames
-from film_archive.media.cutting.cuttable import CutResult, Cuttable
+from film_archive.media.cutting.cuttable import CutBytes, CutResult, Cuttable
 from film_archive.media.riff import Chunk, Chunks
 from film_archive.media.wave import WaveFile
 
@@ -70,14 +70,7 @@ class RecordingClip(Cuttable):
         return first, end
 
     def cut(self, frames: FrameRange, target: Path, *, on_bytes: files.OnBytes | None = None) -> CutResult:
-        self.require(frames)
-        first, end = self.samples(frames)
-        if first >= end:
-            raise OutOfRange(f"{self.name} has no sound in frames {frames.first} to {frames.end - 1}.")
-        align = self.wave.format.block_align
-        sound = self.source.slice(self.wave.data.offset + first * align, (end - first) * align)
-        head, diagnostics = self._head(first, end, (self.wave.data.offset + first * align) % _BLOCK)
-        tail = bytes(sound.size % 2)
+        head, sound, tail, diagnostics = self._lay_out(frames)
         with files.AtomicFile(target, purpose="cut") as new:
             size = len(head) + sound.size + len(tail)
             with files.explaining(
@@ -91,6 +84,22 @@ class RecordingClip(Cuttable):
             new.commit()
         start, notes = self.shifted_start(frames.first)
         return CutResult(target, frames, start, "copy", sound.size, shared, frames.first, (*diagnostics, *notes))
+
+    def cut_bytes(self, frames: FrameRange) -> CutBytes:
+        head, sound, tail, diagnostics = self._lay_out(frames)
+        source = ConcatSource([MemorySource(head), sound, MemorySource(tail)], f"a cut of {self.name}")
+        return CutBytes(source, ".wav", frames.first, (*diagnostics, *self.shifted_start(frames.first)[1]))
+
+    def _lay_out(self, frames: FrameRange) -> tuple[bytes, ByteSource, bytes, tuple[str, ...]]:
+        """(all before the samples, the samples, all behind them, what was odd)."""
+        self.require(frames)
+        first, end = self.samples(frames)
+        if first >= end:
+            raise OutOfRange(f"{self.name} has no sound in frames {frames.first} to {frames.end - 1}.")
+        align = self.wave.format.block_align
+        sound = self.source.slice(self.wave.data.offset + first * align, (end - first) * align)
+        head, diagnostics = self._head(first, end, (self.wave.data.offset + first * align) % _BLOCK)
+        return head, sound, bytes(sound.size % 2), diagnostics
 
     def _head(self, first: int, end: int, residue: int) -> tuple[bytes, tuple[str, ...]]:
         """Everything before the samples, so long that they keep their place in a block; and what was left out."""

@@ -125,6 +125,18 @@ def aac_channels(esds: Atom) -> int | None:
 
     The sample entry's count is 2 in many MP4 files whatever the sound is.
     """
+    word = _aac_configuration(esds)
+    return None if word is None else (0, 1, 2, 3, 4, 5, 6, 8)[word >> 3 & 15]
+
+
+def aac_object_type(esds: Atom) -> int | None:
+    """The audio object type of an AAC stream (ISO/IEC 14496-3, 1.5.1.1; 2 is AAC-LC); None where it states none."""
+    word = _aac_configuration(esds)
+    return None if word is None else word >> 11
+
+
+def _aac_configuration(esds: Atom) -> int | None:
+    """The first 16 bits of an AudioSpecificConfig: object type, rate, channels."""
     data = bytes(esds.body[4:260])
     start = data.find(b"\x05")
     while start >= 0:
@@ -133,7 +145,7 @@ def aac_channels(esds: Atom) -> int | None:
             word = data[position] << 8 | data[position + 1]
             kind, rate, channels = word >> 11, word >> 7 & 15, word >> 3 & 15
             if kind in (1, 2, 3, 4) and rate < 13 and 1 <= channels <= 7:
-                return (0, 1, 2, 3, 4, 5, 6, 8)[channels]
+                return word
         start = data.find(b"\x05", start + 1)
     return None
 
