@@ -56,6 +56,8 @@ class Capacity:
 
     total: int
     remaining: int
+    before_warning: int
+    """As `remaining`, up to where the drive says that room is low."""
 
 
 class AttributeFormat(IntEnum):

@@ -158,11 +158,15 @@ class FileBackedDrive(Drive):
     @property
     def room(self) -> Room:
         partition, block = self._position
-        total, small = self._blocks(partition), self._blocks(0)
+        total = self._blocks(partition)
         if block >= total - max(4, total // 64):
             return Room.LAST
-        low = total // 2 if partition == 0 else total - small // 2
-        return Room.LOW if block >= low else Room.AMPLE
+        return Room.LOW if block >= self._low(partition) else Room.AMPLE
+
+    def _low(self, partition: int) -> int:
+        """The block from which room is low, where the reference's programmable early warning is too."""
+        small = self._blocks(0) // 2
+        return self._blocks(1) - small if partition else small
 
     def _blocks(self, partition: int) -> int:
         capacity = self.config.data_capacity if partition else self.config.index_capacity
@@ -170,7 +174,11 @@ class FileBackedDrive(Drive):
 
     def capacity(self, partition: int) -> Capacity:
         total = self._blocks(partition)
-        return Capacity(total * POSITION, max(0, total - self._parts[partition].known) * POSITION)
+        used = self._parts[partition].known
+        if partition == self._position.partition and self._pending:
+            used = self._position.block
+        left, low = max(0, total - used), max(0, self._low(partition) - used)
+        return Capacity(total * POSITION, left * POSITION, low * POSITION)
 
     def locate(self, partition: int, block: int) -> Position:
         if not (0 <= partition < 2 and block >= 0):

@@ -121,15 +121,22 @@ class SimulatedDrive(Drive):
     @property
     def room(self) -> Room:
         partition, block = self._position
-        total, small = self.cartridge.blocks[partition], self.cartridge.blocks[0]
+        total = self.cartridge.blocks[partition]
         if block >= total - max(4, total // 64):
             return Room.LAST
-        return Room.LOW if block >= (total // 2 if partition == 0 else total - small // 2) else Room.AMPLE
+        return Room.LOW if block >= self._low(partition) else Room.AMPLE
+
+    def _low(self, partition: int) -> int:
+        small = self.cartridge.blocks[0] // 2
+        return self.cartridge.blocks[1] - small if partition else small
 
     def capacity(self, partition: int) -> Capacity:
         total = self.cartridge.blocks[partition]
         used = len(self.cartridge.contents[partition])
-        return Capacity(total * self.block_limit, max(0, total - used) * self.block_limit)
+        if partition == self._position.partition:
+            used += len(self._unflushed)
+        left, low = max(0, total - used), max(0, self._low(partition) - used)
+        return Capacity(total * self.block_limit, left * self.block_limit, low * self.block_limit)
 
     def _go(self, partition: int, block: int) -> None:
         target = Position(partition, block)
