@@ -74,7 +74,7 @@ class _Partition:
     def __init__(self, names: list[tuple[int, str]]) -> None:
         numbers = {number for number, kind in names if kind != "E"}
         ends = sorted(number for number, kind in names if kind == "E")
-        hole = next((number for number in range(len(numbers) + 1) if number not in numbers))
+        hole = next(number for number in range(len(numbers) + 1) if number not in numbers)
         self.end: int | None = ends[0] if ends and ends[0] <= hole else 0 if not names else None
         """Where the end of data is; None where it is missing, or behind a hole."""
         self.known = self.end if self.end is not None else max(numbers | set(ends), default=0) + 1

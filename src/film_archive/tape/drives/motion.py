@@ -17,6 +17,7 @@ from film_archive.tape.formats import GENERATIONS, Medium
 _INDEX_WRAPS = 2
 _GUARD_WRAPS = 3
 _SECOND = 1_000_000
+_BEGIN = Position(0, 0)
 
 # Wraps of a whole tape, and seconds to locate to its middle, on an average (drives' manuals; LTO-5 to 7 and 10 by analogy).
 _ROWS: Mapping[TapeFormat, tuple[int, int]] = {
@@ -68,7 +69,7 @@ class Motion:
         """Microseconds that reading or writing so many bytes takes."""
         return size * _SECOND // self.bytes_a_second
 
-    def reading(self, runs: Iterable[tuple[Position, int, int]], start: Position = Position(0, 0)) -> int:
+    def reading(self, runs: Iterable[tuple[Position, int, int]], start: Position = _BEGIN) -> int:
         """Microseconds to read runs, in their order: (where it begins, its blocks, its bytes) each."""
         total = 0
         for begin, blocks, size in runs:

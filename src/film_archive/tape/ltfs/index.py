@@ -62,6 +62,13 @@ def encode_index(index: Index) -> Iterator[bytes]:
     return _joined(_index(index))
 
 
+def size_in_index(name: str, entry: TapeFile | TapeFolder) -> int:
+    """Bytes that a file, or a folder without what is in it, takes in an index."""
+    if isinstance(entry, TapeFile):
+        return len(_file(name, entry).encode())
+    return len(_folder_begin(name, entry).encode()) + len("</contents></directory>\n") + sum(map(len, entry.unknown)) * 4
+
+
 def in_records(chunks: Iterable[bytes], size: int) -> Iterator[bytes]:
     """Bytes cut into records: all of the full size but the last."""
     waiting = bytearray()

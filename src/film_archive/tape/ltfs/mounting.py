@@ -37,6 +37,10 @@ class FoundIndex:
     ended: bool
     """Whether a filemark ends it."""
 
+    @property
+    def records(self) -> int:
+        return self.end - self.position.block - self.ended
+
 
 @dataclass(frozen=True, slots=True)
 class PartitionState:
@@ -257,7 +261,8 @@ def _what_is_wrong(letter: str, state: PartitionState) -> Iterator[str]:
     elif not state.newest.ended:
         yield f"The last index of partition {letter} has no filemark behind it."
     elif state.newest.end < state.end:
-        yield f"Partition {letter} has {state.end - state.newest.end} blocks behind its last index, of a write that was not finished."
+        extra = state.end - state.newest.end
+        yield f"Partition {letter} has {extra} blocks behind its last index, of a write that was not finished."
 
 
 def _newest(index: FoundIndex | None, data: FoundIndex | None) -> tuple[FoundIndex, bool, str]:
@@ -313,9 +318,7 @@ def generations(drive: Drive, label: Label, newest: Location) -> Iterator[Genera
         same = last is not None and found is not None and last.location.partition != found.location.partition
         if found is None or (last is not None and found.number >= last.number + same):
             raise Damaged(f"The index of generation {last.number if last else '?'} names {_at(location)} as older; it is not.")
-        if not same:
-            yield found
-        elif last is not None and last.number != found.number:
+        if not same or (last is not None and last.number != found.number):
             yield found
         last, location = found, found.previous
 

@@ -17,8 +17,9 @@ LONGEST = 255
 
 _FORBIDDEN = re.compile("[/\0\x1f\ud800-\udfff\ufffe\uffff]")
 _NEEDS_ESCAPES = re.compile(r"[&<>\r]")
-_NEEDS_PERCENT = re.compile("[\x01-\x1f:]|^[ \x85\u2028]|[ \x85\u2028]$")
-_PERCENT = re.compile("[\x00-\x1f:%]|^ | $")
+_NEEDS_PERCENT = re.compile(r"[\x01-\x1f:]|^ | $")
+_CONTROLS = re.compile(r"[\x01-\x1f]|^ | $")
+_PERCENT = re.compile(r"[\x00-\x1f:%]|^ | $")
 _ENCODED = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
@@ -53,7 +54,8 @@ def escape(text: str) -> str:
 
 def name_element(tag: str, name: str) -> str:
     """A name, key or link target as an element. Blanks at its ends are encoded too: readers drop them."""
-    if _NEEDS_PERCENT.search(name) is None:
+    # The reference reads a slash in an encoded link's target as "_": a target is encoded only where XML forces it.
+    if (_CONTROLS if tag == "symlink" else _NEEDS_PERCENT).search(name) is None:
         return f"<{tag}>{escape(name)}</{tag}>"
     encoded = _PERCENT.sub(lambda sign: "".join(f"%{byte:02X}" for byte in sign[0].encode()), name)
     return f'<{tag} percentencoded="true">{escape(encoded)}</{tag}>'

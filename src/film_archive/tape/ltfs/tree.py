@@ -142,8 +142,15 @@ def unpack(packed: bytes) -> TapeFile:
     """What `pack` packed."""
     uid, length, times, extents, attributes, readonly, target, open_for_write, unknown = marshal.loads(packed)
     return TapeFile(
-        *(uid, length, Times(*times), tuple(TapeExtent(*one) for one in extents)),
-        *(tuple(TapeAttribute(*one) for one in attributes), readonly, target, open_for_write, unknown),
+        uid,
+        length,
+        Times(*times),
+        tuple(TapeExtent(*one) for one in extents),
+        tuple(TapeAttribute(*one) for one in attributes),
+        readonly,
+        target,
+        open_for_write,
+        unknown,
     )
 
 

@@ -19,7 +19,7 @@ from film_archive.core.errors import Damaged, NoSpace, NotFound, Refused, UsageE
 from film_archive.core.source import printable
 from film_archive.tape.drives.drive import DATA_PARTITION, INDEX_PARTITION, Drive, Position, Room
 from film_archive.tape.ltfs.content import RecordReader, TapeSource
-from film_archive.tape.ltfs.index import Index, encode_index, in_records
+from film_archive.tape.ltfs.index import Index, encode_index, in_records, size_in_index
 from film_archive.tape.ltfs.label import (
     BLOCK_SIZE,
     CREATOR,
@@ -29,7 +29,15 @@ from film_archive.tape.ltfs.label import (
     encode_vol1,
 )
 from film_archive.tape.ltfs.memory import write_coherency, write_host_attributes
-from film_archive.tape.ltfs.mounting import LABEL_END, Generation, Mounted, generations, mount, read_index_at
+from film_archive.tape.ltfs.mounting import (
+    LABEL_END,
+    FoundIndex,
+    Generation,
+    Mounted,
+    generations,
+    mount,
+    read_index_at,
+)
 from film_archive.tape.ltfs.names import tape_name
 from film_archive.tape.ltfs.tree import (
     Location,
@@ -41,6 +49,9 @@ from film_archive.tape.ltfs.tree import (
     Tree,
 )
 from film_archive.tape.planning import barcode, require_serial
+
+_INDEX_HEAD = 16_384
+"""More bytes than an index has before its root folder, with a comment of ours."""
 
 Clock = Callable[[], int]
 """The time, in nanoseconds since 1970."""
@@ -64,6 +75,8 @@ class Volume:
         """Where the next index on the index partition begins: its leading filemark."""
         self._data_end = 0
         self._dirty = False
+        self._index_size = _INDEX_HEAD + mounted.newest.records * self.label.block_size
+        """Bytes that the next index has at most."""
         self.uncommitted = 0
         """Bytes of files that were written since the last commit."""
         self._writing: FileWriter | None = None
@@ -182,12 +195,7 @@ class Volume:
         """Bytes of files that still fit, with what the next indexes need left free."""
         block = self.label.block_size
         capacity = self.drive.capacity(DATA_PARTITION)
-        return max(0, capacity.before_warning - self._next_index_size // block * block - 2 * block)
-
-    @property
-    def _next_index_size(self) -> int:
-        """More bytes than the next index will have: what the last one had is not kept, so by what files take."""
-        return 4096 + 1100 * self.tree.files + 600 * self.tree.folders
+        return max(0, capacity.before_warning - (self._index_size // block + 3) * block)
 
     def new_file(self, path: str) -> FileWriter:
         """Begin a file; it is on the volume when its writer has finished.
@@ -222,15 +230,25 @@ class Volume:
     def make_folder(self, path: str, times: Times, attributes: Iterable[TapeAttribute] = ()) -> str:
         """Make a folder and those above it, where they are not there; returns its path on the volume."""
         self._require_writable()
+        path = self.tree.add_folder(path, times, attributes=tuple(attributes))
+        self._changed(path)
+        return path
+
+    def _changed(self, path: str) -> None:
+        """Note that something is new or other than in the last index."""
         self._dirty = True
-        return self.tree.add_folder(path, times, attributes=tuple(attributes))
+        entry = self.tree.get(path)
+        if entry is not None:
+            folders = path.count("/") * 1024  # those above it may be new too
+            self._index_size += size_in_index(path.rpartition("/")[2], entry) + folders
 
     def make_link(self, path: str, target: str, times: Times) -> str:
         """Put a symbolic link on the volume."""
         self._require_writable()
-        self._dirty = True
         path = self.tree.check_free(path)
-        return self.tree.add_file(path, TapeFile(self.tree.next_uid(), 0, times, target=target))
+        self.tree.add_file(path, TapeFile(self.tree.next_uid(), 0, times, target=target))
+        self._changed(path)
+        return path
 
     def set_attributes(self, path: str, attributes: Iterable[TapeAttribute]) -> None:
         """Add extended attributes to a file, or to the root (""), or give them other values."""
@@ -245,7 +263,7 @@ class Volume:
             self.tree.replace_file(path, changed)
         else:
             self.tree.node(path).folder = changed
-        self._dirty = True
+        self._changed(path)
 
     def remove_file(self, path: str) -> None:
         """Take a file out of the index; its records stay on the tape, in older generations too."""
@@ -414,7 +432,7 @@ class FileWriter:
         file = TapeFile(volume.tree.next_uid(), self.length, times, extents, tuple(attributes), readonly)
         volume.tree.add_file(self.path, file)
         volume.uncommitted += self.length
-        volume._dirty = True
+        volume._changed(self.path)
         self._end()
         return file
 
@@ -433,9 +451,8 @@ class FileWriter:
         self._end()
 
 
-def _unwritten(index: Index):  # type: ignore[no-untyped-def]
-    from film_archive.tape.ltfs.mounting import FoundIndex
-
+def _unwritten(index: Index) -> FoundIndex:
+    """An index that is on no tape yet."""
     return FoundIndex(index, Position(INDEX_PARTITION, 0), 0, True)
 
 
