@@ -98,6 +98,8 @@ class Drive(ABC):
     medium: Medium
     block_limit: int
     """The largest record, in bytes."""
+    record_cost: int
+    """Bytes of its capacity that a record takes at least; a real tape takes what a record has."""
     write_protected: bool
     """By the cartridge's tab, or because it was opened for reading."""
     worm: bool

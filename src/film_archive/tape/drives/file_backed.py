@@ -96,6 +96,7 @@ class FileBackedDrive(Drive):
         self.config = read_config(folder)
         self.medium = self.config.medium
         self.block_limit = BLOCK_LIMIT
+        self.record_cost = POSITION
         self.write_protected = self.config.write_protected or not writable
         self._allow_large = allow_large
         self._opened_for_reading = not writable

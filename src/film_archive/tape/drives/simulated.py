@@ -75,7 +75,7 @@ class SimulatedDrive(Drive):
         self.cartridge = cartridge
         self.name = f"simulated {cartridge.medium.code}"
         self.medium = cartridge.medium
-        self.block_limit = cartridge.block_limit
+        self.block_limit = self.record_cost = cartridge.block_limit
         self.write_protected = cartridge.write_protected
         self.worm = cartridge.worm
         self.motion = motion if motion is not None else motion_of(cartridge.medium, cartridge.blocks[1])
@@ -224,7 +224,7 @@ class SimulatedDrive(Drive):
             if self.worm:
                 raise Refused(f"The cartridge ({self.name}) is WORM: block {block} is written already and stays.")
             del contents[block:]
-            self.cartridge.bad = {place for place in self.cartridge.bad if place < (partition, block)}
+            self.cartridge.bad -= {place for place in self.cartridge.bad if place[0] == partition and place[1] >= block}
             self.cartridge.endless.discard(partition)
         elif partition in self.cartridge.endless:
             raise Damaged(f"Partition {partition} of the cartridge ({self.name}) has no end of data.")

@@ -99,6 +99,14 @@ _RECORDS = {_Kind.INDEX, _Kind.LOCATION, _Kind.FOLDER, _Kind.FILE, _Kind.ATTRIBU
 """Elements whose texts are gathered."""
 
 
+_NAME_ENCODINGS = {("percentencoded", "true"): True, ("percentencoded", "1"): True} | {
+    ("percentencoded", no): False for no in ("false", "0")
+}
+_ENCODINGS: Mapping[str, Mapping[tuple[str, str], bool]] = {
+    **dict.fromkeys(("name", "key", "symlink"), _NAME_ENCODINGS),
+    "value": {("type", "base64"): True, ("type", "text"): False},
+}
+
 _TIME = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z)"
 _NUMBER = rb"(\d{1,18})"
 # XML has no U+FFFE and U+FFFF. Possessive, so that what does not match is given up at once.
@@ -200,6 +208,8 @@ class _Reader:
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
         if (encoding or "").upper() != "UTF-8":
             raise Damaged(f"{self._name} does not say that its encoding is UTF-8.")
+        if encoding != "UTF-8" or version != "1.0":
+            self._problem(f"It declares XML {version} in {encoding}", "")
 
     # Events
 
@@ -217,13 +227,14 @@ class _Reader:
 
         def start(tag: str, attributes: dict[str, str]) -> None:
             nonlocal within, allowed, texts
-            text.clear()
             kind = allowed.get(tag)
             if within is not None:
                 raise Damaged(f"{self._name} has a <{tag[:40]}> in the text of <{within}>.")
+            if text:
+                self._between(text)
             if kind is is_text:
                 within = tag
-                if attributes and (attributes.get("percentencoded") in ("true", "1") or attributes.get("type") == "base64"):
+                if attributes and self._is_encoded(tag, attributes):
                     records[-1].encoded.add(tag)
             elif kind is None:
                 self._start_unknown(parser, text, tag, attributes)
@@ -237,8 +248,11 @@ class _Reader:
                 if tag in texts:
                     raise Damaged(f"{self._name} has two <{tag}> in one element.")
                 texts[tag] = text[0] if len(text) == 1 else "".join(text)
+                text.clear()
                 within = None
                 return
+            if text:
+                self._between(text)
             kind = kinds.pop()
             if kind in _RECORDS:
                 self._ends[kind](records.pop(), tag)
@@ -249,6 +263,20 @@ class _Reader:
         parser.CharacterDataHandler = text.append
         return text
 
+    def _between(self, text: list[str]) -> None:
+        """Text between elements: nothing but blanks belongs there."""
+        if any(not piece.isspace() for piece in text):
+            self._problem(f"There is text between elements: {''.join(text)[:40]!r}", "")
+        text.clear()
+
+    def _is_encoded(self, tag: str, attributes: dict[str, str]) -> bool:
+        """Whether the attributes of an element of text say that it is a name with %XX, or base64."""
+        given = next(iter(attributes.items()))
+        if len(attributes) == 1 and given in _ENCODINGS.get(tag, {}):
+            return _ENCODINGS[tag][given]
+        self._problem(f"A <{tag}> has attributes that are not known", "")
+        return attributes.get("percentencoded") == "true" or attributes.get("type") == "base64"
+
     def _begin(self, kind: _Kind, attributes: dict[str, str]) -> None:
         if len(self._kinds) > _DEEPEST:
             raise Damaged(f"{self._name} is nested more than {_DEEPEST} deep.")
@@ -258,6 +286,8 @@ class _Reader:
         if kind is _Kind.INDEX:
             self._version = require_version(attributes.pop("version", ""), "index")
             self._root_attributes = tuple(attributes.items())
+        elif attributes:
+            self._problem(f"A <{kind.value}> has attributes that are not known", "")
 
     def _start_unknown(
         self, parser: expat.XMLParserType, text: list[str], tag: str, attributes: dict[str, str]

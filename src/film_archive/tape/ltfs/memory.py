@@ -47,10 +47,10 @@ class Coherency:
     def decode(cls, attribute: Attribute) -> Coherency:
         """Raises Damaged where it is not what LTFS writes."""
         value = attribute.value
-        if len(value) < 70 or value[0] != 8 or value[27:32] != b"LTFS\0" or value[68] != 0:
+        if len(value) != 70 or value[0] != 8 or value[25:32] != b"\0\x2bLTFS\0" or value[68] != 0:
             raise Damaged("The cartridge's memory has coherency information that is not one of LTFS.")
-        if value[69] == 0:
-            raise Damaged("The cartridge's memory has coherency information of version 0, which old writers got wrong.")
+        if value[69] != 1:  # writers of version 0 got it wrong
+            raise Damaged(f"The cartridge's memory has coherency information of version {value[69]}, which is not used.")
         numbers = [int.from_bytes(value[start : start + 8], "big") for start in (1, 9, 17)]
         return cls(numbers[0], numbers[1], numbers[2], value[32:68].decode("ascii", "replace"))
 

@@ -72,6 +72,8 @@ class Mounted:
     """The end of data of the index partition, where that was looked for."""
     problems: list[str] = field(default_factory=list)
     """What is not as it should be, in words."""
+    by_memory: bool = False
+    """Whether the cartridge's memory told where the newest index is."""
     consistent: bool = True
     """Whether both partitions end with an index of the same generation."""
     writable: bool = True
@@ -217,7 +219,7 @@ def _mount_by_memory(
     if newest.index.generation != index.generation or newest.index.previous != data_index:
         problems.append("The cartridge's memory names an index that is not the one it describes.")
         return None
-    mounted = Mounted(label, newest, data_index, index.block, problems=problems)
+    mounted = Mounted(label, newest, data_index, index.block, problems=problems, by_memory=True)
     if writing:
         for partition, block in ((DATA_PARTITION, data.block), (INDEX_PARTITION, index.block)):
             end = drive.locate_end(partition).block

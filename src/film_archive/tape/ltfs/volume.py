@@ -164,6 +164,10 @@ class Volume:
         self._data_end = self.drive.locate_end(DATA_PARTITION).block
         if not mounted.consistent:
             self._commit("Recovered after an unfinished write")
+        elif not mounted.by_memory and mounted.index_location is not None and self._data_index is not None:
+            write_coherency(
+                self.drive, self.label, self.index.generation, mounted.index_location, self._data_index.block
+            )
 
     # Reading
 
@@ -194,8 +198,9 @@ class Volume:
     def room(self) -> int:
         """Bytes of files that still fit, with what the next indexes need left free."""
         block = self.label.block_size
-        capacity = self.drive.capacity(DATA_PARTITION)
-        return max(0, capacity.before_warning - (self._index_size // block + 3) * block)
+        records = self.drive.capacity(DATA_PARTITION).before_warning // max(block, self.drive.record_cost)
+        index = self._index_size // block + 3
+        return max(0, records - index) * block
 
     def new_file(self, path: str) -> FileWriter:
         """Begin a file; it is on the volume when its writer has finished.
