@@ -79,7 +79,7 @@ def check_structure(drive: Drive) -> StructureReport:
     problems.extend(_broken_chain(drive, label, index))
     found = [
         *_as_problems(problems),
-        *(StructureProblem(one.what, one.path) for one in index.problems),
+        *_index_problems(states),
         *_misplaced(index, label, states),
     ]
     return StructureReport(label, index, tuple(found))
@@ -87,6 +87,12 @@ def check_structure(drive: Drive) -> StructureReport:
 
 def _as_problems(sentences: list[str]) -> tuple[StructureProblem, ...]:
     return tuple(StructureProblem(sentence) for sentence in dict.fromkeys(sentences))
+
+
+def _index_problems(states: list[PartitionState]) -> list[StructureProblem]:
+    """What both copies of the index have against the format, once."""
+    found = [one for state in states if state.newest is not None for one in state.newest.index.problems]
+    return [StructureProblem(one.what, one.path) for one in dict.fromkeys(found)]
 
 
 def _labels_differ(drive: Drive, label: Label) -> Iterator[str]:

@@ -173,6 +173,7 @@ class _Reader:
         self._more_problems = 0
         self._header: _Record | None = None
         self._in_unknown = False
+        self._declared = False
         self._ends: Mapping[_Kind, Callable[[_Record, str], None]] = {
             _Kind.LOCATION: self._end_location,
             _Kind.EXTENT: self._end_extent,
@@ -208,6 +209,7 @@ class _Reader:
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
         if (encoding or "").upper() != "UTF-8":
             raise Damaged(f"{self._name} does not say that its encoding is UTF-8.")
+        self._declared = True
         if encoding != "UTF-8" or version != "1.0":
             self._problem(f"It declares XML {version} in {encoding}", "")
 
@@ -595,10 +597,15 @@ class _Reader:
         tree.root = self._root
         tree.files, tree.folders = self._files, self._folders
         self._give_uids(tree)
+        volume_uuid = header.texts.get("volumeuuid", "").strip()
+        if not self._declared:
+            self._problem("It has no XML declaration", "")
+        if volume_uuid != volume_uuid.lower():
+            self._problem("Its volume's UUID is not in lower case", "")
         if self._more_problems:
             self._problems.append(IndexProblem(f"{self._more_problems} more problems"))
         return Index(
-            volume_uuid=require_uuid(header.texts.get("volumeuuid", "").strip()),
+            volume_uuid=require_uuid(volume_uuid),
             generation=generation,
             updated=updated or 0,
             tree=tree,
