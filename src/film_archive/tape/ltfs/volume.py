@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from film_archive.core.errors import Damaged, NoSpace, NotFound, Refused, UsageError
 from film_archive.core.source import printable
@@ -197,10 +197,26 @@ class Volume:
     @property
     def room(self) -> int:
         """Bytes of files that still fit, with what the next indexes need left free."""
-        block = self.label.block_size
-        records = self.drive.capacity(DATA_PARTITION).before_warning // max(block, self.drive.record_cost)
-        index = self._index_size // block + 3
-        return max(0, records - index) * block
+        if not self._index_fits:
+            return 0
+        records = self.drive.capacity(DATA_PARTITION).before_warning // self._cost
+        return max(0, records - self._index_records) * self.label.block_size
+
+    @property
+    def _cost(self) -> int:
+        """Bytes of capacity that a full record takes."""
+        return max(self.label.block_size, self.drive.record_cost)
+
+    @property
+    def _index_records(self) -> int:
+        """Records and filemarks of the next index, at most."""
+        return self._index_size // self.label.block_size + 3
+
+    @property
+    def _index_fits(self) -> bool:
+        """Whether the index partition will hold the next index."""
+        blocks = self.drive.capacity(INDEX_PARTITION).total // self._cost
+        return self._index_start + self._index_records <= blocks
 
     def new_file(self, path: str) -> FileWriter:
         """Begin a file; it is on the volume when its writer has finished.
@@ -418,12 +434,15 @@ class FileWriter:
         if self._start is None:
             self._start = volume._go(DATA_PARTITION, volume._data_end)
         if volume.drive.room is not Room.AMPLE or volume.room < len(record):
-            raise NoSpace(
-                f"The cartridge in {volume.drive.name} is full at byte {self.length} of {printable(self.path)}; that file is "
-                "not on it, and all before it are. Commit, and go on with the next cartridge."
-            )
+            self._say_full()
         volume.drive.write(record)
         volume._data_end += 1
+
+    def _say_full(self) -> NoReturn:
+        raise NoSpace(
+            f"The cartridge in {self._volume.drive.name} is full at byte {self.length} of {printable(self.path)}; that file is "
+            "not on it, and all before it are. Commit, and go on with the next cartridge."
+        )
 
     def finish(self, times: Times, attributes: Iterable[TapeAttribute] = (), *, readonly: bool = False) -> TapeFile:
         """Put the file in the volume's tree; it is in the index with the next commit."""
@@ -434,6 +453,8 @@ class FileWriter:
         extents: tuple[TapeExtent, ...] = ()
         if self._start is not None:
             extents = (TapeExtent(0, volume.label.data_partition, self._start, 0, self.length),)
+        if not volume._index_fits:
+            self._say_full()
         file = TapeFile(volume.tree.next_uid(), self.length, times, extents, tuple(attributes), readonly)
         volume.tree.add_file(self.path, file)
         volume.uncommitted += self.length
