@@ -15,6 +15,7 @@ NAMES = {
     "digest": "XXH3-128 and CRC-32 in one read, against copying the file",
     "open_frame": "decoding frame 5,000 of a 4K ProRes member, against the same from the plain file",
     "listing": "listing 100,000 members: seconds and peak memory",
+    "ltfs": "the LTFS index of a million files; writing a cartridge with digests, against cp and fsync",
     "frame_index": "indexing an hour of ProRes: seconds and bytes",
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import random
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from film_archive.core import programs
+from film_archive.core.errors import NoSpace
 from film_archive.core.source import FileSource
 from film_archive.tape.drives.cartridge_config import MIB, new_config
 from film_archive.tape.drives.file_backed import FileBackedDrive, create_cartridge, write_device_file
@@ -116,10 +116,8 @@ def test_we_read_what_the_reference_writes(tmp_path: Path) -> None:
     with mounted(folder, writable=True) as mount:
         for path, data in written.items():
             digest = hashlib.sha256(data).hexdigest().encode()
-            mount.write_file(
-                *(path, [data], Times.all_of(NOW)),
-                attributes=lambda digest=digest: [TapeAttribute("ltfs.hash.sha256sum", digest), TapeAttribute("acme.b", b"\0\xff")],
-            )
+            attributes = [TapeAttribute("ltfs.hash.sha256sum", digest), TapeAttribute("acme.b", b"\0\xff")]
+            mount.write_file(path, [data], Times.all_of(NOW), attributes=lambda given=attributes: given)  # type: ignore[misc]
         (mount.root / "link").symlink_to("Show/empty")
         with (mount.root / "sparse").open("wb") as sparse:
             sparse.seek(3 * BLOCK)
@@ -251,8 +249,7 @@ def test_a_mount_that_is_full_says_so(tmp_path: Path) -> None:
             data = content(number, 8 << 20)
             try:
                 mount.write_file(f"{number:03}", [data], Times.all_of(NOW))
-            except OSError as error:
-                assert "space" in str(error) or "full" in str(error) or error.errno == errno.ENOSPC
+            except NoSpace:
                 break
             done[f"{number:03}"] = data
         else:

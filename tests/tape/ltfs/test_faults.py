@@ -5,6 +5,7 @@ After each of them the cartridge opens again, and what was reported as written i
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import random
 import shutil
@@ -238,11 +239,8 @@ def failing_at(template: Path, quick_folder: Path, *, step: int) -> None:
     for number in range(0, len(calls), step):
         bench = fresh(template, quick_folder / "cartridge")
         reported: list[str] = []
-        with failing(number, errno.EIO):
-            try:
-                job(bench.drive, reported.append)
-            except FilmArchiveError as error:
-                assert isinstance(error, StorageError), error
+        with failing(number, errno.EIO), contextlib.suppress(StorageError):  # a failure that loses nothing may go unsaid
+            job(bench.drive, reported.append)
         assert_kept(bench, reported)
 
 

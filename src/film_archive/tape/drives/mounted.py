@@ -210,14 +210,14 @@ class MountedVolume:
                     "finished. Close what uses it and unmount it before it is taken out."
                 )
             time.sleep(0.2)
-        done = running.wait(max(1.0, deadline - time.monotonic()))
-        if done is None:
+        completed = running.wait(max(1.0, deadline - time.monotonic()))
+        if completed is None:
             raise ProgramFailed(
                 f"ltfs has not finished with the cartridge in {self.device} in {self._software.unmounting:g} s; it still runs. "
                 "Do not take the cartridge out before it ends."
             )
         self._running = None
-        return done
+        return completed
 
     # What it is
 

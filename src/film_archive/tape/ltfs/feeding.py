@@ -1,4 +1,4 @@
-"""Keeping a drive streaming: a thread reads and digests files ahead into a ring of buffers, one writer empties it.
+"""Keeping a drive streaming: one thread reads files ahead into a ring of buffers, one digests them, one writer empties it.
 
 A drive that gets no data stops, rewinds a little and starts again, which takes seconds and wears the tape. So the writer
 begins when the ring is half full; when it finds the ring empty it has starved, is counted, and waits until the ring is half
@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
+from queue import Queue
 from typing import Protocol
 
 from film_archive.core.digest import MultiHasher
@@ -97,10 +98,12 @@ class WritableVolume(Protocol):
 
 @dataclass(slots=True)
 class _Block:
-    """Bytes of a file in a buffer of the ring."""
+    """Bytes of a file in a buffer of the ring, which is free again when all its users are through."""
 
     buffer: bytearray
     size: int
+    users: int = 2
+    """The thread that digests, and the writer."""
 
 
 @dataclass(slots=True)
@@ -108,9 +111,24 @@ class _Begin:
     place: int
 
 
-@dataclass(slots=True)
-class _End:
-    digests: dict[str, str]
+class _Digesting:
+    """The digests of one file, while they are computed. It ends the file among the events."""
+
+    def __init__(self, algorithms: tuple[str, ...]) -> None:
+        self.hasher = MultiHasher(algorithms)
+        self._done = threading.Event()
+        self._error: BaseException | None = None
+
+    def finish(self, error: BaseException | None = None) -> None:
+        self._error = error
+        self._done.set()
+
+    def digests(self) -> dict[str, str]:
+        """Name → hex, when all blocks are through."""
+        self._done.wait()
+        if self._error is not None:
+            raise self._error
+        return self.hasher.digests()
 
 
 @dataclass(slots=True)
@@ -118,12 +136,12 @@ class _Failure:
     error: BaseException
 
 
-_Event = _Block | _Begin | _End | _Failure | None
+_Event = _Block | _Begin | _Digesting | _Failure | None
 """None: all files were read."""
 
 
 class _Ring:
-    """The reading thread, and what it has read ahead."""
+    """The threads that read and digest, and what they are ahead of the writer."""
 
     def __init__(self, files: Sequence[FileToWrite], first: int, algorithms: tuple[str, ...], size: int) -> None:
         self._files = files
@@ -133,14 +151,19 @@ class _Ring:
         self._made = 0
         self._free: list[bytearray] = []
         self._events: deque[_Event] = deque()
+        self._to_digest: Queue[tuple[_Digesting, _Block | None] | None] = Queue()
         self._filled = 0
         self._finished = False
         self._stopped = False
         self._changed = threading.Condition()
         self.starved = 0
         self.starved_seconds = 0.0
-        self._thread = threading.Thread(target=self._read, name="read for the tape", daemon=True)
-        self._thread.start()
+        self._threads = [
+            threading.Thread(target=self._read, name="read for the tape", daemon=True),
+            threading.Thread(target=self._digest, name="digest for the tape", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
 
     # The reading thread
 
@@ -149,7 +172,7 @@ class _Ring:
             for place in range(self._first, len(self._files)):
                 self._put(_Begin(place))
                 try:
-                    self._put(_End(self._read_file(self._files[place])))
+                    self._put(self._read_file(self._files[place]))
                 except FilmArchiveError as error:
                     self._put(_Failure(error))
             self._put(None)
@@ -157,9 +180,11 @@ class _Ring:
             return
         except BaseException as error:  # noqa: BLE001  handed to the writer, who raises it
             self._put(_Failure(error))
+        finally:
+            self._to_digest.put(None)
 
-    def _read_file(self, file: FileToWrite) -> dict[str, str]:
-        hasher = MultiHasher(self._algorithms)
+    def _read_file(self, file: FileToWrite) -> _Digesting:
+        digesting = _Digesting(self._algorithms)
         with file.open() as source:
             position = 0
             while position < source.size:
@@ -168,11 +193,26 @@ class _Ring:
                 count = source.read_into(position, view)
                 if count != len(view):
                     raise ShortRead(f"{source.name} ended at byte {position + count} of {source.size}.")
-                hasher.update(view)
                 position += count
-                self._put(_Block(buffer, count))
+                block = _Block(buffer, count)
+                self._to_digest.put((digesting, block))
+                self._put(block)
             source.check_unchanged()
-        return hasher.digests()
+        self._to_digest.put((digesting, None))
+        return digesting
+
+    def _digest(self) -> None:
+        """Digest blocks in the order in which they were read."""
+        while (asked := self._to_digest.get()) is not None:
+            digesting, block = asked
+            if block is None:
+                digesting.finish()
+                continue
+            try:
+                digesting.hasher.update(memoryview(block.buffer)[: block.size])
+            except BaseException as error:  # noqa: BLE001  raised by whoever asks for the digests
+                digesting.finish(error)
+            self.give_back(block)
 
     def _take(self) -> bytearray:
         with self._changed:
@@ -224,16 +264,20 @@ class _Ring:
             self._changed.wait()
 
     def give_back(self, block: _Block) -> None:
+        """One of a block's users is through with it."""
         with self._changed:
-            self._free.append(block.buffer)
-            self._changed.notify_all()
+            block.users -= 1
+            if block.users == 0:
+                self._free.append(block.buffer)
+                self._changed.notify_all()
 
     def stop(self) -> None:
-        """End the thread, at the latest when the block that it is reading is read."""
+        """End the threads, at the latest when the block that is being read is read."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
 
 class _Stopped(Exception):
@@ -335,24 +379,29 @@ class _Run:
             return False
         except _NotRead as failed:
             self.failed.append(FailedFile(place, file.path, failed.error))
-        except FilmArchiveError:
+        except FilmArchiveError as refused:
             if inspect.getgeneratorstate(blocks) != inspect.GEN_CREATED:
                 raise  # it was begun, so the drive failed
-            try:
-                for _ in blocks:  # the ring has it already
-                    pass
-            except _NotRead as failed:
-                error = failed.error
-            self.failed.append(FailedFile(place, file.path, error))
+            self.failed.append(FailedFile(place, file.path, self._passed_over(blocks) or refused))
         else:
             self._waiting.append(WrittenFile(place, file.path, on_tape, found))
             self.size += on_tape.length
         self.next = place + 1
         return True
 
+    @staticmethod
+    def _passed_over(blocks: Iterable[memoryview]) -> FilmArchiveError | None:
+        """Let a file go by that the ring has already; returns why it could not have been read either."""
+        try:
+            for _ in blocks:
+                pass
+        except _NotRead as failed:
+            return failed.error
+        return None
+
     def _blocks(self, reading: _Ring, found: dict[str, str]) -> Generator[memoryview, None, None]:
         """The bytes of a file; its digests are in `found` when they are all through."""
-        while not isinstance(event := reading.get(), _End):
+        while not isinstance(event := reading.get(), _Digesting):
             if isinstance(event, _Failure):
                 if isinstance(event.error, FilmArchiveError):
                     raise _NotRead(event.error)
@@ -362,7 +411,7 @@ class _Run:
             reading.give_back(event)
             if self._on_bytes is not None:
                 self._on_bytes(event.size)
-        found.update(event.digests)
+        found.update(event.digests())
 
     def commit(self) -> None:
         if not self._waiting and not self._volume.uncommitted:
