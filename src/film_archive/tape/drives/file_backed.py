@@ -280,6 +280,7 @@ class FileBackedDrive(Drive):
 
     def _put(self, kind: str, data: bytes | bytearray | memoryview) -> None:
         partition, block = self._position
+        self._require_writable()
         if not self._pending:
             self._begin_writing()
         self._require_room(partition, block)
@@ -306,7 +307,6 @@ class FileBackedDrive(Drive):
 
     def _begin_writing(self) -> None:
         """Make sure that the position is the end of data and that nothing lies behind it."""
-        self._require_writable()
         part = self._part
         if part.end is None:
             self.locate_end(self._position.partition)  # raises, saying why

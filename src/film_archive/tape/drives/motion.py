@@ -7,7 +7,7 @@ changing the wrap plus turning round. Times are whole microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from film_archive.core.models import TapeFormat
@@ -18,6 +18,8 @@ _INDEX_WRAPS = 2
 _GUARD_WRAPS = 3
 _SECOND = 1_000_000
 _BEGIN = Position(0, 0)
+_MOST_TO_COMPARE = 300
+_PASSES = 5
 
 # Wraps of a whole tape, and seconds to locate to its middle, on an average (drives' manuals; LTO-5 to 7 and 10 by analogy).
 _ROWS: Mapping[TapeFormat, tuple[int, int]] = {
@@ -76,6 +78,70 @@ class Motion:
             total += self.locating(start, begin) + self.streaming(size)
             start = Position(begin.partition, begin.block + blocks)
         return total
+
+    def order(self, runs: Sequence[tuple[Position, int, int]], start: Position = _BEGIN) -> list[int]:
+        """The places of runs in the order in which reading them all takes the least time that was found.
+
+        Block after block is best where runs lie close together. Where they are strewn over the tape every next one then is
+        on another wrap, somewhere else along the tape: winding out once over all even wraps and back over all odd ones
+        passes them all.
+        """
+        by_block = sorted(range(len(runs)), key=lambda place: runs[place][0])
+        candidates = [by_block, self._sweep(runs, by_block)]
+        few = len(runs) <= _MOST_TO_COMPARE
+        if few:
+            candidates.append(self._nearest_first(runs, by_block, start))
+        best = min(candidates, key=lambda order: self.reading((runs[place] for place in order), start))
+        return self._improved(runs, best, start) if few else best
+
+    def _sweep(self, runs: Sequence[tuple[Position, int, int]], by_block: list[int]) -> list[int]:
+        """All that lies on even wraps on the way out, all that lies on odd ones on the way back."""
+        places = {place: self._place(runs[place][0]) for place in by_block}
+        out = sorted((place for place in by_block if places[place][0] % 2 == 0), key=lambda place: places[place][1])
+        back = sorted((place for place in by_block if places[place][0] % 2), key=lambda place: -places[place][1])
+        return out + back
+
+    def _nearest_first(
+        self, runs: Sequence[tuple[Position, int, int]], by_block: list[int], start: Position
+    ) -> list[int]:
+        left, found = list(by_block), []
+        while left:
+            place = min(left, key=lambda place: self.locating(start, runs[place][0]))
+            left.remove(place)
+            found.append(place)
+            begin, blocks, _ = runs[place]
+            start = Position(begin.partition, begin.block + blocks)
+        return found
+
+    def _improved(self, runs: Sequence[tuple[Position, int, int]], order: list[int], start: Position) -> list[int]:
+        """Put single runs elsewhere in the order as long as that saves time."""
+        begins = [begin for begin, _, _ in runs]
+        ends = [Position(begin.partition, begin.block + blocks) for begin, blocks, _ in runs]
+
+        def move(before: int | None, after: int | None) -> int:
+            """From the end of one run (None: from the start) to the begin of another (None: there is none)."""
+            return 0 if after is None else self.locating(start if before is None else ends[before], begins[after])
+
+        for _ in range(_PASSES):
+            changed = False
+            for run in list(order):
+                place = order.index(run)
+                before = order[place - 1] if place else None
+                after = order[place + 1] if place + 1 < len(order) else None
+                saved = move(before, run) + move(run, after) - move(before, after)
+                rest = order[:place] + order[place + 1 :]
+                around = [None, *rest, None]
+                costs = [
+                    move(one, run) + move(run, other) - move(one, other)
+                    for one, other in zip(around[:-1], around[1:], strict=True)
+                ]
+                cheapest = min(range(len(costs)), key=costs.__getitem__)
+                if costs[cheapest] < saved:
+                    order = [*rest[:cheapest], run, *rest[cheapest:]]
+                    changed = True
+            if not changed:
+                break
+        return order
 
 
 def motion_of(medium: Medium, blocks: int) -> Motion:
