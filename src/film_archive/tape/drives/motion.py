@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from film_archive.core.models import TapeFormat
 from film_archive.tape.drives.drive import Position
@@ -133,7 +134,7 @@ class Motion:
                 around = [None, *rest, None]
                 costs = [
                     move(one, run) + move(run, other) - move(one, other)
-                    for one, other in zip(around[:-1], around[1:], strict=True)
+                    for one, other in pairwise(around)
                 ]
                 cheapest = min(range(len(costs)), key=costs.__getitem__)
                 if costs[cheapest] < saved:
