@@ -171,6 +171,7 @@ def test_room_gets_low_and_ends(bench: Bench) -> None:
         assert {*met} == {Room.AMPLE, Room.LOW, Room.LAST}
         end = drive.position.block
         assert drive.capacity(1).remaining == 0
+        drive.flush()
     with bench.drive(writable=False) as drive:
         assert drive.locate_end(1).block == end
 
@@ -190,6 +191,7 @@ def test_opened_for_reading_nothing_is_written(bench: Bench) -> None:
         drive.make_partitions()
         drive.locate(1, 0)
         drive.write(b"one")
+        drive.flush()
     with bench.drive(writable=False) as drive:
         drive.locate(1, 0)
         for act in (lambda: drive.write(b"two"), drive.write_filemark, drive.make_partitions):

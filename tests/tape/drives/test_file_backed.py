@@ -29,6 +29,7 @@ def partitioned(folder_bench: FolderBench) -> FolderBench:
         drive.write(b"one")
         drive.write_filemark()
         drive.write(b"three")
+        drive.flush()
     return folder_bench
 
 
@@ -67,6 +68,7 @@ def test_records_without_an_end_behind_them_are_not_there(partitioned: FolderBen
     with partitioned.drive() as drive:
         drive.locate_end(1)
         drive.write(b"new")
+        drive.flush()
     assert names(partitioned.folder) == {"0_0_E", "1_0_R", "1_1_F", "1_2_R", "1_3_R", "1_4_E"}
     with partitioned.drive(writable=False) as drive:
         drive.locate(1, 3)
@@ -133,6 +135,7 @@ def test_a_full_disk_keeps_what_was_flushed(partitioned: FolderBench) -> None:
             drive.write(b"five")
         assert "1_4_R" not in names(partitioned.folder)
         drive.write(b"again")
+        drive.flush()
     with partitioned.drive(writable=False) as drive:
         drive.locate(1, 3)
         assert [drive.read(), drive.read(), drive.read()] == [b"four", b"again", Mark.END_OF_DATA]
@@ -153,11 +156,20 @@ def test_what_could_not_be_made_durable_is_given_up(partitioned: FolderBench) ->
         assert drive.locate_end(1).block == 4
 
 
+def test_what_was_not_flushed_is_not_there(partitioned: FolderBench) -> None:
+    with partitioned.drive() as drive:
+        drive.locate_end(1)
+        drive.write(b"four")
+    with partitioned.drive(writable=False) as drive:
+        assert drive.locate_end(1).block == 3
+
+
 def test_many_records_are_made_durable_at_once(partitioned: FolderBench) -> None:
     with partitioned.drive() as drive:
         drive.locate_end(1)
         for number in range(100):
             drive.write(b"%d" % number)
+        drive.flush()
     with partitioned.drive(writable=False) as drive:
         assert drive.locate_end(1).block == 103
 

@@ -119,6 +119,7 @@ def test_the_fast_path_equals_the_plain_one(tree: Tree, data: st.DataObject) -> 
     assert results[0] == results[1]
 
 
+@settings(deadline=None)
 @given(trees())
 def test_the_size_in_an_index_is_not_less_than_it_is(tree: Tree) -> None:
     bare = Index(UUID, 7, NOW, Tree(TapeFolder(1, Times.all_of(NOW))), location=Location("b", 9))
@@ -128,6 +129,7 @@ def test_the_size_in_an_index_is_not_less_than_it_is(tree: Tree) -> None:
     assert whole - empty <= told + size_in_index("", tree.root.folder) + 40
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=50)), st.integers(1, 40))
 def test_records_are_full_but_the_last(chunks: list[bytes], size: int) -> None:
     records = list(in_records(chunks, size))

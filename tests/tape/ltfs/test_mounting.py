@@ -125,6 +125,9 @@ class Row:
     says: str
 
 
+INCREMENTAL = (
+    *(Mark.FILEMARK, b'<?xml version="1.0" encoding="UTF-8"?><ltfsincrementalindex version="2.5.0"/>', Mark.FILEMARK),
+)
 STALE = memory(0x09, b"\0\0\0\x63", 0)
 INDEX_START = 4
 
@@ -139,6 +142,7 @@ TABLE = (
     Row("last index of data lost, memory stale", both(edit(1, lambda r: r[:-3]), STALE), ALL, None, "not on the data"),
     Row("all indexes lost", both(edit(0, lambda r: r[:4]), edit(1, lambda r: r[:4])), None, None, "no index on"),
     Row("blocks behind the last index", both(edit(1, lambda r: [*r, b"x" * 50]), STALE), ALL, ALL, "1 blocks behind"),
+    Row("an incremental index (2.5) behind the last", edit(1, lambda r: [*r, *INCREMENTAL]), ALL, ALL, "3 blocks behind"),
     Row("half an index behind the last", edit(1, lambda r: [*r, Mark.FILEMARK, b"<?xml"]), ALL, ALL, "2 blocks behind"),
     Row(
         "self pointer of the index partition wrong",

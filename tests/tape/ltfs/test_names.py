@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 pytest.importorskip("hypothesis")
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from film_archive.core.errors import NotSupported
@@ -17,6 +17,7 @@ from film_archive.tape.ltfs.names import name_element, percent_decoded, tape_nam
 NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/\x1f\ufffe\uffff"), min_size=1, max_size=60)
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_a_name_is_read_as_it_was_written(name: str) -> None:
     for tag in ("name", "key", "symlink"):
@@ -26,6 +27,7 @@ def test_a_name_is_read_as_it_was_written(name: str) -> None:
         assert text == text.strip(" \t\r\n") or tag == "symlink"
 
 
+@settings(deadline=None)
 @given(NAMES)
 def test_names_are_stored_in_form_c(name: str) -> None:
     try:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 pytest.importorskip("hypothesis")
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from film_archive.core.errors import Damaged, NotSupported
@@ -16,6 +16,7 @@ from film_archive.tape.ltfs.times import format_time, parse_time
 FIRST, LAST = -62_135_596_800, 253_402_300_799
 
 
+@settings(deadline=None)
 @given(st.integers(FIRST * 10**9, LAST * 10**9 + 999_999_999))
 def test_a_time_is_read_as_it_was_written(moment: int) -> None:
     text = format_time(moment)

@@ -333,6 +333,31 @@ def test_holes_shared_records_and_offsets_are_read(bench: Bench) -> None:
     assert_sound(bench)
 
 
+def test_what_was_not_committed_is_not_there_after_an_error(written: Bench) -> None:
+    def work() -> None:
+        with open_volume(written, writable=True) as volume:
+            put(volume, "more", bytes(9 * BLOCK))
+            raise NotFound("The rest is gone.")
+
+    with pytest.raises(NotFound):
+        work()
+    assert contents_of(written) == FILES
+    with open_volume(written, writable=True) as volume:
+        put(volume, "more", b"more")
+    assert contents_of(written) == {**FILES, "more": b"more"}
+    assert_sound(written)
+
+
+def test_an_index_with_a_comment_longer_than_a_record(bench: Bench) -> None:
+    comment = "<& " * 3000
+    with format_volume(bench) as volume:
+        put(volume, "one", b"one")
+        volume.commit(comment)
+        put(volume, "two", b"two")
+    with open_volume(bench) as volume:
+        assert [one.comment for one in volume.generations()] == ["", comment, "Format"]
+
+
 def test_partitions_may_have_other_letters(bench: Bench) -> None:
     label = Label(SERIAL, "0" * 8 + "-0000-0000-0000-" + "0" * 12, NOW, index_partition="x", data_partition="c")
     assert (label.number("x"), label.number("c"), label.letter(1)) == (0, 1, "c")

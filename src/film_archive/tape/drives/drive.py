@@ -172,7 +172,7 @@ class Drive(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Flush, and let go of the drive. May be called again."""
+        """Let go of the drive; what was not flushed may be gone. May be called again."""
 
     def __enter__(self) -> Self:
         return self

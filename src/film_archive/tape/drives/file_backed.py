@@ -437,11 +437,9 @@ class FileBackedDrive(Drive):
     # The end
 
     def close(self) -> None:
-        try:
-            if self._descriptor is not None and not self._failed:
-                self.flush()
-        finally:
-            self._release()
+        """Let go of the cartridge, which is as it was at the last flush."""
+        self._pending.clear()
+        self._release()
 
     def _release(self) -> None:
         if self._descriptor is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from xml.sax.saxutils import unescape
 
 from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported
 from film_archive.tape.drives.drive import DATA_PARTITION, INDEX_PARTITION, Drive, Mark, Position
@@ -314,9 +315,7 @@ def generations(drive: Drive, label: Label, newest: Location) -> Iterator[Genera
     location: Location | None = newest
     last: Generation | None = None
     while location is not None:
-        drive.locate(label.number(location.partition), location.block)
-        record = drive.read()
-        found = _summary(record, location) if isinstance(record, bytes) else None
+        found = _summary(_head(drive, Position(label.number(location.partition), location.block)), location)
         same = last is not None and found is not None and last.location.partition != found.location.partition
         if found is None or (last is not None and found.number >= last.number + same):
             raise Damaged(f"The index of generation {last.number if last else '?'} names {_at(location)} as older; it is not.")
@@ -325,18 +324,27 @@ def generations(drive: Drive, label: Label, newest: Location) -> Iterator[Genera
         last, location = found, found.previous
 
 
+_LONGEST_HEAD = 1 << 18
 _HEADER = re.compile(rb"<(generationnumber|updatetime|comment)>([^<]{0,65536})</")
 _PLACE = re.compile(
     rb"<(location|previousgenerationlocation)>\s*<partition>([a-z])</partition>\s*<startblock>(\d{1,19})</startblock>"
 )
 
 
-def _summary(record: bytes, location: Location) -> Generation | None:
-    """What an index's first record says before its root folder; None where it is no index that stands here."""
-    head, found, _ = record.partition(b"<directory")
-    if not found or b"<ltfsindex" not in head:
+def _head(drive: Drive, position: Position) -> bytes:
+    """The begin of an index, up to its root folder: one record, but for a long comment."""
+    head = b""
+    drive.locate(*position)
+    while b"<directory" not in head and len(head) < _LONGEST_HEAD and isinstance(record := drive.read(), bytes):
+        head += record
+    return head.partition(b"<directory")[0]
+
+
+def _summary(head: bytes, location: Location) -> Generation | None:
+    """What an index says before its root folder; None where it is no index that stands here."""
+    if b"<ltfsindex" not in head:
         return None
-    texts = {match[1]: match[2].decode("utf-8", "replace") for match in _HEADER.finditer(head)}
+    texts = {match[1]: unescape(match[2].decode("utf-8", "replace")) for match in _HEADER.finditer(head)}
     places = {match[1]: Location(match[2].decode(), int(match[3])) for match in _PLACE.finditer(head)}
     number = texts.get(b"generationnumber", "").strip()
     if not re.fullmatch(r"[0-9]{1,19}", number) or places.get(b"location") != location:
