@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import pytest
+
+if importlib.util.find_spec("hypothesis"):  # a plain install has none, and its tests skip
+    settings = importlib.import_module("hypothesis").settings
+    settings.register_profile("film-archive", deadline=None)  # on a busy machine anything may take long once
+    settings.load_profile("film-archive")
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import opentimelineio
 import pytest
 
 from film_archive.archive.reader import open_archive
@@ -207,7 +208,9 @@ def test_adding_leaves_what_is_there(
 def test_the_demo_does_what_it_says(tmp_path: Path) -> None:
     said: list[str] = []
     demo = run_demo(tmp_path / "demo", said.append)
-    assert [step["step"] for step in demo.steps] == ["shoot", "probe", "create", "check", "extract"]
+    assert [step["step"] for step in demo.steps] == [
+        *("shoot", "probe", "edit", "create", "check", "bundle", "extract"),
+    ]
     specs = {spec.name: spec for spec in demo_clips()}
     assert sorted(cut.stem for cut in demo.cuts) == sorted(specs)
     for cut in demo.cuts:
@@ -217,7 +220,15 @@ def test_the_demo_does_what_it_says(tmp_path: Path) -> None:
         assert_is_cut_of(cut, spec, tmp_path / "demo" / "card" / spec.file_name, frames)
     with open_archive(demo.archive) as opened:
         proxies = {member.path: [proxy.size for proxy in member.proxies] for member in opened.originals()}
-    assert proxies == {f"card/{spec.file_name}": ["thumbnail", "preview"] for spec in specs.values()}
+    assert proxies == {f"media/{spec.file_name}": ["thumbnail", "preview"] for spec in specs.values()}
+    timeline = opentimelineio.adapters.read_from_file(str(demo.archive), "otioz")
+    assert [clip.media_reference.target_url for clip in timeline.find_clips()] == sorted(proxies)
+    for clip in timeline.find_clips():  # the second second of each, counted by its timecode
+        spec = specs[clip.name]
+        first = spec.code(spec.rate.nominal).timecode_frames
+        assert (clip.source_range.start_time.value, clip.source_range.duration.value) == (first, spec.rate.nominal)
+        assert clip.source_range.start_time.rate == float(spec.rate)
+    assert any('read_from_file("day01.zip", "otioz")' in line for line in said)
 
 
 def assert_same_tree(one: Path, other: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from film_archive.archive import writer
+from film_archive.archive import draft
 from film_archive.core import files
 from tests.archive.making import make_two_generations
 
@@ -14,7 +14,7 @@ from tests.archive.making import make_two_generations
 @pytest.fixture
 def appending(monkeypatch: pytest.MonkeyPatch) -> None:
     """Adds append behind the old directory, whatever the file system could do."""
-    monkeypatch.setattr(writer, "clone_whole", lambda source, target: False)
+    monkeypatch.setattr(draft, "clone_whole", lambda source, target: False)
 
 
 @pytest.fixture

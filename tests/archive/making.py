@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from film_archive.archive import layout
+from film_archive.archive import layout, sealing
 from film_archive.archive.check import CheckResult, check_archive
 from film_archive.archive.reader import Archive, ZipArchive, open_archive
 from film_archive.archive.writer import ZipWriter
-from film_archive.core.manifest import Role
+from film_archive.core.manifest import Header, Role
 from film_archive.core.source import MemorySource
 
 MTIME_NS = 1_600_000_000_123_456_789
@@ -76,6 +78,25 @@ def read_all(archive: Archive) -> dict[str, bytes]:
 def check(path: Path) -> CheckResult:
     with open_archive(path) as archive:
         return check_archive(archive)
+
+
+def sealed_zip(path: Path, lines: list[bytes], header: dict[str, Any] | None = None) -> Path:
+    """An archive whose manifest has these lines, and a seal that holds."""
+    path.unlink(missing_ok=True)
+    make_archive(path, FIRST)
+    with ZipArchive(path) as archive:
+        assert archive.manifest_entry is not None
+        position = archive.manifest_entry.header_offset
+    with path.open("r+b") as file:
+        file.truncate(position)
+        _, payload = sealing.manifest_place(position)
+        first = json.loads(Header(archive_id="x", members=len(lines), offset=payload).to_line())
+        first.update(header or {})
+        manifest, payload = sealing.write_manifest(
+            file.fileno(), position, [json.dumps(first).encode() + b"\n", *(line + b"\n" for line in lines)]
+        )
+        sealing.write_directory(file.fileno(), [], manifest, payload)
+    return path
 
 
 class Layout:

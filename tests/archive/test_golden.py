@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from film_archive.archive import layout, writer
+from film_archive.archive import continuing, layout
 from film_archive.archive.folder import FolderWriter
 from film_archive.archive.reader import FolderArchive, ZipArchive
 from film_archive.archive.unpack import unpack
@@ -60,7 +60,7 @@ def test_format_1_is_written_as_it_was(tmp_path: Path, golden: Path, monkeypatch
     deflater = zlib.compressobj(6, zlib.DEFLATED, -15)
     if len(deflater.compress(text) + deflater.flush()) != manifest.packed_size:
         pytest.skip("this Python deflates otherwise than zlib 1.2 and 1.3 do")
-    monkeypatch.setattr(writer, "__version__", VERSION)
+    monkeypatch.setattr(continuing, "__version__", VERSION)
     made = tmp_path / "made.zip"
     make(made)
     assert made.read_bytes() == golden.read_bytes()
@@ -85,7 +85,7 @@ def test_format_1_is_read(golden: Path, tmp_path: Path) -> None:
 
 
 def test_the_folder_form_is_written_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "__version__", VERSION)
+    monkeypatch.setattr(continuing, "__version__", VERSION)
     (tmp_path / "a.mov").write_bytes(b"not a movie\n")
     with FolderWriter.create(tmp_path) as archive:
         archive.add("b.mov", MemorySource(b"copied in\n"), identity="1", mtime_ns=MTIME_NS, mode=0o640)

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 pytest.importorskip("hypothesis")
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from film_archive.archive import layout, sealing
+from film_archive.archive import layout
 from film_archive.archive.check import check_archive
 from film_archive.archive.folder import FolderWriter
 from film_archive.archive.reader import Archive, FolderArchive, ZipArchive, open_archive
@@ -24,7 +24,7 @@ from film_archive.archive.writer import ZipWriter
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, Refused
 from film_archive.core.manifest import Header, Member, Role, member_line, sealed_lines
 from film_archive.core.source import MemorySource
-from tests.archive.making import FIRST, MTIME_NS, check, contents, make_archive, noise, read_all
+from tests.archive.making import FIRST, MTIME_NS, check, contents, make_archive, noise, read_all, sealed_zip
 
 
 def open_descriptors() -> int:
@@ -103,25 +103,6 @@ def test_what_is_no_archive(tmp_path: Path) -> None:
 # Manifests of somebody who can seal
 
 
-def sealed_zip(path: Path, lines: list[bytes], header: dict[str, Any] | None = None) -> Path:
-    """An archive whose manifest has these lines, and a seal that holds."""
-    path.unlink(missing_ok=True)
-    make_archive(path, FIRST)
-    with ZipArchive(path) as archive:
-        assert archive.manifest_entry is not None
-        position = archive.manifest_entry.header_offset
-    with path.open("r+b") as file:
-        file.truncate(position)
-        _, payload = sealing.manifest_place(position)
-        first = json.loads(Header(archive_id="x", members=len(lines), offset=payload).to_line())
-        first.update(header or {})
-        manifest, payload = sealing.write_manifest(
-            file.fileno(), position, [json.dumps(first).encode() + b"\n", *(line + b"\n" for line in lines)]
-        )
-        sealing.write_directory(file.fileno(), [], manifest, payload)
-    return path
-
-
 def examine(archive: Archive) -> None:
     """All that can be asked of an archive, within our errors."""
     for member in archive.members():
@@ -148,9 +129,9 @@ ANYTHING = st.one_of(
     st.dictionaries(st.text(max_size=3), NUMBERS, max_size=2),
 )  # fmt: skip
 KEYS = [
-    *("path", "role", "size", "offset", "crc32", "digests", "mtime_ns", "mode", "of", "target", "raw_name", "raw_target"),
-    *("media", "proxies", "packed_size", "method", "sequence", "table", "encrypted", "proxy"),
-]
+    "path", "role", "size", "offset", "crc32", "digests", "mtime_ns", "mode", "of", "target",
+    "raw_name", "raw_target", "media", "proxies", "packed_size", "method", "sequence", "table", "encrypted", "proxy",
+]  # fmt: skip
 LINES = st.fixed_dictionaries(
     {
         "path": st.one_of(
@@ -175,6 +156,8 @@ LINES = st.fixed_dictionaries(
     ["generation", "members", "bytes", "offset", "superseded", "schema_version", "archive_id", "tool"]
 ), ANYTHING, max_size=1))  # fmt: skip
 @settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(lines=[{"path": "a", "role": "original", "size": 0, "offset": 0}], header={})
+@example(lines=[{"path": "a", "role": "original", "size": 0, "offset": 99, "method": 1 << 16}], header={})
 def test_sealed_manifests_of_anybody(
     tmp_path: Path, unsynced: None, lines: list[dict[str, Any]], header: dict[str, Any]
 ) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from film_archive.archive import writer
+from film_archive.archive import unfinished
 from film_archive.archive.reader import ZipArchive
 from film_archive.archive.writer import ZipWriter
 from film_archive.core import files
@@ -181,14 +181,14 @@ def test_another_jobs_work_is_not_thrown_away(target: Path, whole: bytes) -> Non
 
 
 def test_abandoning(target: Path) -> None:
-    assert not writer.abandon(target)
+    assert not unfinished.abandon(target)
     fill(target, MANY, finish=False)
-    assert writer.abandon(target)
+    assert unfinished.abandon(target)
     assert list(target.parent.iterdir()) == []
     make_archive(target, FIRST)
     before = target.read_bytes()
     extend(target, SECOND, finish=False)
-    assert writer.abandon(target)
+    assert unfinished.abandon(target)
     assert target.read_bytes() == before
     assert not leftovers(target)
 
@@ -203,7 +203,7 @@ def test_abandoning_touches_nothing_else(target: Path) -> None:
     with target.open("ab") as file:
         file.write(b"signature")
     before = target.read_bytes()
-    assert writer.abandon(target)
+    assert unfinished.abandon(target)
     assert target.read_bytes() == before
     assert not leftovers(target)
 
@@ -272,7 +272,7 @@ def test_a_second_process_is_told(target: Path) -> None:
         with pytest.raises(Refused, match="Another process is writing"):
             ZipWriter.create(target)
         with pytest.raises(Refused, match="Another process is writing"):
-            writer.abandon(target)
+            unfinished.abandon(target)
         archive.finish()
     with ZipWriter.add_to(target) as archive:
         with pytest.raises(Refused, match="Another process is writing"):
@@ -439,19 +439,19 @@ def test_a_run_that_was_killed_behind_its_end_is_known(target: Path) -> None:
     journal = journal_of(target).read_bytes()
     fill(target, MANY)
     journal_of(target).write_bytes(journal)
-    completed = writer.take_completed(target)
+    completed = unfinished.take_completed(target)
     assert completed is not None
     assert completed.identities.keys() == MANY.keys() | {".film-archive/format"}
     assert completed.sealed.members == len(MANY) + 1
     assert not leftovers(target)
-    assert writer.take_completed(target) is None
+    assert unfinished.take_completed(target) is None
 
 
 def test_another_archives_journal_is_not_a_completed_run(target: Path) -> None:
     fill(target, MANY, finish=False)
     work_of(target).unlink()
     make_archive(target.with_name("other.zip"), FIRST).rename(target)
-    assert writer.take_completed(target) is None
+    assert unfinished.take_completed(target) is None
     assert journal_of(target).exists()
 
 

@@ -13,8 +13,7 @@ import pytest
 
 from film_archive.core import files
 from film_archive.core.manifest import Member, Role, member_line
-from tests.archive.making import Layout, make_two_generations
-from tests.archive.test_reader import sealed_zip
+from tests.archive.making import Layout, make_two_generations, sealed_zip
 from tests.cli.running import film_archive
 from tests.workflows.making import sources, tree, write_tree
 
@@ -142,7 +141,7 @@ def test_check_and_repair(tmp_path: Path, archive: Path, capfd: Capture) -> None
     archive.write_bytes(damaged)
     bad = film_archive(capfd, "check", archive, "--json")
     assert (bad.status, bad.document["ok"]) == (11, False)
-    assert bad.document["problems"][0].keys() == {"path", "what"}
+    assert bad.document["problems"][0].keys() >= {"path", "what"}
     assert film_archive(capfd, "repair", archive, "--dry-run", "--json").document["would"].startswith("build")
     assert archive.read_bytes() == damaged
     mended = film_archive(capfd, "repair", archive, "--json")

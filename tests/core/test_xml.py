@@ -65,3 +65,18 @@ def test_damaged_documents(document: bytes, why: str) -> None:
 def test_anything_is_read_or_refused(document: bytes) -> None:
     with contextlib.suppress(Damaged, NotSupported):
         parse_xml(document, "a.xml")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_document_type_that_is_named_and_declares_nothing(encoding: str) -> None:
+    text = '<?xml version="1.0" encoding="{}"?>\n<!DOCTYPE fcpxml{}>\n<fcpxml version="1.9"/>'
+    types = ("fcpxml",)
+    assert parse_xml(text.format(encoding, "").encode(encoding), "a.xml", document_types=types).get("version") == "1.9"
+    for declares in (' [<!ENTITY x "lol">]', " []"):
+        with pytest.raises(NotSupported, match="declares a document type"):
+            parse_xml(text.format(encoding, declares).encode(encoding), "a.xml", document_types=types)
+    system = text.format(encoding, ' SYSTEM "fcpxml.dtd"').replace('"1.9"/>', '"1.9">&x;</fcpxml>')
+    with pytest.raises(Damaged, match="undefined entity x"):
+        parse_xml(system.encode(encoding), "a.xml", document_types=types)
+    with pytest.raises(NotSupported):
+        parse_xml(b"<!DOCTYPE other><fcpxml/>", "a.xml", document_types=types)

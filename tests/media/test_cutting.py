@@ -18,7 +18,7 @@ from film_archive.core.errors import (
 )
 from film_archive.core.source import FileSource, MemorySource
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
-from film_archive.media.cutting.cut import CutResult, cut_movie
+from film_archive.media.cutting.cuttable import CutResult
 from film_archive.media.cutting.opening import open_clip
 from film_archive.media.cutting.ranges import Clip, Selection, select
 from film_archive.media.probe import index, probe
@@ -31,7 +31,7 @@ FILM, NTSC = FrameRate(24_000, 1001), FrameRate(30_000, 1001)
 
 def cut_of(spec: ClipSpec, footage: Path, frames: FrameRange, target: Path) -> CutResult:
     with FileSource(cached_clip(spec, footage)) as source:
-        return cut_movie(open_clip(source), frames, target)
+        return open_clip(source).cut(frames, target)
 
 
 def some_ranges(spec: ClipSpec, count: int = 4) -> list[FrameRange]:
@@ -83,7 +83,7 @@ def test_a_cut_of_a_cut(footage: Path, tmp_path: Path) -> None:
         spec = ODDITIES[name]
         once = cut_of(spec, footage, FrameRange(1, 9), tmp_path / f"{name}.mov").path
         with FileSource(once) as source:
-            twice = cut_movie(open_clip(source), FrameRange(2, 7), tmp_path / f"{name}-2.mov").path
+            twice = open_clip(source).cut(FrameRange(2, 7), tmp_path / f"{name}-2.mov").path
         assert_is_cut_of(twice, spec, cached_clip(spec, footage), FrameRange(3, 8))
 
 
@@ -117,7 +117,7 @@ def test_frames_that_are_not_there(footage: Path, tmp_path: Path) -> None:
     for frames in (FrameRange(20, 25), FrameRange(24, 30), FrameRange(5, 5)):
         with pytest.raises(OutOfRange):
             cut_of(spec, footage, frames, target)
-    with pytest.raises(OutOfRange, match="Frames 20 to 24 are not all there; the clip has frames 0 to 23"):
+    with pytest.raises(OutOfRange, match="has no frames 20 to 24 to cut; it has 24"):
         cut_of(spec, footage, FrameRange(20, 25), target)
     assert list(tmp_path.iterdir()) == []
 
@@ -264,7 +264,7 @@ def test_cutting_where_timecode_counts_pairs_of_frames(
     spec = ODDITIES["rate_50"]
     with FileSource(cached_clip(spec, footage)) as source:
         opened = open_clip(source).starting_at(Timecode.from_string("10:00:00:00", 25))
-        result = cut_movie(opened, FrameRange(first, 20), tmp_path / "cut.mov")
+        result = opened.cut(FrameRange(first, 20), tmp_path / "cut.mov")
     assert bool(result.diagnostics) == odd
     facts = probe(result.path)
     assert (facts.frames, facts.frame_rate) == (20 - first, FrameRate(50, 1))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from film_archive.core.errors import Damaged, NotMedia
+from film_archive.core.reels import NAMINGS, reel_of_name
 from film_archive.core.source import MemorySource
 from film_archive.core.timecode import FrameRate
 from film_archive.media.cinema_dng import read_dng
@@ -16,7 +17,6 @@ from film_archive.media.codecs import VIDEO_FOURCC
 from film_archive.media.probe import probe
 from film_archive.media.raw_cameras import FORMATS, note_of, raw_facts, raw_format, raw_format_by_name
 from film_archive.media.redcode import read_r3d
-from film_archive.media.reels import NAMINGS, reel_of_name
 from tests.media import making
 
 

@@ -10,19 +10,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from film_archive.archive import layout, zipformat
-from film_archive.archive.zipformat import End, Entry
+from film_archive.archive import layout, packing, zipformat, zipreading
+from film_archive.archive.zipformat import Entry
+from film_archive.archive.zipreading import End
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
-from film_archive.core.errors import Damaged, NotFound
-from film_archive.core.source import ByteSource, printable
+from film_archive.core.errors import Damaged, NotFound, NotSupported
+from film_archive.core.source import ByteSource, SliceSource, printable
 
 SEAL = b"film-archive 1 "
 _TAIL = zipformat.END_SIZE + zipformat.LOCATOR_SIZE + 0xFFFF
 _SCAN = 1 << 24
 _LAST_ENTRY = 256
 """More than the manifest's directory entry takes."""
-_MAXIMUM_DIRECTORY = 1 << 31
 _MOST_CANDIDATES = 1_000_000
+_MOST_ENTRIES = 4 * layout.MOST_MEMBERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ def _scan_back(source: ByteSource) -> Directory | None:
 
 
 def _read_end(source: ByteSource, data: bytes, at: int, data_start: int) -> End | None:
-    parsed = zipformat.parse_end(data, at)
+    parsed = zipreading.parse_end(data, at)
     if parsed is None:
         return None
     count, size, offset, comment = parsed
@@ -119,17 +120,17 @@ def _read_end(source: ByteSource, data: bytes, at: int, data_start: int) -> End 
     directory_end = position
     locator_at = position - zipformat.LOCATOR_SIZE
     if locator_at >= 0:
-        end64_at = zipformat.parse_locator(source.read_at(locator_at, zipformat.LOCATOR_SIZE))
+        end64_at = zipreading.parse_locator(source.read_at(locator_at, zipformat.LOCATOR_SIZE))
         if end64_at is not None:
             found = _read_end64(source, end64_at, locator_at)
             if found is None:
                 return None
             directory_end, (count64, size64, offset64) = found
             count = count64 if count == 0xFFFF else count
-            size = size64 if size == 0xFFFFFFFF else size
-            offset = offset64 if offset == 0xFFFFFFFF else offset
+            size = size64 if size == zipformat.MAX32 else size
+            offset = offset64 if offset == zipformat.MAX32 else offset
     prefix = directory_end - size - offset
-    if prefix < 0 or size > _MAXIMUM_DIRECTORY or count * zipformat.CENTRAL_SIZE > size:
+    if prefix < 0 or size > layout.LARGEST_DIRECTORY or count * zipformat.CENTRAL_SIZE > size:
         return None
     length = zipformat.END_SIZE + len(comment)
     return End(position, length, count, directory_end - size, size, comment, prefix)
@@ -144,7 +145,7 @@ def _read_end64(source: ByteSource, said: int, locator_at: int) -> tuple[int, tu
     """(where the ZIP64 end record is, what it says): where it is said to be, else right before its locator."""
     for place in (said, locator_at - zipformat.END64_SIZE):
         if 0 <= place <= locator_at - zipformat.END64_SIZE:
-            parsed = zipformat.parse_end64(source.read_at(place, zipformat.END64_SIZE))
+            parsed = zipreading.parse_end64(source.read_at(place, zipformat.END64_SIZE))
             if parsed is not None:
                 return place, parsed
     return None
@@ -180,17 +181,18 @@ def manifest_entry(source: ByteSource, end: End) -> Entry | None:
     if start < 0:
         return None
     try:
-        (entry,) = zipformat.iterate_directory(tail[start:], 1, end.prefix)
+        (entry,) = zipreading.iterate_directory((tail[start:],), 1, end.prefix)
     except Damaged:
         return None
     return entry if entry.name == layout.MANIFEST.encode() else None
 
 
 def read_entries(source: ByteSource, end: End) -> Iterator[Entry]:
-    """The directory's entries, in its order."""
-    return zipformat.iterate_directory(
-        source.read_at(end.directory_offset, end.directory_size), end.count, end.prefix
-    )
+    """The directory's entries, in its order. Raises NotSupported where there are more than any program of ours writes."""
+    if end.count > _MOST_ENTRIES:
+        raise NotSupported(f"{source.name} has {end.count} members; up to {_MOST_ENTRIES} are read.")
+    pieces = packing.steps(SliceSource(source, end.directory_offset, end.directory_size, source.name))
+    return zipreading.iterate_directory(pieces, end.count, end.prefix)
 
 
 def payload_offset(source: ByteSource, entry: Entry) -> int:
@@ -199,7 +201,7 @@ def payload_offset(source: ByteSource, entry: Entry) -> int:
     fixed = source.read_at(entry.header_offset, zipformat.LOCAL_SIZE + len(stored))
     if not fixed.startswith(zipformat.LOCAL_SIGNATURE) or fixed[zipformat.LOCAL_SIZE :] != stored:
         raise Damaged(f"{source.name}: the header of {printable(entry.path)} is not where the directory says.")
-    name_length, extra_length = zipformat.local_lengths(fixed)
+    name_length, extra_length = zipreading.local_lengths(fixed)
     if name_length != len(stored):
         raise Damaged(f"{source.name}: the header of {printable(entry.path)} has another name than the directory says.")
     offset = entry.header_offset + zipformat.LOCAL_SIZE + name_length + extra_length

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from film_archive.archive import zipformat
+from film_archive.archive import layout, zipformat
 from film_archive.archive.zipformat import Entry
 from film_archive.core.errors import Damaged
 from film_archive.core.manifest import Member, ProxyRecord, Role
@@ -41,8 +41,9 @@ def entry_of(member: Member) -> tuple[Entry, int] | None:
     mtime_ns = member.mtime_ns
     name = (member.path + "/" if folder else member.path).encode("utf-8", "surrogateescape")
     numbers = (member.size, member.packed_size, payload)
-    if not (len(name) <= 0xFFFF and (member.crc32 or 0) <= 0xFFFFFFFF and all(0 <= n < 1 << 63 for n in numbers)):
-        raise Damaged(f"The manifest says of {printable(member.path[:80])} what can't be.")
+    possible = len(name) <= 0xFFFF and 0 <= (member.crc32 or 0) <= 0xFFFFFFFF and 0 <= member.method <= 0xFFFF
+    if not possible or not all(0 <= number < 1 << 63 for number in numbers):
+        raise _impossible(member)
     entry = Entry(
         name=name,
         method=member.method,
@@ -53,7 +54,14 @@ def entry_of(member: Member) -> tuple[Entry, int] | None:
         mtime=(EPOCH_NS if mtime_ns is None else mtime_ns) // 10**9,
         mode=(stat.S_IFDIR if folder else stat.S_IFREG) | (member.mode if member.mode is not None else 0o644),
     )
-    return at_payload(entry, payload), payload
+    entry = at_payload(entry, payload)
+    if entry.header_offset < 0:
+        raise _impossible(member)
+    return entry, payload
+
+
+def _impossible(member: Member) -> Damaged:
+    return Damaged(f"The manifest says of {printable(member.path[:80])} what can't be.")
 
 
 def naming_proxies(members: Callable[[], Iterable[Member]]) -> Iterator[Member]:
@@ -83,3 +91,51 @@ def gaps_between(regions: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]
 def at_payload(entry: Entry, payload: int) -> Entry:
     """The entry with the header offset that follows from where its payload lies."""
     return replace(entry, header_offset=payload - zipformat.header_length(entry, payload))
+
+
+def member_of_entry(entry: Entry, offset: int | None) -> Member:
+    """A member as a zip's directory alone knows it; without an offset where its bytes are not found."""
+    path = entry.path
+    if entry.is_folder:
+        return Member.make(path.rstrip("/"), Role.FOLDER, 0, mtime_ns=entry.mtime * 10**9, mode=entry.mode & 0o7777 or None)
+    role = Role.SYMLINK if entry.is_symlink else role_of_path(path)
+    return Member.make(
+        path,
+        role,
+        entry.size,
+        crc32=f"{entry.crc32:08x}",
+        mtime_ns=entry.mtime * 10**9,
+        mode=entry.mode & 0o7777 or None,
+        of=original_of(path),
+        offset=offset,
+        packed_size=entry.packed_size if entry.packed_size != entry.size else None,
+        method=entry.method or None,
+        encrypted=entry.encrypted or None,
+    )
+
+
+def role_of_path(path: str) -> Role:
+    """What a member is for, from where it lies (used where no manifest says)."""
+    if path == layout.FORMAT:
+        return Role.STRUCTURE
+    if path.startswith(f"{layout.OWN}/proxies/"):
+        stem = path.rsplit("/", 1)[-1]
+        if stem.startswith("poster"):
+            return Role.POSTER
+        if stem.startswith("strip"):
+            return Role.STRIP
+        return Role.PROOF if stem.endswith(".proof.json") else Role.PROXY
+    if path.startswith(f"{layout.OWN}/frames/"):
+        return Role.FRAMES
+    if path.startswith(f"{layout.OWN}/timelines/") or path == layout.BUNDLE_CONTENT:
+        return Role.TIMELINE
+    return Role.ORIGINAL
+
+
+def original_of(path: str) -> str | None:
+    """The original that a member of ours was made from, from where it lies."""
+    if path.startswith(f"{layout.OWN}/proxies/"):
+        return path.removeprefix(f"{layout.OWN}/proxies/").rsplit("/", 1)[0]
+    if path.startswith(f"{layout.OWN}/frames/"):
+        return path.removeprefix(f"{layout.OWN}/frames/").rsplit(".", 1)[0]
+    return None

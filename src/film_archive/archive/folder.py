@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from film_archive.archive import layout
+from film_archive.archive.continuing import OnBytes, Sealed, Writer
 from film_archive.archive.entries import EPOCH_NS
+from film_archive.archive.folder_reader import FolderArchive, read_folder_manifest
 from film_archive.archive.folder_repair import copy_manifest, copy_problem
 from film_archive.archive.journal import MemberJournal
-from film_archive.archive.reader import FolderArchive, read_folder_manifest
-from film_archive.archive.writer import Completed, OnBytes, Sealed, Writer, journaled
+from film_archive.archive.unfinished import Completed, journaled
 from film_archive.core import copying, files
 from film_archive.core.digest import KEY, MultiHasher, digest_source, read_ahead
 from film_archive.core.errors import FilmArchiveError, NotFound, Refused
@@ -265,15 +266,21 @@ def take_completed(folder: Path) -> Completed | None:
     if not work.is_dir() or not (folder / layout.MANIFEST).exists():
         return None
     base = FolderArchive(folder)
+    header = base.header
+    sealed = Sealed(folder, header.members, header.bytes, header.generation)
+    with files.explaining(f"look into {printable(work)}"):
+        empty = not any(work.iterdir())
+    if empty:  # killed between the last two steps
+        files.remove_empty_folders(work)
+        return Completed({}, sealed, nameless=True)
     journal = MemberJournal(work / "journal")
     try:
         head = journal.head()
-        if head is not None and head.get("generation") == base.header.generation - 1:
+        if head is not None and head.get("generation") == header.generation - 1:
             identities, members = journaled(journal)
             if members.keys() <= {member.path for member in base.members()}:
                 FolderWriter(folder, journal, base)._remove_work()
-                header = base.header
-                return Completed(identities, Sealed(folder, header.members, header.bytes, header.generation))
+                return Completed(identities, sealed)
     finally:
         journal.remove_if_empty()
     files.remove_empty_folders(work)

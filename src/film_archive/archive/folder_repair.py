@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from film_archive.archive import layout
+from film_archive.archive.folder_reader import file_chunks, read_folder_manifest
 from film_archive.archive.journal import MemberJournal
-from film_archive.archive.reader import file_chunks, read_folder_manifest
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NotFound
 from film_archive.core.manifest import Header

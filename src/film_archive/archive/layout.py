@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from urllib.parse import quote_from_bytes
 
@@ -19,6 +19,9 @@ MANIFEST = f"{OWN}/manifest.jsonl"
 MANIFEST_COPY = f"{OWN}/manifest-copy.jsonl"
 """In the folder form: the same once more, since nothing else tells what the manifest said."""
 WORK = f"{OWN}/work"
+BUNDLE_CONTENT = "content.otio"
+BUNDLE_VERSION = "version.txt"
+"""In an archive that is an OTIO bundle too: these two are not below `.film-archive/`, since OTIO looks for them here."""
 
 FORMAT_TEXT = (
     b"film-archive 1\n"
@@ -29,6 +32,10 @@ FORMAT_TEXT = (
 
 MOST_MEMBERS = 1_000_000
 """Of a zip; beyond, programs that hold a directory in memory get into trouble, and the folder form is there."""
+
+LARGEST_MANIFEST = 1 << 33
+LARGEST_DIRECTORY = 1 << 31
+"""Of a zip, in bytes, uncompressed: more is neither written nor read."""
 
 LONGEST_PART = 255
 """Bytes; what most file systems let a name have (some: 255 UTF-16 units, which is more)."""
@@ -76,6 +83,10 @@ def index_path(original: str) -> str:
 
 def sums_path(original: str) -> str:
     return f"{OWN}/frames/{_fitting(original + '.sum')}"
+
+
+def timeline_path(name: str) -> str:
+    return f"{OWN}/timelines/{fitting_name(name)}"
 
 
 def _fitting(path: str) -> str:
@@ -166,7 +177,7 @@ def fold(path: str) -> str:
 
 
 def clashes(paths: Iterable[str]) -> list[tuple[str, str]]:
-    """Pairs of paths that are the same but for case or Unicode form, or of which one is a folder on the other's way."""
+    """Pairs of paths that are the same, but perhaps for case or Unicode form."""
     seen: dict[str, str] = {}
     found = []
     for path in paths:
@@ -176,6 +187,19 @@ def clashes(paths: Iterable[str]) -> list[tuple[str, str]]:
         else:
             seen[folded] = path
     return found
+
+
+def files_as_folders(files: Iterable[str], paths: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Pairs of a file and of a path that has it as a folder on its way, case and Unicode form ignored."""
+    folded = {fold(path): path for path in files}
+    seen: set[str] = set()
+    for path in paths:
+        above = fold(path).rpartition("/")[0]
+        while above and above not in seen:
+            seen.add(above)
+            if above in folded:
+                yield folded[above], path
+            above = above.rpartition("/")[0]
 
 
 def below(folder: str, path: str) -> bool:

@@ -19,6 +19,7 @@ from film_archive.archive.salvage import FoundManifest
 from film_archive.archive.zipformat import Entry
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
+from film_archive.core.errors import Damaged
 from film_archive.core.manifest import Header, Member, Superseded, archive_id, member_line
 from film_archive.core.source import ByteSource, FileSource, printable
 
@@ -65,6 +66,8 @@ def mend_sealed(path: Path) -> tuple[list[str], bool]:
             if end - start <= zipformat.LONGEST_GAP and not is_zero(archive.file.read_at(start, end - start)):
                 files.write_at(descriptor, bytes(end - start), start)
                 done.append(f"Made the gap from byte {start} to {end} zero again.")
+        if sum(region.length for region in header.superseded) > archive.file.size:
+            raise Damaged(f"{archive.name}: the manifest lists more superseded bytes than the file has.")
         changed = any(
             digest_of_region(archive.file, region.offset, region.length) != region.xxh128 for region in header.superseded
         )
@@ -103,9 +106,15 @@ def write_generation(path: Path, base: Header | None, members: Sequence[Member],
         files.sync(descriptor)
         regions = [(entry.header_offset, payload + entry.packed_size) for entry, payload in entries]
         unused = tuple(_unused(source, [*regions, (source.size, source.size)]))
-        header = _header(base, members, sealing.manifest_place(source.size)[1], unused, rebuilt=rebuilt)
-        lines = (member_line(member) for member in naming_proxies(lambda: members))
-        manifest, payload = sealing.write_manifest(descriptor, source.size, _chain(header.to_line(), lines))
+
+        def lines() -> Iterator[bytes]:
+            return (member_line(member) for member in naming_proxies(lambda: members))
+
+        def make(offset: int) -> Header:
+            return _header(base, members, offset, unused, rebuilt=rebuilt)
+
+        header, size = sealing.manifest_of(make, source.size, sum(map(len, lines())))
+        manifest, payload = sealing.write_manifest(descriptor, source.size, _chain(header.to_line(), lines()), size)
         files.sync(descriptor)
         sealing.write_directory(descriptor, entries, manifest, payload)
     return done

@@ -19,21 +19,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from film_archive.archive import directory, layout, mending, salvage, zipformat
-from film_archive.archive.check import Problem
 from film_archive.archive.directory import Directory
 from film_archive.archive.entries import entries_of
 from film_archive.archive.folder_repair import plan_folder_repair, repair_folder
 from film_archive.archive.journal import MemberJournal
 from film_archive.archive.reader import ZipArchive, is_folder
 from film_archive.archive.salvage import Broken, Chain, FoundManifest
-from film_archive.archive.writer import forget_unfinished
+from film_archive.archive.unfinished import forget_unfinished
+from film_archive.archive.verdict import Problem
 from film_archive.archive.zipformat import Entry
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NotFound, NotSupported
 from film_archive.core.manifest import Header, Member, Role
 from film_archive.core.source import ByteSource, FileSource
 
-_KEPT_WITHOUT_DIRECTORY = {Role.ORIGINAL, Role.FOLDER, Role.SYMLINK, Role.STRUCTURE}
+_KEPT_WITHOUT_DIRECTORY = {Role.ORIGINAL, Role.TIMELINE, Role.FOLDER, Role.SYMLINK, Role.STRUCTURE}
 
 
 @dataclass(frozen=True, slots=True)

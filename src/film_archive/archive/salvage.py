@@ -12,10 +12,11 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from film_archive.archive import directory, layout, sealing, zipformat
-from film_archive.archive.entries import entry_of
-from film_archive.archive.reader import manifest_chunks, original_of, role_of_path
-from film_archive.archive.zipformat import End, Entry, LocalHeader
+from film_archive.archive import directory, layout, sealing, zipformat, zipreading
+from film_archive.archive.entries import entry_of, original_of, role_of_path
+from film_archive.archive.reader import manifest_chunks
+from film_archive.archive.zipformat import Entry
+from film_archive.archive.zipreading import End, LocalHeader
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
 from film_archive.core.errors import FilmArchiveError, NotSupported
 from film_archive.core.manifest import Header, Member, Role, read_manifest
@@ -98,7 +99,7 @@ def _proven(source: ByteSource, header: LocalHeader, position: int) -> FoundMani
 def _header_at(source: ByteSource, position: int) -> LocalHeader | None:
     if position < 0:
         return None
-    return zipformat.parse_local_header(source.read_at(position, _HEADER_WINDOW))
+    return zipreading.parse_local_header(source.read_at(position, _HEADER_WINDOW))
 
 
 # The chain of local headers
@@ -159,8 +160,21 @@ def follow_headers(source: ByteSource, start: int = 0) -> Chain:
     return Chain(tuple(members.values()), tuple(broken), saw_manifest)
 
 
+def _begins_as_add(source: ByteSource, behind: int) -> bool:
+    """Whether what stands behind an archive's end can be the beginning of an add: a local header, or where one is to go.
+
+    A payload is written before its header, so that zeros stand there until the first member is whole.
+    """
+    window = source.read_at(behind, 2 * zipformat.ALIGNMENT)
+    stripped = window.lstrip(b"\0")
+    zeros = len(window) - len(stripped)
+    return not stripped or zeros > zipformat.LOCAL_SIZE or stripped.startswith(zipformat.LOCAL_SIGNATURE)
+
+
 def is_unfinished_add(source: ByteSource, behind: int) -> bool:
     """Whether what stands behind an archive's end is an add that was killed before it wrote its manifest."""
+    if not _begins_as_add(source, behind):
+        return False
     if last_manifest(source, behind) is not None or follow_headers(source, behind).saw_manifest:
         return False
     return not _has_directory_entry(source, behind)
@@ -172,7 +186,7 @@ def _has_directory_entry(source: ByteSource, behind: int) -> bool:
     tail = source.read_at(start, _TAIL)
     at = tail.rfind(_NAME)
     while at >= 0:
-        entry = zipformat.entry_at(tail, at - zipformat.CENTRAL_SIZE)
+        entry = zipreading.entry_at(tail, at - zipformat.CENTRAL_SIZE)
         if entry is not None and entry.header_offset >= behind:
             directory_offset = directory.payload_as_we_write(entry) + entry.packed_size
             if source.read_at(directory_offset, 4) == zipformat.CENTRAL_SIGNATURE:

@@ -11,10 +11,9 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
-from film_archive.archive import layout
+from film_archive.archive import bombs, layout
 from film_archive.archive.entries import parts_of
 from film_archive.archive.reader import Archive, ZipArchive
 from film_archive.core import copying, files
@@ -24,10 +23,6 @@ from film_archive.core.manifest import Member, Role
 from film_archive.core.source import FileSource, printable
 
 OnBytes = Callable[[int], None]
-
-_BOMB_SIZE = 1 << 30
-_BOMB_RATIO = 200
-"""Deflate reaches 1032:1; media and text stay far below this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +109,11 @@ def _check_names(archive: Archive, members: Sequence[Member]) -> None:
             f"{archive.name} has {printable(first)} and {printable(second)}, which are the same file where case or "
             "Unicode form is ignored. Nothing was written."
         )
-    paths = {layout.fold(member.path) for member in members if member.role != Role.FOLDER}
-    for member in members:
-        above = layout.fold(member.path).rpartition("/")[0]
-        while above:
-            if above in paths:
-                raise Refused(
-                    f"{archive.name}: {printable(above)} is a file and the folder of {printable(member.path)} at once. "
-                    "Nothing was written."
-                )
-            above = above.rpartition("/")[0]
+    files_only = (member.path for member in members if member.role != Role.FOLDER)
+    for path, below in layout.files_as_folders(files_only, (member.path for member in members)):
+        raise Refused(
+            f"{archive.name}: {printable(path)} is a file and the folder of {printable(below)} at once. Nothing was written."
+        )
 
 
 def _check_readable(archive: Archive, members: Iterable[Member]) -> None:
@@ -167,25 +157,15 @@ def _check_sizes(archive: Archive, members: Iterable[Member]) -> None:
     """Refuse zips that are made to fill a disk: shared bytes, or more than media or text can be packed."""
     if not isinstance(archive, ZipArchive):
         return
-    total, packed = 0, 0
-    regions = []
-    for member in members:
-        total += member.size
-        packed += member.packed_size
-        if member.offset is not None and member.packed_size and not archive.sealed:
-            regions.append((member.offset, member.offset + member.packed_size, member.path))
-    regions.sort()
-    for (_, end, first), (start, _, second) in pairwise(regions):
-        if start < end:
-            raise Refused(
-                f"{archive.name}: {printable(first)} and {printable(second)} share bytes, as in a zip bomb. "
-                "Nothing was written."
-            )
-    if packed > archive.file.size or (total > _BOMB_SIZE and total > _BOMB_RATIO * max(1, packed)):
+    placed = [member for member in members if member.offset is not None]
+    regions = ((member.offset or 0, (member.offset or 0) + member.packed_size, member.path) for member in placed)
+    for first, second in bombs.overlaps(regions):
         raise Refused(
-            f"{archive.name} has {archive.file.size} bytes that claim to be {total} when unpacked, as in a zip bomb. "
-            "Nothing was written."
+            f"{archive.name}: {printable(first)} and {printable(second)} share bytes, as in a zip bomb. Nothing was written."
         )
+    problem = bombs.claim_problem(archive.file.size, ((member.method, member.packed_size, member.size) for member in placed))
+    if problem is not None:
+        raise Refused(f"{archive.name} {problem}. Nothing was written.")
 
 
 def _place(root: Path, member: Member) -> Path:

@@ -11,10 +11,7 @@ from __future__ import annotations
 import stat
 import struct
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
-
-from film_archive.core.errors import Damaged
 
 STORED = 0
 DEFLATED = 8
@@ -28,23 +25,28 @@ END_SIGNATURE = b"PK\5\6"
 END64_SIGNATURE = b"PK\6\6"
 LOCATOR_SIGNATURE = b"PK\6\7"
 
-_LOCAL = struct.Struct("<4s5H3L2H")
-_CENTRAL = struct.Struct("<4s4B4HL2L5H2L")
-_END = struct.Struct("<4s4H2LH")
-_END64 = struct.Struct("<4sQ2H2L4Q")
-_LOCATOR = struct.Struct("<4sLQL")
+LOCAL = struct.Struct("<4s5H3L2H")
+CENTRAL = struct.Struct("<4s4B4HL2L5H2L")
+END = struct.Struct("<4s4H2LH")
+END64 = struct.Struct("<4sQ2H2L4Q")
+LOCATOR = struct.Struct("<4sLQL")
 
-_MAX32 = 0xFFFFFFFF
+END_SIZE = END.size
+END64_SIZE = END64.size
+LOCATOR_SIZE = LOCATOR.size
+LOCAL_SIZE = LOCAL.size
+CENTRAL_SIZE = CENTRAL.size
+
+MAX32 = 0xFFFFFFFF
 _MAX16 = 0xFFFF
-_NEAR = _MAX32 - (1 << 17)
+_NEAR = MAX32 - (1 << 17)
 """Up to here a payload's local header surely starts below 4 GiB whatever its length."""
 
-_UTF8 = 0x800
+UTF8 = 0x800
 _ENCRYPTED = 0x1
-_ZIP64_EXTRA = 0x0001
-_TIME_EXTRA = 0x5455
+ZIP64_EXTRA = 0x0001
+TIME_EXTRA = 0x5455
 _PADDING_EXTRA = 0xD935
-_UNICODE_PATH_EXTRA = 0x7075
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class Entry:
 def place(position: int, name: bytes, size: int, packed_size: int, mtime: int, *, aligned: bool) -> tuple[int, int]:
     """(where the local header goes, where the payload goes) for a member written at or after `position`."""
     for far in (False, True):
-        length = _LOCAL.size + len(name) + _extra_length(size, packed_size, mtime, far)
+        length = LOCAL.size + len(name) + _extra_length(size, packed_size, mtime, far)
         payload = position + length
         if aligned:
             payload = -(-payload // ALIGNMENT) * ALIGNMENT
@@ -112,7 +114,7 @@ def place(position: int, name: bytes, size: int, packed_size: int, mtime: int, *
 def header_length(entry: Entry, payload: int) -> int:
     """How long the local header of one of our members is whose payload lies there."""
     return (
-        _LOCAL.size
+        LOCAL.size
         + len(entry.name)
         + _extra_length(entry.size, entry.packed_size, entry.mtime, far=payload > _NEAR)
     )
@@ -120,14 +122,14 @@ def header_length(entry: Entry, payload: int) -> int:
 
 def local_header(entry: Entry, payload: int) -> bytes:
     """The local header of one of our members."""
-    big = _is_big(entry.size, entry.packed_size)
+    big = is_big(entry.size, entry.packed_size)
     extra = _time_extra(entry.mtime)
     if big:
-        extra += struct.pack("<2H2Q", _ZIP64_EXTRA, 16, entry.size, entry.packed_size)
+        extra += struct.pack("<2H2Q", ZIP64_EXTRA, 16, entry.size, entry.packed_size)
     if payload > _NEAR:  # the central field has the offset here, 8 bytes more
         extra += struct.pack("<3H", _PADDING_EXTRA, 4 if big else 8, ALIGNMENT) + bytes(2 if big else 6)
     time_, date = _dos_time(entry.mtime)
-    return _LOCAL.pack(
+    return LOCAL.pack(
         LOCAL_SIGNATURE,
         45 if big else 20,
         _name_flags(entry.name),
@@ -135,8 +137,8 @@ def local_header(entry: Entry, payload: int) -> bytes:
         time_,
         date,
         entry.crc32,
-        _MAX32 if big else entry.packed_size,
-        _MAX32 if big else entry.size,
+        MAX32 if big else entry.packed_size,
+        MAX32 if big else entry.size,
         len(entry.name),
         len(extra),
     ) + entry.name + extra
@@ -144,15 +146,15 @@ def local_header(entry: Entry, payload: int) -> bytes:
 
 def central_header(entry: Entry, payload: int) -> bytes:
     """The directory's entry of one of our members."""
-    big = _is_big(entry.size, entry.packed_size)
+    big = is_big(entry.size, entry.packed_size)
     far = payload > _NEAR
     extra = _time_extra(entry.mtime)
     if big or far:
         numbers = ([entry.size, entry.packed_size] if big else []) + ([entry.header_offset] if far else [])
-        extra += struct.pack(f"<2H{len(numbers)}Q", _ZIP64_EXTRA, 8 * len(numbers), *numbers)
+        extra += struct.pack(f"<2H{len(numbers)}Q", ZIP64_EXTRA, 8 * len(numbers), *numbers)
     time_, date = _dos_time(entry.mtime)
     needed = 45 if big or far else 20
-    return _CENTRAL.pack(
+    return CENTRAL.pack(
         CENTRAL_SIGNATURE,
         45,
         3,  # made on Unix: the upper half of the external attributes is st_mode
@@ -163,49 +165,50 @@ def central_header(entry: Entry, payload: int) -> bytes:
         time_,
         date,
         entry.crc32,
-        _MAX32 if big else entry.packed_size,
-        _MAX32 if big else entry.size,
+        MAX32 if big else entry.packed_size,
+        MAX32 if big else entry.size,
         len(entry.name),
         len(extra),
         0,
         0,
         0,
         (entry.mode & _MAX16) << 16 | (0x10 if entry.is_folder else 0),
-        _MAX32 if far else entry.header_offset,
+        MAX32 if far else entry.header_offset,
     ) + entry.name + extra
 
 
 def end_records(count: int, directory_offset: int, directory_size: int, comment: bytes) -> bytes:
     """What stands behind the directory."""
-    big = count >= _MAX16 or directory_offset >= _MAX32 or directory_size >= _MAX32
+    big = count >= _MAX16 or directory_offset >= MAX32 or directory_size >= MAX32
     records = b""
     if big:
         end64 = directory_offset + directory_size
-        records = _END64.pack(
-            END64_SIGNATURE, _END64.size - 12, 45, 45, 0, 0, count, count, directory_size, directory_offset
-        ) + _LOCATOR.pack(LOCATOR_SIGNATURE, 0, end64, 1)
+        records = END64.pack(
+            END64_SIGNATURE, END64.size - 12, 45, 45, 0, 0, count, count, directory_size, directory_offset
+        ) + LOCATOR.pack(LOCATOR_SIGNATURE, 0, end64, 1)
     return (
         records
-        + _END.pack(
+        + END.pack(
             END_SIGNATURE,
             0,
             0,
             min(count, _MAX16),
             min(count, _MAX16),
-            min(directory_size, _MAX32),
-            min(directory_offset, _MAX32),
+            min(directory_size, MAX32),
+            min(directory_offset, MAX32),
             len(comment),
         )
         + comment
     )
 
 
-def _is_big(size: int, packed_size: int) -> bool:
-    return size >= _MAX32 or packed_size >= _MAX32
+def is_big(size: int, packed_size: int) -> bool:
+    """Whether a member's sizes need the ZIP64 field, which makes its headers longer."""
+    return size >= MAX32 or packed_size >= MAX32
 
 
 def _extra_length(size: int, packed_size: int, mtime: int, far: bool) -> int:
-    big = _is_big(size, packed_size)
+    big = is_big(size, packed_size)
     zip64 = 4 + (16 if big else 0) + (8 if far else 0) if big or far else 0
     return len(_time_extra(mtime)) + zip64
 
@@ -214,7 +217,7 @@ def _time_extra(mtime: int) -> bytes:
     """Extended timestamp, modification time only; left out beyond its 32 bits (1901 to 2038)."""
     if not -(1 << 31) <= mtime < 1 << 31:
         return b""
-    return struct.pack("<2HBl", _TIME_EXTRA, 5, 1, mtime)
+    return struct.pack("<2HBl", TIME_EXTRA, 5, 1, mtime)
 
 
 def _dos_time(mtime: int) -> tuple[int, int]:
@@ -227,193 +230,4 @@ def _dos_time(mtime: int) -> tuple[int, int]:
 
 
 def _name_flags(name: bytes) -> int:
-    return 0 if name.isascii() else _UTF8
-
-
-# Reading
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """What the end records say. `prefix` is how many bytes stand before the zip (a self-extractor's program)."""
-
-    offset: int
-    """Where the end record (PK 5 6) itself begins."""
-    length: int
-    """Its length with the comment."""
-    count: int
-    directory_offset: int
-    """In the file, the prefix counted in."""
-    directory_size: int
-    comment: bytes
-    prefix: int = 0
-
-    @property
-    def end(self) -> int:
-        return self.offset + self.length
-
-
-def parse_end(data: bytes, at: int) -> tuple[int, int, int, bytes] | None:
-    """(entries, directory size, directory offset, comment) of an end record at a place in `data`, or None."""
-    if len(data) - at < _END.size:
-        return None
-    signature, disk, start_disk, here, total, size, offset, comment_length = _END.unpack_from(data, at)
-    comment = data[at + _END.size : at + _END.size + comment_length]
-    if signature != END_SIGNATURE or len(comment) != comment_length or here != total or disk != start_disk:
-        return None
-    return total, size, offset, comment
-
-
-def parse_locator(data: bytes) -> int | None:
-    """Where the ZIP64 end record is said to be, from the 20 bytes before the end record."""
-    if len(data) != _LOCATOR.size or not data.startswith(LOCATOR_SIGNATURE):
-        return None
-    offset: int = _LOCATOR.unpack(data)[2]
-    return offset
-
-
-def parse_end64(data: bytes) -> tuple[int, int, int] | None:
-    """(entries, directory size, directory offset) of a ZIP64 end record."""
-    if len(data) < _END64.size or not data.startswith(END64_SIGNATURE):
-        return None
-    _, _, _, _, _, _, _, total, size, offset = _END64.unpack_from(data)
-    return total, size, offset
-
-
-END_SIZE = _END.size
-END64_SIZE = _END64.size
-LOCATOR_SIZE = _LOCATOR.size
-LOCAL_SIZE = _LOCAL.size
-CENTRAL_SIZE = _CENTRAL.size
-
-
-def entry_at(data: bytes, at: int) -> Entry | None:
-    """The directory's entry at a place in `data`, or None."""
-    if at < 0 or at + _CENTRAL.size > len(data):
-        return None
-    lengths = _CENTRAL.unpack_from(data, at)[12:15]
-    try:
-        (entry,) = iterate_directory(data[at : at + _CENTRAL.size + sum(lengths)], 1)
-    except Damaged:
-        return None
-    return entry
-
-
-def iterate_directory(data: bytes | memoryview, count: int, prefix: int = 0) -> Iterator[Entry]:
-    """The entries of a directory; raises Damaged where it is not one."""
-    position = 0
-    view = memoryview(data)
-    unpack, fixed, total = _CENTRAL.unpack_from, _CENTRAL.size, len(view)
-    for index in range(count):
-        if position + fixed > total:
-            raise Damaged(f"The zip's directory ends after {index} of {count} members.")
-        (
-            signature, _, system, _, _, flags, method, dos_time, dos_date, crc, packed, size,
-            name_length, extra_length, comment_length, _, _, external, offset,
-        ) = unpack(view, position)  # fmt: skip
-        if signature != CENTRAL_SIGNATURE:
-            raise Damaged(f"The zip's directory is broken at member {index + 1} of {count}.")
-        start = position + fixed
-        position = start + name_length + extra_length + comment_length
-        if position > total:
-            raise Damaged(f"The zip's directory ends inside member {index + 1} of {count}.")
-        name = stored_name = bytes(view[start : start + name_length])
-        extra = bytes(view[start + name_length : start + name_length + extra_length])
-        mtime = None
-        if extra:
-            size, packed, offset, mtime, name, flags = _apply_extra(extra, size, packed, offset, name, flags)
-        if mtime is None:
-            mtime = _from_dos_time(dos_time, dos_date)
-        mode = external >> 16 if system in (3, 19) else 0  # Unix, macOS
-        raw_name = None if name == stored_name else stored_name
-        yield Entry(name, method, crc, packed, size, offset + prefix, mtime, mode, flags, extra_length, raw_name)
-    if position != total:
-        raise Damaged(f"The zip's directory has {total - position} bytes more than its {count} members.")
-
-
-def _apply_extra(
-    extra: bytes, size: int, packed: int, offset: int, name: bytes, flags: int
-) -> tuple[int, int, int, int | None, bytes, int]:
-    mtime: int | None = None
-    position = 0
-    while position + 4 <= len(extra):
-        kind, length = struct.unpack_from("<2H", extra, position)
-        body = extra[position + 4 : position + 4 + length]
-        position += 4 + length
-        if kind == _ZIP64_EXTRA:
-            numbers = [int.from_bytes(body[i : i + 8], "little") for i in range(0, len(body) - 7, 8)]
-            try:
-                size = numbers.pop(0) if size == _MAX32 else size
-                packed = numbers.pop(0) if packed == _MAX32 else packed
-                offset = numbers.pop(0) if offset == _MAX32 else offset
-            except IndexError:
-                raise Damaged("A member's ZIP64 field lacks a size.") from None
-        elif kind == _TIME_EXTRA and len(body) >= 5 and body[0] & 1:
-            mtime = int.from_bytes(body[1:5], "little", signed=True)
-        elif kind == _UNICODE_PATH_EXTRA and len(body) > 5 and body[0] == 1 and not flags & _UTF8:
-            import zlib
-
-            if int.from_bytes(body[1:5], "little") == zlib.crc32(name):
-                name = body[5:]
-    return size, packed, offset, mtime, name, flags
-
-
-def _from_dos_time(dos_time: int, date: int) -> int:
-    import calendar
-
-    try:
-        return calendar.timegm(
-            (
-                1980 + (date >> 9),
-                min(12, max(1, date >> 5 & 15)),
-                max(1, date & 31),
-                min(23, dos_time >> 11),
-                min(59, dos_time >> 5 & 63),
-                min(59, (dos_time & 31) * 2),
-            )
-        )
-    except (ValueError, OverflowError):
-        return 315_532_800
-
-
-@dataclass(frozen=True, slots=True)
-class LocalHeader:
-    """What a local header says; sizes are None where they follow the payload (a data descriptor)."""
-
-    name: bytes
-    method: int
-    crc32: int
-    packed_size: int | None
-    size: int | None
-    mtime: int
-    length: int
-    """Of the header itself, so that the payload begins `length` behind its start."""
-    flags: int
-
-
-def local_lengths(data: bytes) -> tuple[int, int]:
-    """(length of the name, length of the extra field) of the local header at the beginning of `data`."""
-    return int.from_bytes(data[26:28], "little"), int.from_bytes(data[28:30], "little")
-
-
-def parse_local_header(data: bytes) -> LocalHeader | None:
-    """A local header at the beginning of `data`, or None where it is not whole."""
-    if len(data) < _LOCAL.size or not data.startswith(LOCAL_SIGNATURE):
-        return None
-    _, _, flags, method, dos_time, date, crc, packed, size, name_length, extra_length = _LOCAL.unpack_from(data)
-    length = _LOCAL.size + name_length + extra_length
-    if len(data) < length:
-        return None
-    name = data[_LOCAL.size : _LOCAL.size + name_length]
-    try:
-        size, packed, _, mtime, name, flags = _apply_extra(
-            data[_LOCAL.size + name_length : length], size, packed, 0, name, flags
-        )
-    except Damaged:
-        return None
-    if mtime is None:
-        mtime = _from_dos_time(dos_time, date)
-    described = bool(flags & 8)
-    return LocalHeader(
-        name, method, crc, None if described else packed, None if described else size, mtime, length, flags
-    )
+    return 0 if name.isascii() else UTF8

@@ -17,8 +17,11 @@ def check(
     archive: Path = typer.Argument(..., help="An archive, or any zip."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
-    """Read everything again and compare it with the digests; exit status 11 where something differs."""
-    from film_archive.archive.check import CheckResult, Problem, check_archive
+    """Read everything again and compare it with the digests; exit status 11 where something differs, 5 where it can't be read.
+
+    12 where all is whole but for an add that was interrupted.
+    """
+    from film_archive.archive.check import CheckResult, Kind, Problem, check_archive
     from film_archive.archive.reader import open_archive
     from film_archive.cli.progress import progress
     from film_archive.core.errors import Damaged
@@ -29,11 +32,18 @@ def check(
     except Damaged as error:
         result = CheckResult(0, (Problem("archive", str(error)),))
     if json:
-        problems = [{"path": problem.path, "what": problem.what} for problem in result.problems]
+        problems = [{"path": problem.path, "what": problem.what, "kind": str(problem.kind)} for problem in result.problems]
         print_json({"ok": result.ok, "members_checked": result.members_checked, "problems": problems})
     else:
         for problem in result.problems:
             say(f"{problem.path}: {problem.what}")
-        verdict = "all as it was" if result.ok else f"{len(result.problems)} problems; `repair` can mend structure, not media"
+        if result.ok:
+            verdict = "all as it was"
+        elif result.of(Kind.DAMAGED):
+            verdict = f"{len(result.problems)} problems; `repair` can mend structure, not media"
+        elif result.of(Kind.UNREADABLE):
+            verdict = f"all as it was, but {len(result.problems)} could not be read"
+        else:
+            verdict = "all as it was when the archive was last finished; something was begun behind it"
         say(f"{result.members_checked} members checked: {verdict}")
-    return 0 if result.ok else Damaged.exit_status
+    return result.exit_status

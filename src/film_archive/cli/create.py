@@ -20,6 +20,13 @@ def create(
     proxies: str = typer.Option(
         "thumbnail,preview", "--proxies", help="Sizes to embed: thumbnail, preview, editorial, 1280x720@3M, … or none."
     ),
+    timeline: Path | None = typer.Option(
+        None, "--timeline", help="Carry this OTIO timeline: the archive is an .otioz too, the timeline's media under media/."
+    ),
+    media_policy: str = typer.Option(
+        "error", "--media-policy", help="A reference of the timeline that leads to no file: error, missing or all-missing."
+    ),
+    media_base: Path | None = typer.Option(None, "--media-base", help="The folder in which relative references begin."),
     digest: list[str] = typer.Option([], "--digest", help="A further digest of each member: md5, sha256, xxh64, c4, blake3."),
     abandon: bool = typer.Option(False, "--abandon", help="Remove what a killed run of this archive has left, and stop."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be archived."),
@@ -44,7 +51,15 @@ def create(
             say("Removed what was unfinished." if removed else "There was nothing unfinished.")
         return 0
     sizes = parse_sizes(proxies)
-    plan = plan_archive(target, source or (), in_place=in_place is not None)
+    cut = None
+    if timeline is not None:
+        from film_archive.bundles.policy import MediaReferencePolicy
+        from film_archive.workflows.timelines import Cut
+
+        cut = Cut(timeline, MediaReferencePolicy.parse(media_policy), media_base)
+    elif media_base is not None or media_policy != "error":
+        raise UsageError("--media-policy and --media-base say what becomes of a timeline's references; give --timeline too.")
+    plan = plan_archive(target, source or (), in_place=in_place is not None, timeline=cut)
     if dry_run:
         return show_plan(plan, json)
     with progress("archiving", plan.gathered.bytes) as on_bytes:
@@ -69,7 +84,11 @@ def show_plan(plan: object, json: bool) -> int:
         print_json(plan.to_json())
         return 0
     for entry in plan.gathered.entries:
-        say(f"{size_text(entry.size):>10}  {entry.member}")
+        say(f"{size_text(entry.size):>10}  {entry.member}{f'  ({entry.original})' if entry.original else ''}")
+    if plan.timeline is not None:
+        for sentence in plan.timeline.sentences():
+            say(f"note: {sentence}")
+        say(f"{plan.timeline.cut.path}: {plan.timeline.references} references to {len(plan.timeline.media)} files.")
     say(f"Would archive {plan.gathered.files} files, {size_text(plan.gathered.bytes)}, in {plan.archive}.")
     return 0
 

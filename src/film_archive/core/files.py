@@ -138,6 +138,18 @@ def rename_unsynced(source: Path, target: Path) -> None:
         _rename(source, target, replace=True)
 
 
+def hard_link(source: Path, target: Path) -> bool:
+    """Give a file a second name; False where the file system has no such links, or the two lie on different ones."""
+    with _naming(source, target):
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except OSError as error:
+            if error.errno not in _NOT_HERE | {errno.EMLINK, errno.EXDEV, errno.EPERM}:
+                raise
+            return False
+    return True
+
+
 @contextlib.contextmanager
 def _naming(source: Path, target: Path) -> Iterator[None]:
     try:

@@ -16,6 +16,7 @@ from film_archive.core.errors import Damaged
 _COLUMNS = 6
 _DIGEST = 16
 _LIMIT = 20_000_000
+_MOST_DIGITS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,10 @@ class SequenceName:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SequenceName:
-        return cls(str(data["prefix"]), int(data["digits"]), str(data["suffix"]))
+        digits = int(data["digits"])
+        if not 0 <= digits <= _MOST_DIGITS:
+            raise ValueError(f"no file's name has a number of {digits} digits")
+        return cls(str(data["prefix"]), digits, str(data["suffix"]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,7 +94,7 @@ class Member:
     def make(
         cls,
         path: str,
-        role: Role,
+        role: Role | str,
         size: int,
         *,
         digests: Mapping[str, str] | None = None,
@@ -258,7 +258,7 @@ class Member:
     def _frame_member(self, path: str, frame: FrameFile) -> Member:
         return Member.make(
             path,
-            Role(self.role),
+            self.role,
             frame.size,
             offset=frame.offset,
             crc32=f"{frame.crc32:08x}",
@@ -465,14 +465,29 @@ def parse_member(line: bytes, version: int = SCHEMA_VERSION) -> Member:
         record = from_json(line)
         for step in range(version, SCHEMA_VERSION):
             record = UPGRADES[step](record)
-        if record["size"] < 0 or record.get("offset", 0) < 0 or "role" not in record or "path" not in record:
-            raise Damaged(f"A line of the manifest is not a member: {line[:80]!r}.")
-        for key, value in record.items():
-            if type(value) is not _TYPES.get(key, type(value)):
-                raise Damaged(f"A line of the manifest has a wrong {key}: {line[:80]!r}.")
+        problem = _record_problem(record)
     except (ValueError, KeyError, TypeError) as error:
         raise Damaged(f"A line of the manifest can't be read ({error}): {line[:80]!r}.") from error
+    if problem is not None:
+        raise Damaged(f"A line of the manifest {problem}: {line[:80]!r}.")
     return Member(record)
+
+
+def is_member_record(record: Any) -> bool:
+    """Whether plain data can be a member's line."""
+    try:
+        return _record_problem(record) is None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def _record_problem(record: Record) -> str | None:
+    if record["size"] < 0 or record.get("offset", 0) < 0 or "role" not in record or "path" not in record:
+        return "is not a member"
+    for key, value in record.items():
+        if type(value) is not _TYPES.get(key, type(value)):
+            return f"has a wrong {key}"
+    return None
 
 
 def read_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -14,11 +14,11 @@ from fractions import Fraction
 
 from film_archive.core.errors import Damaged, UsageError
 from film_archive.core.facts import ColorFacts, MediaFacts
+from film_archive.core.reels import reel_of_name
 from film_archive.core.source import ByteSource
 from film_archive.core.timecode import FrameRate
 from film_archive.media.codeword import CodeWord, header_start, read_code_word, read_plain_digits
 from film_archive.media.dates import iso_date
-from film_archive.media.reels import reel_of_name
 
 GENERIC = 1664
 INDUSTRY = 2048

@@ -12,13 +12,13 @@ from pathlib import Path
 from film_archive.core.errors import FilmArchiveError, NotMedia, NotSupported, from_os_error
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
+from film_archive.core.reels import reel_of_name
 from film_archive.core.source import ByteSource, FileSource, as_source, kind_of, printable
 from film_archive.core.timecode import RateLike
 from film_archive.media import stills
 from film_archive.media.clips import Clip, clip_of_sequence, find_clips
 from film_archive.media.raw_cameras import extension_of, note_of
 from film_archive.media.readers import Given, fits, is_media_extension, reader_of
-from film_archive.media.reels import reel_of_name
 from film_archive.media.sequence import sequence_from_pattern
 from film_archive.media.sidecars import read_sidecar, with_sidecar, xml_sidecar_places
 

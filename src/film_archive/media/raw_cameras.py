@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 from film_archive.core.errors import Damaged, NotMedia
 from film_archive.core.facts import MediaFacts
+from film_archive.core.reels import reel_of_name
 from film_archive.core.source import ByteSource
 from film_archive.core.timecode import FrameRate
 from film_archive.media.cinema_dng import read_dng
 from film_archive.media.exif import read_exif
 from film_archive.media.redcode import is_r3d, read_r3d
-from film_archive.media.reels import reel_of_name
 
 _ALL_ELSE = "archiving, tape and whole-clip restore work as for any file"
 _NOTES = {

@@ -15,6 +15,7 @@ import numpy as np
 from film_archive.core.errors import FilmArchiveError, NotMedia
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex, Packets
+from film_archive.core.reels import reel_of_name
 from film_archive.core.source import ByteSource
 from film_archive.core.timecode import FrameRange, FrameRate, RateLike
 from film_archive.media.dpx import dpx_facts, read_dpx
@@ -22,7 +23,6 @@ from film_archive.media.exif import ExifFacts, read_exif
 from film_archive.media.exr import exr_problem
 from film_archive.media.image_attributes import Attributes, image_facts
 from film_archive.media.images import open_image
-from film_archive.media.reels import reel_of_name
 from film_archive.media.sequence import ImageSequence
 
 HEADER = 64

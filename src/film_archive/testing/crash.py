@@ -34,6 +34,18 @@ def run(work: Callable[[], object], *, kill_after: float | None = None) -> Run:
 
     Raises RuntimeError where the work itself failed; its traceback is on stderr.
     """
+    child = start(work)
+    started = time.monotonic()
+    status = _wait(child, None if kill_after is None else started + kill_after)
+    seconds = time.monotonic() - started
+    code = os.waitstatus_to_exitcode(status)
+    if code not in (0, -signal.SIGKILL):
+        raise RuntimeError(f"The work failed (its process ended with {code}); see stderr.")
+    return Run(code == 0, seconds)
+
+
+def start(work: Callable[[], object]) -> int:
+    """Begin work in a fork: its process, to be waited for by the caller. It ends with 0 where the work did not fail."""
     begun_reader, begun_writer = os.pipe()
     sys.stdout.flush()
     sys.stderr.flush()
@@ -45,13 +57,7 @@ def run(work: Callable[[], object], *, kill_after: float | None = None) -> Run:
         os.read(begun_reader, 1)  # the fork is there and begins
     finally:
         os.close(begun_reader)
-    started = time.monotonic()
-    status = _wait(child, None if kill_after is None else started + kill_after)
-    seconds = time.monotonic() - started
-    code = os.waitstatus_to_exitcode(status)
-    if code not in (0, -signal.SIGKILL):
-        raise RuntimeError(f"The work failed (its process ended with {code}); see stderr.")
-    return Run(code == 0, seconds)
+    return child
 
 
 def _work_in_fork(work: Callable[[], object], begun: int) -> None:

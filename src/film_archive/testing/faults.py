@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from typing import Any
 from unittest import mock
@@ -107,24 +107,30 @@ def _wrapped(names: tuple[str, ...], meet: Meeting) -> Iterator[None]:
     def wrapper(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *arguments, **options: meet(name, call, arguments, options)
 
-    rename = files._exclusive_rename_call()
-    wrapped: dict[str, Any] = {name: wrapper(name, getattr(os, name)) for name in names if hasattr(os, name)}
-    with mock.patch.multiple(os, **wrapped):
-        if rename is None or "rename" not in names:
-            yield
-            return
+    exclusive = files._exclusive_rename_call()
+    with ExitStack() as patches:
+        for name in names:
+            if hasattr(os, name):
+                patches.enter_context(mock.patch.object(os, name, wrapper(name, getattr(os, name))))
+        if exclusive is not None and "rename" in names:
+            renaming = _renaming(exclusive, meet)
+            patches.enter_context(mock.patch.object(files, "_exclusive_rename_call", return_value=renaming))
+        yield
 
-        def renaming(source: bytes, target: bytes) -> int:
-            def call(*paths: bytes) -> int:
-                status = rename(*paths)
-                if status:
-                    raise OSError(status, os.strerror(status))
-                return 0
 
-            try:
-                return int(meet("rename", call, (source, target), {}))
-            except OSError as error:
-                return error.errno or 0
+def _renaming(exclusive: Callable[[bytes, bytes], int], meet: Meeting) -> Callable[[bytes, bytes], int]:
+    """The call that renames without overwriting, which answers with an errno instead of raising."""
 
-        with mock.patch.object(files, "_exclusive_rename_call", return_value=renaming):
-            yield
+    def call(*paths: bytes) -> int:
+        status = exclusive(*paths)
+        if status:
+            raise OSError(status, os.strerror(status))
+        return 0
+
+    def renaming(source: bytes, target: bytes) -> int:
+        try:
+            return int(meet("rename", call, (source, target), {}))
+        except OSError as error:
+            return error.errno or 0
+
+    return renaming

@@ -17,7 +17,7 @@ from film_archive.core.errors import FilmArchiveError, NotSupported, PartlyDone
 from film_archive.core.models import MediaFile
 from film_archive.core.source import ByteSource, as_source, printable
 from film_archive.core.timecode import TimecodeRange
-from film_archive.media.cutting.cut import CutResult, CutSource, cut_movie
+from film_archive.media.cutting.cuttable import CutResult, Cuttable
 from film_archive.media.cutting.opening import open_clip
 from film_archive.media.cutting.ranges import Clip, Selection, select
 from film_archive.timecode.lists import parse_edl_timecodes
@@ -71,7 +71,7 @@ class TimecodeExtractor:
         tc_range: TimecodeRange,
         output_path: Path | str | None = None,
     ) -> Path:
-        """Write the frames of a range, with its handles, as a QuickTime movie of its own; returns its path.
+        """Write the frames of a range, with its handles, as a movie, or a recording, of its own; returns its path.
 
         `archive_data` holds the clip's bytes. The start timecode is the clip's own, else the media file's. Handles are
         cut at the clip's ends; `segments` tells what was got. Raises OutOfRange where the range is not in the clip,
@@ -108,8 +108,9 @@ class TimecodeExtractor:
         self, data: ArchiveData, media_file: MediaFile, wanted: TimecodeRange, output: Path | None
     ) -> ExtractedSegment:
         with _opened(data, media_file) as source:
-            clip_source, clip = _clip(source, media_file)
-            return self._cut(clip_source, clip, media_file, wanted, output or self._free_name(media_file, wanted, None))
+            clip_source, clip = _clip(source, media_file, wanted)
+            output = output or self._free_name(media_file, wanted, None, clip_source.suffixes[0])
+            return self._cut(clip_source, clip, wanted, output)
 
     def _extract_all(
         self, data: ArchiveData, media_file: MediaFile, ranges: Sequence[TimecodeRange], folder: Path | None
@@ -117,13 +118,13 @@ class TimecodeExtractor:
         paths: list[Path] = []
         failed: list[tuple[TimecodeRange, FilmArchiveError]] = []
         with _opened(data, media_file) as source:
-            clip_source, clip = _clip(source, media_file)
-            for wanted in ranges:
-                output = self._free_name(media_file, wanted, folder)
+            clip_source, clip = _clip(source, media_file, ranges[0] if ranges else None)
+            for one in ranges:
+                output = self._free_name(media_file, one, folder, clip_source.suffixes[0])
                 try:
-                    paths.append(self._cut(clip_source, clip, media_file, wanted, output).path)
+                    paths.append(self._cut(clip_source, clip, one, output).path)
                 except FilmArchiveError as error:
-                    failed.append((wanted, error))
+                    failed.append((one, error))
         if failed and not paths:
             raise failed[0][1]
         if failed:
@@ -131,27 +132,25 @@ class TimecodeExtractor:
             raise PartlyDone(f"{len(paths)} of {len(ranges)} segments of {clip.name} were cut. {reasons}")
         return paths
 
-    def _cut(
-        self, clip_source: CutSource, clip: Clip, media_file: MediaFile, wanted: TimecodeRange, output: Path
-    ) -> ExtractedSegment:
+    def _cut(self, clip_source: Cuttable, clip: Clip, wanted: TimecodeRange, output: Path) -> ExtractedSegment:
         selection = select(clip, wanted.start, wanted.end, wanted.handles)
         output.parent.mkdir(parents=True, exist_ok=True)
-        result = cut_movie(clip_source, selection.frames, output)
+        result = clip_source.cut(selection.frames, output)
         segment = _segment(clip_source, clip, wanted, selection, result)
         with self._lock:
             self._segments.append(segment)
         return segment
 
-    def _free_name(self, media_file: MediaFile, wanted: TimecodeRange, folder: Path | None) -> Path:
+    def _free_name(self, media_file: MediaFile, wanted: TimecodeRange, folder: Path | None, suffix: str) -> Path:
         """A name after clip and range that no file has and that was not given out before."""
         label = "-".join(str(each).replace(":", "").replace(";", "") for each in (wanted.start, wanted.end))
         stem = f"{media_file.file_path.stem}_{label}" + (f"_h{wanted.handles}" if wanted.handles else "")
         folder, count = folder or self.working_dir, 1
         with self._lock:
-            path = folder / f"{stem}.mov"
+            path = folder / f"{stem}{suffix}"
             while path in self._names or os.path.lexists(path):
                 count += 1
-                path = folder / f"{stem}_{count}.mov"
+                path = folder / f"{stem}_{count}{suffix}"
             self._names.add(path)
         return path
 
@@ -167,21 +166,22 @@ def _opened(data: ArchiveData, media_file: MediaFile) -> Iterator[ByteSource]:
             source.close()
 
 
-def _clip(source: ByteSource, media_file: MediaFile) -> tuple[CutSource, Clip]:
-    """The clip as it can be cut, completed by what the media file claims."""
-    opened = open_clip(source)
+def _clip(source: ByteSource, media_file: MediaFile, wanted: TimecodeRange | None) -> tuple[Cuttable, Clip]:
+    """The clip as it can be cut, completed by what the media file claims; sound counts as the range does."""
+    counting = None if wanted is None else f"{wanted.start.rate}{'df' if wanted.start.drop_frame else ''}"
+    opened = open_clip(source, rate=counting)
     facts = completed(opened.facts, media_file, source.size)
     opened = opened.completed_by(facts)
-    if opened.index.rate is None:
+    if opened.rate is None:
         raise NotSupported(f"{source.name} has no frame rate; it can't be cut by timecode.")
     name = printable(media_file.file_path)
-    clip = Clip(name, opened.index.frames, opened.index.rate, opened.start)
+    clip = Clip(name, opened.frames, opened.rate, opened.start)
     clip.require_start()
     return opened, clip
 
 
 def _segment(
-    source: CutSource, clip: Clip, wanted: TimecodeRange, selection: Selection, result: CutResult
+    source: Cuttable, clip: Clip, wanted: TimecodeRange, selection: Selection, result: CutResult
 ) -> ExtractedSegment:
     return ExtractedSegment(
         path=result.path,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import warnings
 
 from film_archive.core.errors import InvalidTimecode, RateUnknown, UsageError
-from film_archive.core.timecode import FrameRate, RateLike, Timecode, TimecodeRange, parse_rate, parse_timecode
+from film_archive.core.timecode import FrameRate, RateLike, TimecodeRange, parse_rate
 from film_archive.editorial.edl import read_edl
 from film_archive.editorial.event import Diagnostic, Event
+from film_archive.editorial.resolving import span_of
 
 
 def parse_edl_timecodes(text: str, frame_rate: RateLike | None = None) -> list[TimecodeRange]:
@@ -40,10 +41,7 @@ def parse_edl_timecodes(text: str, frame_rate: RateLike | None = None) -> list[T
 
 
 def _source_range(event: Event, rate: FrameRate, drop: bool | None) -> TimecodeRange:
-    if drop is None and any(sign in event.source_in + event.source_out for sign in ";,"):
-        drop = True
-    if drop is None:
+    if drop is None and not any(sign in event.source_in + event.source_out for sign in ";,"):
         drop = bool(event.drop_frame) and rate.can_drop
-    start = parse_timecode(event.source_in, rate, drop).timecode
-    end: Timecode = parse_timecode(event.source_out, rate, drop, out=True).timecode
-    return TimecodeRange(start, end)
+    span, _ = span_of(event.source_in, event.source_out, rate, drop)
+    return TimecodeRange(span.start_label, span.end_label)

@@ -96,13 +96,17 @@ def entries_of(archive: Archive) -> list[Entry]:
     return entries
 
 
+_BRANCHED = (Role.FOLDER, Role.SYMLINK, Role.TIMELINE, Role.STRUCTURE)
+"""Beside originals; of what is not ours the last two are a bundle's timeline and version."""
+
+
 def _members(archive: Archive) -> Iterator[Member]:
     for member in archive.members():
         if layout.is_own(member.path):
             continue  # proxies and indexes: they are made from the originals
         if member.sequence is not None and member.is_original:
             yield from member.frame_members()
-        elif member.is_original or member.role in (Role.FOLDER, Role.SYMLINK):
+        elif member.is_original or member.role in _BRANCHED:
             yield member
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from film_archive.core.errors import NotSupported, RateUnknown, UsageError
+from film_archive.core.errors import RateUnknown, UsageError
 from film_archive.core.files import OnBytes
 from film_archive.core.source import printable
-from film_archive.core.timecode import FrameRate, Timecode, parse_rate
-from film_archive.media.cutting.cut import CutResult, cut_movie
+from film_archive.core.timecode import Timecode, parse_rate
+from film_archive.media.cutting.cuttable import CutResult, Cuttable
 from film_archive.media.cutting.opening import open_clip
 from film_archive.media.cutting.ranges import Clip, Selection, select
-from film_archive.workflows.locating import Located, locate
+from film_archive.workflows.locating import locate
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,10 @@ def extract(
     begun = time.monotonic()
     if (out_point is None) == (duration is None):
         raise UsageError("Give either the out point (--out, exclusive) or the duration.")
-    if rate is not None and start is None:
-        raise UsageError("--rate says how --start counts; give both, or neither.")
-    output, notes = _as_quicktime(output)
     with locate(what) as located:
-        clip_source = open_clip(located.source, index=located.index)
-        clip = _clip(located, clip_source.index.frames, clip_source.index.rate, clip_source.start, start, rate)
+        cuttable = open_clip(located.source, index=located.index, rate=rate)
+        output, notes = _named(output, cuttable)
+        clip = _clip(cuttable, start, rate)
         first = clip.read(in_point, notes=notes)
         if out_point is not None:
             end = clip.read(out_point, out=True, notes=notes)
@@ -81,34 +79,32 @@ def extract(
         label = clip.label(selection.frames.first)
         if dry_run:
             return Extracted(output, selection, None, label, time.monotonic() - begun, tuple(notes))
-        result = cut_movie(clip_source.starting_at(clip.require_start()), selection.frames, output, on_bytes=on_bytes)
+        result = cuttable.starting_at(clip.require_start()).cut(selection.frames, output, on_bytes=on_bytes)
     return Extracted(output, selection, result, label, time.monotonic() - begun, (*notes, *result.diagnostics))
 
 
-def _as_quicktime(output: Path) -> tuple[Path, list[str]]:
-    """The name of a cut, which is always a QuickTime file for now, and a note where that is not the name asked for."""
-    if output.suffix.lower() in (".mov", ".qt", ".mp4", ".m4v"):
+def _named(output: Path, cuttable: Cuttable) -> tuple[Path, list[str]]:
+    """The name of a cut, which says what format it has, and notes where that is not the name asked for."""
+    suffixes = cuttable.suffixes
+    if not suffixes or output.suffix.lower() in suffixes:
         return output, []
-    named = output.with_name(f"{output.stem or output.name}.mov")
-    return named, [f"the cut is a QuickTime file, so it is called {printable(named.name)} and not {printable(output.name)}"]
+    named = output.with_name(f"{output.stem or output.name}{suffixes[0]}")
+    said = f"the cut is a {suffixes[0]} file, so it is called {printable(named.name)} and not {printable(output.name)}"
+    return named, [said, *cuttable.notes]
 
 
-def _clip(
-    located: Located,
-    frames: int,
-    rate: FrameRate | None,
-    found: Timecode | None,
-    start: str | None,
-    rate_text: str | None,
-) -> Clip:
+def _clip(cuttable: Cuttable, start: str | None, rate_text: str | None) -> Clip:
     """The clip with the caller's start timecode where one is given; the media's own rate always counts."""
+    name, rate, found = cuttable.name, cuttable.rate, cuttable.start
     if rate is None:
-        raise NotSupported(f"{located.source.name} has no frame rate; it can't be cut by timecode.")
+        raise RateUnknown(f"{name} does not say how many frames a second its timecode counts; give it: --rate 24.")
     if start is None:
-        return Clip(located.source.name, frames, rate, found)
+        if rate_text is not None and found is None:
+            raise UsageError(f"--rate says how timecode counts, and {name} has none; give --start, too.")
+        return Clip(name, cuttable.frames, rate, found)
     counting, drop = (found.rate if found is not None else rate), None
     if rate_text is not None:
         counting, drop = parse_rate(rate_text)
     if counting.nominal == 0:
         raise RateUnknown("Give the rate at which the timecode counts (--rate).")
-    return Clip(located.source.name, frames, rate, Timecode.from_string(start, counting, drop))
+    return Clip(name, cuttable.frames, rate, Timecode.from_string(start, counting, drop))

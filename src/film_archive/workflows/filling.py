@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from film_archive.archive import layout
+from film_archive.archive.entries import EPOCH_NS
 from film_archive.archive.writer import Writer
 from film_archive.core import files
-from film_archive.core.digest import KEY
+from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import Damaged, NotMedia, NotSupported, ShortRead, SourceChanged
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
@@ -64,6 +65,25 @@ class Made:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """A small member that is made, not found; it goes in before all that was gathered."""
+
+    path: str
+    data: bytes
+    role: Role
+    mtime_ns: int = EPOCH_NS
+    of: str | None = None
+    raw_name: str | None = None
+
+    @property
+    def identity(self) -> str:
+        """Changes when its bytes do."""
+        hasher = MultiHasher()
+        hasher.update(self.data)
+        return f"enclosure {hasher.digests()[KEY]}"
+
+
 def proxy_folder(target: Path) -> Path:
     """Where the proxies of an archive are made before they go into it; pieces of a killed run wait there."""
     return target / layout.WORK / "proxies" if target.is_dir() else files.temporary_name(target, "proxies")
@@ -76,8 +96,19 @@ def fill(
     work: Path,
     begun: float,
     on_bytes: OnBytes | None = None,
+    enclosures: Sequence[Enclosure] = (),
 ) -> Made:
     """Put everything that was gathered into an archive and finish it. `work` holds proxies in the making."""
+    for each in enclosures:
+        archive.add_bytes(
+            each.path,
+            each.data,
+            identity=each.identity,
+            role=each.role,
+            mtime_ns=each.mtime_ns,
+            of=each.of,
+            raw_name=each.raw_name,
+        )
     filling = _Filling(archive, tuple(rungs), work, on_bytes or (lambda count: None), Made(archive.target))
     sequences = {member.path for member in archive.base_members() if member.sequence is not None}
     for entry in grouped(gathered.entries, sequences):
@@ -141,7 +172,7 @@ class _Filling:
         facts = None
         with contextlib.suppress(NotMedia, NotSupported, Damaged):  # then it is archived without facts
             facts = probe_clip(clip_of_sequence(sequence.images))
-        self.archive.end_sequence(sequence.name, media=facts)
+        self.archive.end_sequence(sequence.name, media=facts, original_path=sequence.original)
 
     def file(self, entry: Found) -> None:
         """A file, and what is made of it."""
@@ -159,6 +190,7 @@ class _Filling:
                     raw_name=_hex(entry.raw_name),
                     media=facts,
                     media_problem=problem,
+                    original_path=entry.original,
                 )
             else:
                 self.on_bytes(member.size)

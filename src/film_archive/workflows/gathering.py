@@ -40,6 +40,8 @@ class Found:
     """For symbolic links: where they point, as text."""
     raw_target: bytes | None = None
     """The same as bytes, where it is not UTF-8."""
+    original: str | None = None
+    """For media of a bundle: the member path without it, or where on disk the file was if it was not among the sources."""
 
 
 def identity_of(status: os.stat_result) -> str:
@@ -106,6 +108,8 @@ class FoundSequence:
     images: ImageSequence
     frames: tuple[tuple[int, Found], ...]
     """(number, file), ascending."""
+    original: str | None = None
+    """As `Found.original`, with the numbers in printf's form."""
 
 
 def grouped(entries: Iterable[Found], taken: Collection[str] = ()) -> Iterator[Found | FoundSequence]:
@@ -114,18 +118,18 @@ def grouped(entries: Iterable[Found], taken: Collection[str] = ()) -> Iterator[F
     More frames of a sequence that an archive has already (its path is among those `taken`) stay files.
     """
     entries = tuple(entries)
-    files = {str(entry.path): entry for entry in entries if entry.kind == Kind.FILE and entry.raw_name is None}
     begins: dict[str, FoundSequence] = {}
     framed: set[str] = set()
-    for images in find_sequences(files).sequences:
-        if images.first < 0:
-            continue  # a member's table has no minus signs; these stay files
-        found = _sequence(images, files)
-        if found.name.pattern in taken:
-            continue
-        paths = [str(entry.path) for _, entry in found.frames]
-        begins[min(paths, key=os.fsencode)] = found
-        framed.update(paths)
+    for files in _by_folder(entries):
+        for images in find_sequences(files).sequences:
+            if images.first < 0:
+                continue  # a member's table has no minus signs; these stay files
+            found = _sequence(images, files)
+            if found.name.pattern in taken:
+                continue
+            paths = [str(entry.path) for _, entry in found.frames]
+            begins[min(paths, key=os.fsencode)] = found
+            framed.update(paths)
     for entry in entries:
         path = str(entry.path)
         if path in begins:
@@ -134,11 +138,26 @@ def grouped(entries: Iterable[Found], taken: Collection[str] = ()) -> Iterator[F
             yield entry
 
 
+def _by_folder(entries: Iterable[Found]) -> Iterable[dict[str, Found]]:
+    """Path → file, of those that can be frames; apart by the folders that they will have in the archive."""
+    folders: dict[str, dict[str, Found]] = {}
+    for entry in entries:
+        if entry.kind == Kind.FILE and entry.raw_name is None:
+            folders.setdefault(entry.member.rpartition("/")[0], {})[str(entry.path)] = entry
+    return folders.values()
+
+
 def _sequence(images: ImageSequence, files: dict[str, Found]) -> FoundSequence:
     frames = tuple((number, files[images.file(number)]) for number in images.numbers())
-    first = frames[0][1].member
+    first = frames[0][1]
+    original = None if first.original is None else _name(images, first.original).pattern
+    return FoundSequence(_name(images, first.member), images, frames, original)
+
+
+def _name(images: ImageSequence, first: str) -> SequenceName:
+    """How the frames are called where the first one has this path."""
     folder = first[: len(first) - len(images.file_name(images.first))]
-    return FoundSequence(SequenceName(folder + images.stem, images.padding, images.extension), images, frames)
+    return SequenceName(folder + images.stem, images.padding, images.extension)
 
 
 class _Walk:

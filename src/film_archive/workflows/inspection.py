@@ -9,7 +9,7 @@ from film_archive.core.errors import FilmArchiveError, NotMedia
 from film_archive.core.facts import MediaFacts
 from film_archive.core.source import printable
 from film_archive.core.timecode import RateLike
-from film_archive.workflows.locating import SEPARATOR, locate
+from film_archive.workflows.locating import locate, split
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def probe_all(named: Iterable[str], *, rate: RateLike | None = None) -> Inspecti
 def _probe(what: str, rate: RateLike | None) -> Iterator[tuple[str, MediaFacts | FilmArchiveError]]:
     from film_archive.media.probe import probe, probe_path
 
-    if SEPARATOR in what:
+    if split(what)[1]:
         with locate(what) as located:
             yield what, located.facts if located.facts is not None else probe(located.source, rate=rate)
         return

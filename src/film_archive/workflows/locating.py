@@ -10,7 +10,7 @@ from pathlib import Path
 
 from film_archive.archive import layout
 from film_archive.archive.reader import Archive, open_archive
-from film_archive.core.errors import Damaged, NotFound, UsageError
+from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.manifest import Member
@@ -32,7 +32,7 @@ class Located:
 @contextmanager
 def locate(what: str) -> Iterator[Located]:
     """Open what a user points at; an archive with one clip may be named without the member."""
-    path, _, member_path = what.partition(SEPARATOR)
+    path, member_path = split(what)
     if not member_path and not is_archive(Path(path)):
         with FileSource(path) as source:
             yield Located(source, None, None, None)
@@ -41,6 +41,48 @@ def locate(what: str) -> Iterator[Located]:
         member = archive.member(member_path) if member_path else _only_clip(archive)
         with archive.source(member) as source:
             yield Located(source, member.media, _stored_index(archive, member), member)
+
+
+def split(what: str) -> tuple[str, str]:
+    """(file or folder, member path or "") of what a user names; both may have `::` in their names.
+
+    It is split behind the first file that is there. Where more than one reading leads to something, a member that is there
+    comes first, then a file of the whole name.
+    """
+    readings = [(what[:at], what[at + len(SEPARATOR) :]) for at in _separators(what) if _exists(what[:at])]
+    if _exists(what):
+        readings.append((what, ""))
+    if not readings:
+        path, _, member_path = what.partition(SEPARATOR)
+        return path, member_path
+    if len(readings) == 1:
+        return readings[0]
+    return next((reading for reading in readings if _is_member(*reading)), readings[-1] if not readings[-1][1] else readings[0])
+
+
+def _exists(path: str) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):  # a name that can't be looked up
+        return False
+
+
+def _separators(what: str) -> Iterator[int]:
+    at = what.find(SEPARATOR)
+    while at >= 0:
+        yield at
+        at = what.find(SEPARATOR, at + 1)
+
+
+def _is_member(path: str, member_path: str) -> bool:
+    if not member_path or not is_archive(Path(path)):
+        return False
+    try:
+        with open_archive(path) as archive:
+            archive.member(member_path)
+    except FilmArchiveError:
+        return False
+    return True
 
 
 def is_archive(path: Path) -> bool:

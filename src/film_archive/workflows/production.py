@@ -9,18 +9,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from film_archive.archive import folder, layout, writer
+from film_archive.archive import folder, layout, unfinished
+from film_archive.archive.continuing import Writer
 from film_archive.archive.entries import parts_of
 from film_archive.archive.folder import FolderWriter
 from film_archive.archive.reader import open_archive
-from film_archive.archive.writer import Completed, Writer, ZipWriter
+from film_archive.archive.unfinished import Completed
+from film_archive.archive.writer import ZipWriter
 from film_archive.core import copying, files
 from film_archive.core.errors import NotFound, Refused, UsageError
 from film_archive.core.ladder import Rung
 from film_archive.core.manifest import Member, Role
 from film_archive.core.source import printable
-from film_archive.workflows.filling import DEFAULT_PROXIES, Made, OnBytes, fill, proxy_folder
+from film_archive.workflows.filling import DEFAULT_PROXIES, Enclosure, Made, OnBytes, fill, proxy_folder
 from film_archive.workflows.gathering import Found, Gathered, Kind, gather, gather_folder, refuse_clashes
+from film_archive.workflows.timelines import Cut, Joined, join_timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,11 @@ class ArchivePlan:
 
     archive: Path
     gathered: Gathered
+    timeline: Joined | None = None
+
+    @property
+    def enclosures(self) -> tuple[Enclosure, ...]:
+        return () if self.timeline is None else self.timeline.enclosures
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -37,18 +45,31 @@ class ArchivePlan:
             "bytes": self.gathered.bytes,
             "junk_skipped": self.gathered.junk,
             "left_out": [{"path": path, "reason": why} for path, why in self.gathered.left_out],
+            "timeline": None if self.timeline is None else self.timeline.to_json(),
         }
 
 
-def plan_archive(target: Path, sources: Sequence[Path], *, in_place: bool = False) -> ArchivePlan:
+def plan_archive(
+    target: Path, sources: Sequence[Path], *, in_place: bool = False, timeline: Cut | None = None
+) -> ArchivePlan:
     """Look at everything that would be archived; raises what `create_archive` would refuse."""
     if in_place:
+        if timeline is not None:
+            raise UsageError(
+                "A folder that is made an archive in place is no bundle: its media stay where they are. Leave out the "
+                "timeline (one that lies in the folder is archived as it is), or make a zip."
+            )
         return ArchivePlan(target, gather_folder(target))
     if os.path.lexists(target) and not _journal_of(target).exists():
         raise _exists(target)
-    if not sources:
+    if not sources and timeline is None:
         raise UsageError("Nothing to archive was named; give files or folders.")
-    return ArchivePlan(target, _of_a_zip(gather(sources, leave_out=(target, *_working_files(target)))))
+    leave_out = (target, *_working_files(target))
+    gathered = gather(sources, leave_out=leave_out)
+    if timeline is None:
+        return ArchivePlan(target, _of_a_zip(gathered))
+    joined = join_timeline(timeline, gathered, leave_out=leave_out)
+    return ArchivePlan(target, _of_a_zip(joined.gathered, may_be_empty=True), joined)
 
 
 def plan_add(target: Path, sources: Sequence[Path]) -> ArchivePlan:
@@ -68,6 +89,7 @@ def create_archive(
     sources: Sequence[Path] = (),
     *,
     in_place: bool = False,
+    timeline: Cut | None = None,
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
     plan: ArchivePlan | None = None,
@@ -75,14 +97,14 @@ def create_archive(
 ) -> Made:
     """Make a new archive; continues one that a killed run left unfinished.
 
-    `plan` is that of `plan_archive`, if it was made already. Raises Refused where the target exists, NoSpace before
-    anything is written where it can't fit.
+    With a timeline the archive is an OTIO bundle too. `plan` is that of `plan_archive`, if it was made already. Raises
+    Refused where the target exists, NoSpace before anything is written where it can't fit.
     """
     begun = time.monotonic()
     if plan is None:
-        plan = plan_archive(target, sources, in_place=in_place)
-    completed = folder.take_completed(target) if in_place else writer.take_completed(target)
-    if completed is not None and _is_done(completed, target, plan.gathered):
+        plan = plan_archive(target, sources, in_place=in_place, timeline=timeline)
+    completed = folder.take_completed(target) if in_place else unfinished.take_completed(target)
+    if completed is not None and _is_done(completed, target, plan.gathered, plan.enclosures):
         files.remove_tree(proxy_folder(target))
         return _made_before(completed, plan.gathered, begun)
     if in_place:
@@ -93,7 +115,10 @@ def create_archive(
         _require_room(target, plan.gathered)
         archive = ZipWriter.create(target, algorithms=digests)
     with archive:
-        return fill(archive, plan.gathered, proxies, proxy_folder(target), begun, on_bytes)
+        made = fill(archive, plan.gathered, proxies, proxy_folder(target), begun, on_bytes, plan.enclosures)
+    if plan.timeline is not None:
+        made.warnings += plan.timeline.sentences()
+    return made
 
 
 def add_to_archive(
@@ -114,7 +139,7 @@ def add_to_archive(
         plan = plan_add(target, sources)
     target, gathered = plan.archive, plan.gathered
     in_place = target.is_dir()
-    completed = folder.take_completed(target) if in_place else writer.take_completed(target)
+    completed = folder.take_completed(target) if in_place else unfinished.take_completed(target)
     if completed is not None and _is_done(completed, target, gathered):
         files.remove_tree(proxy_folder(target))
         return _made_before(completed, gathered, begun)
@@ -131,7 +156,7 @@ def abandon_unfinished(target: Path) -> bool:
     """Remove what a killed create or add has left; False where there was nothing."""
     if not target.is_dir():
         target = target.resolve() if target.exists() else target
-        done = writer.take_completed(target) is not None or writer.abandon(target)
+        done = unfinished.take_completed(target) is not None or unfinished.abandon(target)
         pieces = proxy_folder(target)
         done = done or pieces.is_dir()
         files.remove_tree(pieces)
@@ -140,8 +165,8 @@ def abandon_unfinished(target: Path) -> bool:
         return False
     if folder.take_completed(target) is None and (target / layout.WORK).exists():
         listed = (target / layout.MANIFEST).exists()
-        with FolderWriter.add_to(target) if listed else FolderWriter.create(target) as unfinished:
-            unfinished.abandon()
+        with FolderWriter.add_to(target) if listed else FolderWriter.create(target) as begun:
+            begun.abandon()
     return True
 
 
@@ -149,8 +174,8 @@ def _exists(target: Path) -> Refused:
     return Refused(f"{printable(target)} exists already; use `add` to put more into it, or another name.")
 
 
-def _of_a_zip(gathered: Gathered) -> Gathered:
-    if not gathered.entries:
+def _of_a_zip(gathered: Gathered, *, may_be_empty: bool = False) -> Gathered:
+    if not gathered.entries and not may_be_empty:
         raise UsageError("There is nothing to archive in what was named.")
     if len(gathered.entries) > layout.MOST_MEMBERS:
         raise Refused(
@@ -160,14 +185,25 @@ def _of_a_zip(gathered: Gathered) -> Gathered:
     return gathered
 
 
-def _is_done(completed: Completed, target: Path, gathered: Gathered) -> bool:
+def _is_done(
+    completed: Completed, target: Path, gathered: Gathered, enclosures: Iterable[Enclosure] = ()
+) -> bool:
     """Whether a run that was killed when it had finished had the very job that is asked for now."""
     with open_archive(target) as archive:
-        present = {member.path for member in archive.members()}
-    return all(
-        completed.identities.get(entry.member) == entry.identity if entry.kind == Kind.FILE else entry.member in present
-        for entry in gathered.entries
-    )
+        present = {part.path: part for member in archive.members() for part in parts_of(member)}
+
+    def is_done(entry: Found) -> bool:
+        member = present.get(entry.member)
+        if entry.kind != Kind.FILE or member is None:
+            return member is not None
+        listed = (entry.size, entry.mtime_ns) == (member.size, member.mtime_ns)
+        if completed.nameless or (target.is_dir() and _is_below(entry.path, target)):
+            return listed  # a folder's own files that were listed before are no part of the job
+        return completed.identities.get(entry.member) == entry.identity
+
+    if any(completed.identities.get(each.path) != each.identity for each in enclosures):
+        return False
+    return all(map(is_done, gathered.entries))
 
 
 def _made_before(completed: Completed, gathered: Gathered, begun: float) -> Made:

@@ -17,6 +17,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from film_archive.core.errors import Damaged, InvalidTimecode, NotMedia, UsageError
 from film_archive.core.facts import AudioFacts, ColorFacts, MediaFacts
@@ -146,11 +147,11 @@ def _index(opened: InputContainer, source: ByteSource, *, locate: bool = False) 
     scattered = 0
     for packet in _packets(opened, chosen, source, said):
         row = rows[packet.stream.index]
-        offset = -1 if packet.pos is None else packet.pos
-        if locate:
-            exact = _located(packet, offset, source)
-            scattered += exact is None
-            offset = offset if exact is None else exact
+        begins = -1 if packet.pos is None else packet.pos
+        exact = _located(packet, begins, source) if locate else begins if begins >= 0 else None
+        scattered += exact is None
+        # What the demuxer can't place lies somewhere behind the packet before it.
+        offset = exact if exact is not None else max(begins, row.offsets[-1] if row.offsets else 0)
         time = packet.pts if packet.pts is not None else packet.dts
         if time is None:
             time = row.times[-1] + row.lengths[-1] if row.times else 0
@@ -167,6 +168,18 @@ def _index(opened: InputContainer, source: ByteSource, *, locate: bool = False) 
     sounding = [stream for stream in streams.sound if rows[stream.index].times]
     if picture is None and not sounding:
         raise Damaged(f"{source.name} has a sound track without any sound in it.")
+    try:
+        video, keys, rate, audio = _tracks(streams, sounding, rows)
+    except (ValueError, OverflowError) as error:
+        raise Damaged(f"{source.name} has packets that can't be: {error}.") from error
+    return FrameIndex(video, keys, rate, audio, tuple(said)), streams
+
+
+def _tracks(
+    streams: _Streams, sounding: list[AudioStream], rows: Mapping[int, _Rows]
+) -> tuple[Packets | None, NDArray[np.bool_], FrameRate | None, tuple[AudioIndex, ...]]:
+    """Picture, its keyframes and rate, and sound; raises ValueError or OverflowError where numbers make no sense."""
+    picture = streams.picture
     zero = _first_moment([picture] if picture is not None else sounding, rows)
     rate = None if picture is None else _rate(picture, rows[picture.index])
     video = None if picture is None else _track(rows[picture.index], picture, rate, zero)
@@ -181,7 +194,7 @@ def _index(opened: InputContainer, source: ByteSource, *, locate: bool = False) 
         )
         for stream in sounding
     )
-    return FrameIndex(video, keys, rate, audio, tuple(said)), streams
+    return video, keys, rate, audio
 
 
 def _located(packet: av.Packet[Any], offset: int, source: ByteSource) -> int | None:

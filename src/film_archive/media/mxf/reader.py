@@ -52,6 +52,8 @@ class MxfFile:
     run_in: int
     partitions: Partitions
     metadata: Metadata
+    metadata_place: tuple[int, int]
+    """Where the header metadata that was read lies, [start, end)."""
     final: bool
     """Whether the metadata was called closed and complete by its writer."""
     segments: tuple[Segment, ...]
@@ -71,7 +73,7 @@ class MxfFile:
         reader = KlvReader(_behind(source, before))
         partitions = find_partitions(reader)
         notes = list(partitions.diagnostics)
-        metadata, final = _best_metadata(reader, partitions, notes)
+        metadata, place, final = _best_metadata(reader, partitions, notes)
         segments, lost = read_segments(reader, partitions.sections)
         packs = [section.partition for section in partitions.sections]
         labels = {*metadata.labels, *(label for pack in packs for label in pack.containers)}
@@ -87,7 +89,7 @@ class MxfFile:
         if not (partitions.header.closed or packs[-1].kind == "footer"):
             notes.append("The file was not closed by its writer: what is complete in it was counted.")
         notes += [*metadata.diagnostics, *lost]
-        return cls(source, before, partitions, metadata, final, tuple(segments), tracks, tuple(notes))
+        return cls(source, before, partitions, metadata, place, final, tuple(segments), tracks, tuple(notes))
 
     @cached_property
     def _reader(self) -> KlvReader:
@@ -310,8 +312,10 @@ def _behind(source: ByteSource, before: int) -> ByteSource:
     return source.slice(before, source.size - before) if before else source
 
 
-def _best_metadata(reader: KlvReader, partitions: Partitions, notes: list[str]) -> tuple[Metadata, bool]:
-    """The header metadata that is nearest to final, and whether its writer called it that.
+def _best_metadata(
+    reader: KlvReader, partitions: Partitions, notes: list[str]
+) -> tuple[Metadata, tuple[int, int], bool]:
+    """The header metadata that is nearest to final, where it lies, and whether its writer called it that.
 
     A closed and complete header is; where it is open, the footer's or the last repetition is better.
     """
@@ -325,7 +329,8 @@ def _best_metadata(reader: KlvReader, partitions: Partitions, notes: list[str]) 
     ordered = [*final, *reversed(rest)]
     for partition in ordered:
         try:
-            return read_metadata(reader, *places[partition.offset]), partition.closed and partition.complete
+            place = places[partition.offset]
+            return read_metadata(reader, *place), place, partition.closed and partition.complete
         except Damaged as error:
             notes.append(f"The header metadata at byte {partition.offset} could not be used: {error}")
     raise Damaged(

@@ -20,7 +20,7 @@ class ClipNaming:
     """The reel as lists carry it, in the pattern's groups."""
 
     def reel_of(self, match: re.Match[str]) -> str:
-        return self.reel.format(**match.groupdict())
+        return match["reel"] if self.reel == "{reel}" else self.reel.format(**match.groupdict())
 
 
 def _row(maker: str, example: str, pattern: str, reel: str) -> ClipNaming:
@@ -60,9 +60,15 @@ NAMINGS: tuple[ClipNaming, ...] = (
 
 def reel_of_name(name: str) -> str | None:
     """The reel that a clip's name tells; `name` may have a folder, an extension or a frame number with it."""
+    found = naming_of(name)
+    return None if found is None else found[0].reel_of(found[1])
+
+
+def naming_of(name: str) -> tuple[ClipNaming, re.Match[str]] | None:
+    """The maker's pattern that a clip's name fits, and the match."""
     base = name.rpartition("/")[2]
     for row in NAMINGS:
         match = row.pattern.match(base)
         if match is not None:
-            return row.reel_of(match)
+            return row, match
     return None

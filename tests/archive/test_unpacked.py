@@ -13,9 +13,9 @@ pytest.importorskip("hypothesis")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from film_archive.archive import inflate
-from film_archive.archive.inflate import InflateSource
-from film_archive.archive.reader import inflate_checked
+from film_archive.archive import unpacked
+from film_archive.archive.packing import unpack_checked
+from film_archive.archive.unpacked import UnpackedSource
 from film_archive.archive.zipformat import DEFLATED, Entry
 from film_archive.core.errors import Damaged, FilmArchiveError, StorageError
 from film_archive.core.source import MemorySource
@@ -47,19 +47,19 @@ def test_reads_at_any_place(
 ) -> None:
     data = text(size, seed)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inflate, "_STEP", step)
-        patch.setattr(inflate, "_INPUT", 61)
-        source = InflateSource(MemorySource(deflate(data, level)), len(data), "member")
+        patch.setattr(unpacked, "_STEP", step)
+        patch.setattr(unpacked, "_INPUT", 61)
+        source = UnpackedSource(MemorySource(deflate(data, level)), DEFLATED, len(data), "member")
     for share, length in places:
         offset = int(share * size)
         assert source.read_at(offset, length) == data[offset : offset + length]
     assert source.read_at(0, size) == data
-    assert len(source._states) <= inflate._STATES + 1
+    assert len(source._states) <= unpacked._STATES + 1
 
 
 def test_threads_read_at_once() -> None:
     data = text(3_000_000, 1)
-    source = InflateSource(MemorySource(deflate(data)), len(data), "member")
+    source = UnpackedSource(MemorySource(deflate(data)), DEFLATED, len(data), "member")
     wrong = []
 
     def read(seed: int) -> None:
@@ -91,7 +91,7 @@ def test_a_failed_read_does_not_spoil_the_next() -> None:
 
     data = text(400_000, 2)
     for when in range(1, 8):
-        source = InflateSource(Flaky(deflate(data)), len(data), "member")
+        source = UnpackedSource(Flaky(deflate(data)), DEFLATED, len(data), "member")
         Flaky.failing = when
         with contextlib.suppress(StorageError):
             assert source.read_at(100_000, 200_000) == data[100_000:300_000]
@@ -101,16 +101,16 @@ def test_a_failed_read_does_not_spoil_the_next() -> None:
 
 @given(st.binary(max_size=400), st.integers(0, 5000))
 def test_bytes_that_do_not_inflate(packed: bytes, size: int) -> None:
-    source = InflateSource(MemorySource(packed), size, "member")
+    source = UnpackedSource(MemorySource(packed), DEFLATED, size, "member")
     with contextlib.suppress(FilmArchiveError):
         assert len(source.read_at(0, size)) == size
 
 
 def test_sizes_that_are_not_true() -> None:
     packed = deflate(b"a" * 1000)
-    assert InflateSource(MemorySource(packed), 900, "member").read_at(0, 2000) == b"a" * 900
+    assert UnpackedSource(MemorySource(packed), DEFLATED, 900, "member").read_at(0, 2000) == b"a" * 900
     with pytest.raises(Damaged, match="ends after 1000 of 1001"):
-        InflateSource(MemorySource(packed), 1001, "member").read_at(0, 1001)
+        UnpackedSource(MemorySource(packed), DEFLATED, 1001, "member").read_at(0, 1001)
 
 
 @given(st.integers(0, 99), st.integers(-3, 3), st.integers(0, 9))
@@ -121,8 +121,8 @@ def test_inflating_whole_members(seed: int, around: int, level: int) -> None:
     packed = MemorySource(deflate(data, level), "member")
     entry = Entry(b"member", DEFLATED, zlib.crc32(data), packed.size, len(data), 0, 0, 0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("film_archive.archive.reader._INFLATE_STEP", 1 << 14)
-        assert b"".join(inflate_checked(packed, entry)) == data
+        patch.setattr("film_archive.archive.packing._STEP", 1 << 14)
+        assert b"".join(unpack_checked(packed, entry)) == data
 
 
 def test_what_is_behind_a_deflated_member_is_found() -> None:
@@ -130,4 +130,4 @@ def test_what_is_behind_a_deflated_member_is_found() -> None:
     packed = MemorySource(deflate(data) + b"x", "member")
     entry = Entry(b"member", DEFLATED, zlib.crc32(data), packed.size, len(data), 0, 0, 0)
     with pytest.raises(Damaged, match="fewer bytes"):
-        list(inflate_checked(packed, entry))
+        list(unpack_checked(packed, entry))

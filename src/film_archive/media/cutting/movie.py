@@ -1,8 +1,8 @@
-"""Cutting a clip: which packets a range of frames needs, and writing them into a new movie."""
+"""Cutting a movie: which packets a range of frames needs, and writing them into a new one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,87 +10,58 @@ import numpy as np
 
 from film_archive.core import copying, files
 from film_archive.core.columns import Longs
-from film_archive.core.errors import NotSupported, OutOfRange
-from film_archive.core.facts import MediaFacts
+from film_archive.core.errors import NotSupported
 from film_archive.core.frame_index import AudioIndex, FrameIndex
 from film_archive.core.source import ByteSource, printable
-from film_archive.core.timecode import FrameRange, Timecode
+from film_archive.core.timecode import FrameRange
+from film_archive.media.cutting.cuttable import CutResult, Cuttable
 from film_archive.media.cutting.mov_writer import CutTrack, lay_out
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CutSource:
-    """A clip that can be cut: its bytes, where its frames lie, and how its tracks are described in QuickTime's terms."""
+@dataclass(frozen=True, eq=False)
+class MovieClip(Cuttable):
+    """A clip with a picture: where its frames lie, and how its tracks are described in QuickTime's terms."""
 
-    source: ByteSource
-    index: FrameIndex
-    picture: bytes
+    source: ByteSource = field(kw_only=True)
+    index: FrameIndex = field(kw_only=True)
+    picture: bytes = field(kw_only=True)
     """The picture's sample entry."""
-    sound: tuple[bytes, ...]
+    sound: tuple[bytes, ...] = field(kw_only=True)
     """The sound tracks' sample entries, in the index's order."""
-    width: int
-    height: int
-    facts: MediaFacts
-    """What the clip says of itself."""
-    start: Timecode | None
-    reel: str | None
+    width: int = field(kw_only=True)
+    height: int = field(kw_only=True)
     user_data: bytes = b""
+    suffixes: tuple[str, ...] = (".mov", ".qt", ".mp4", ".m4v")
 
-    def starting_at(self, start: Timecode) -> CutSource:
-        """The same clip with a start timecode that the caller knows."""
-        return replace(self, start=start)
+    def cut(self, frames: FrameRange, target: Path, *, on_bytes: files.OnBytes | None = None) -> CutResult:
+        """Write a range of frames with their sound to a new QuickTime file, bit for bit.
 
-    def completed_by(self, facts: MediaFacts) -> CutSource:
-        """The same clip with start timecode and reel as these facts have them."""
-        return replace(self, facts=facts, start=facts.start_timecode, reel=facts.reel)
-
-
-@dataclass(frozen=True, slots=True)
-class CutResult:
-    """What was written. `mode` is "copy": no frame was encoded again."""
-
-    path: Path
-    frames: FrameRange
-    start: Timecode | None
-    mode: str
-    bytes_read: int
-    shared: int
-    stored_from: int
-    """The first frame in the file: before `frames.first` where a long-GOP clip has to be decoded from a keyframe."""
-    diagnostics: tuple[str, ...] = ()
-
-
-def cut_movie(clip: CutSource, frames: FrameRange, target: Path, *, on_bytes: files.OnBytes | None = None) -> CutResult:
-    """Write a range of frames with their sound to a new QuickTime file, bit for bit.
-
-    Raises OutOfRange where frames are not there, Refused where the target exists. Only the blocks that hold the
-    needed packets are read.
-    """
-    if clip.index.video is None or frames.count == 0:
-        raise OutOfRange(f"{clip.source.name} has no frames {frames.first} to {frames.end - 1} to cut.")
-    picture, stored_from = picture_track(clip.index, frames, clip.picture, clip.width, clip.height)
-    begin, end = _seconds(clip.index, frames)
-    sound = [
-        sound_track(track, description, begin, end)
-        for track, description in zip(clip.index.audio, clip.sound, strict=True)
-    ]
-    start, diagnostics = shifted_start(clip, frames.first)
-    tracks = [picture, *(track for track in sound if track is not None)]
-    layout = lay_out(tracks, clip.source.size, start=start, reel=clip.reel, user_data=clip.user_data)
-    shared = 0
-    with files.AtomicFile(target, purpose="cut") as new:
-        descriptor = new.file.fileno()
-        with files.explaining(f"write {printable(target)}", needed=lambda: layout.size, folder=target.parent):
-            new.file.write(layout.head)
-            new.file.flush()
-            for run in layout.runs:
-                part = clip.source.slice(run.source_offset, run.length)
-                shared += copying.transfer(part, descriptor, run.target_offset, on_bytes=on_bytes)
-            new.file.seek(layout.moov_offset)
-            new.file.write(layout.moov)
-        new.commit()
-    read = sum(run.length for run in layout.runs)
-    return CutResult(target, frames, start, "copy", read, shared, stored_from, diagnostics)
+        Only the blocks that hold the needed packets are read.
+        """
+        self.require(frames)
+        picture, stored_from = picture_track(self.index, frames, self.picture, self.width, self.height)
+        begin, end = _seconds(self.index, frames)
+        sound = [
+            sound_track(track, description, begin, end)
+            for track, description in zip(self.index.audio, self.sound, strict=True)
+        ]
+        start, diagnostics = self.shifted_start(frames.first)
+        tracks = [picture, *(track for track in sound if track is not None)]
+        layout = lay_out(tracks, self.source.size, start=start, reel=self.reel, user_data=self.user_data)
+        shared = 0
+        with files.AtomicFile(target, purpose="cut") as new:
+            descriptor = new.file.fileno()
+            with files.explaining(f"write {printable(target)}", needed=lambda: layout.size, folder=target.parent):
+                new.file.write(layout.head)
+                new.file.flush()
+                for run in layout.runs:
+                    part = self.source.slice(run.source_offset, run.length)
+                    shared += copying.transfer(part, descriptor, run.target_offset, on_bytes=on_bytes)
+                new.file.seek(layout.moov_offset)
+                new.file.write(layout.moov)
+            new.commit()
+        read = sum(run.length for run in layout.runs)
+        return CutResult(target, frames, start, "copy", read, shared, stored_from, diagnostics)
 
 
 def picture_track(
@@ -195,18 +166,6 @@ def _coded(track: AudioIndex, description: bytes, first: int, stop: int) -> CutT
         shown=min(stop, packets.end) - begin_at,
         delay=delay,
     )
-
-
-def shifted_start(clip: CutSource, frames: int) -> tuple[Timecode | None, tuple[str, ...]]:
-    """The timecode of a frame, at the rate that the clip's timecode counts in."""
-    start, rate = clip.start, clip.index.rate
-    if start is None or rate is None:
-        return start, ()
-    count = Fraction(frames) * start.rate / rate
-    whole = count.numerator // count.denominator
-    if whole != count:
-        return start + whole, ("the cut begins between two timecode frames; the earlier one is its start",)
-    return start + whole, ()
 
 
 def _decode_start(index: FrameIndex, frames: FrameRange) -> int:

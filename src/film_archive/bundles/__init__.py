@@ -1,0 +1,1 @@
+"""OTIO bundles: what their URLs mean, and what becomes of references that lead nowhere."""
