@@ -42,6 +42,26 @@ def test_what_is_written_is_read_in_another_drive(bench: Bench) -> None:
         assert drive.locate_end(1) == Position(1, 3)
 
 
+def test_reading_into_a_buffer(bench: Bench) -> None:
+    buffer = bytearray(10)
+    with bench.drive() as drive:
+        drive.make_partitions()
+        drive.locate(1, 0)
+        drive.write(b"one")
+        drive.write_filemark()
+        drive.write(b"x" * 11)
+        drive.flush()
+        drive.locate(1, 0)
+        assert drive.read_into(memoryview(buffer)) == 3
+        assert buffer[:4] == b"one\0"
+        assert drive.read_into(memoryview(buffer)) is Mark.FILEMARK
+        with pytest.raises(Damaged, match="more than"):
+            drive.read_into(memoryview(buffer))
+        assert drive.position == Position(1, 2)
+        drive.read()
+        assert drive.read_into(memoryview(buffer)) is Mark.END_OF_DATA
+
+
 def test_reading_back_in_the_same_session(bench: Bench) -> None:
     with bench.drive() as drive:
         drive.make_partitions()

@@ -146,6 +146,18 @@ class Drive(ABC):
         Raises Damaged where it can't be read; the position then stays.
         """
 
+    def read_into(self, buffer: memoryview) -> int | Mark:
+        """As `read`, into a buffer; returns how many bytes the record has. Raises Damaged too where it has more."""
+        where = self.position
+        record = self.read()
+        if isinstance(record, Mark):
+            return record
+        if len(record) > len(buffer):
+            self.locate(*where)
+            raise Damaged(f"The record at {where} in {self.name} has {len(record)} bytes, more than {len(buffer)}.")
+        buffer[: len(record)] = record
+        return len(record)
+
     @abstractmethod
     def write(self, record: bytes | bytearray | memoryview) -> None:
         """Write a record of 1 to `block_limit` bytes here and go behind it; what was behind is gone."""

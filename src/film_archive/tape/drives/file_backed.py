@@ -17,6 +17,7 @@ import fcntl
 import os
 import re
 from bisect import bisect_left
+from collections.abc import Iterator
 from pathlib import Path
 
 from film_archive.core import files
@@ -219,6 +220,28 @@ class FileBackedDrive(Drive):
     # Reading
 
     def read(self) -> bytes | Mark:
+        mark = self._mark_here()
+        if mark is not None:
+            return mark
+        with self._record_here() as (descriptor, size):
+            buffer = bytearray(size)
+            self._fill(descriptor, memoryview(buffer))
+        self._position = Position(self._position.partition, self._position.block + 1)
+        return bytes(buffer)
+
+    def read_into(self, buffer: memoryview) -> int | Mark:
+        mark = self._mark_here()
+        if mark is not None:
+            return mark
+        with self._record_here() as (descriptor, size):
+            if size > len(buffer):
+                raise Damaged(f"The record at {self._here} has {size} bytes, more than the {len(buffer)} of a full one.")
+            self._fill(descriptor, buffer[:size])
+        self._position = Position(self._position.partition, self._position.block + 1)
+        return size
+
+    def _mark_here(self) -> Mark | None:
+        """What is here instead of a record; a filemark is passed."""
         if self._pending:
             self.flush()
         partition, block = self._position
@@ -226,30 +249,42 @@ class FileBackedDrive(Drive):
         if block >= part.known:
             return Mark.END_OF_DATA
         place = bisect_left(part.marks, block)
-        record = Mark.FILEMARK if part.marks[place : place + 1] == [block] else self._record(partition, block)
+        if part.marks[place : place + 1] != [block]:
+            return None
         self._position = Position(partition, block + 1)
-        return record
+        return Mark.FILEMARK
 
-    def _record(self, partition: int, block: int) -> bytes:
-        where = f"block {block} of partition {partition} of the cartridge {self.name}"
+    @property
+    def _here(self) -> str:
+        return f"block {self._position.block} of partition {self._position.partition} of the cartridge {self.name}"
+
+    @contextlib.contextmanager
+    def _record_here(self) -> Iterator[tuple[int, int]]:
+        """The open file of the record here, and its size."""
+        partition, block = self._position
+        flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            descriptor = os.open(f"{partition}_{block}_R", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW, dir_fd=self._folder)
-            try:
-                size = os.fstat(descriptor).st_size
-                if not 0 < size <= self.block_limit:
-                    raise Damaged(f"The record at {where} has {size} bytes, which no record has.")
-                data = os.pread(descriptor, size, 0)
-                while len(data) < size and (more := os.pread(descriptor, size - len(data), len(data))):
-                    data += more
-            finally:
-                os.close(descriptor)
+            descriptor = os.open(f"{partition}_{block}_R", flags, dir_fd=self._folder)
         except FileNotFoundError as error:
-            raise Damaged(f"There is no record at {where}.") from error
+            raise Damaged(f"There is no record at {self._here}.") from error
         except OSError as error:
-            raise from_os_error(error, f"read {where}") from error
-        if len(data) != size:
-            raise Damaged(f"The record at {where} ended while it was read.")
-        return data
+            raise from_os_error(error, f"read {self._here}") from error
+        try:
+            size = os.fstat(descriptor).st_size
+            if not 0 < size <= self.block_limit:
+                raise Damaged(f"The record at {self._here} has {size} bytes, which no record has.")
+            yield descriptor, size
+        finally:
+            os.close(descriptor)
+
+    def _fill(self, descriptor: int, view: memoryview) -> None:
+        done = 0
+        while done < len(view):
+            with files.explaining(f"read {self._here}"):
+                count = os.preadv(descriptor, [view[done:]], done)
+            if count == 0:
+                raise Damaged(f"The record at {self._here} ended while it was read.")
+            done += count
 
     @property
     def _folder(self) -> int:

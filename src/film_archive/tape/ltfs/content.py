@@ -7,7 +7,7 @@ from bisect import bisect_right
 
 from film_archive.core.errors import Damaged
 from film_archive.core.source import ByteSource
-from film_archive.tape.drives.drive import Drive, Position
+from film_archive.tape.drives.drive import Drive, Mark, Position
 from film_archive.tape.ltfs.label import Label
 from film_archive.tape.ltfs.tree import TapeFile
 
@@ -34,13 +34,30 @@ class RecordReader:
             self.drive.locate(*position)
         record = self.drive.read()
         if not isinstance(record, bytes):
-            raise Damaged(
-                f"Block {position.block} of partition {self.label.letter(position.partition)} in {self.drive.name} is "
-                f"{record.value} and not a record of a file."
-            )
+            raise self._no_record(position, record)
         self.bytes_read += len(record)
         self._last = position, record
         return record
+
+    def record_into(self, position: Position, view: memoryview) -> int:
+        """Read the record here straight into a view; returns its size. Raises as `record` does."""
+        if self._last is not None and self._last[0] == position and len(self._last[1]) <= len(view):
+            count = len(self._last[1])
+            view[:count] = self._last[1]
+            return count
+        if self.drive.position != position:
+            self.drive.locate(*position)
+        found = self.drive.read_into(view)
+        if not isinstance(found, int):
+            raise self._no_record(position, found)
+        self.bytes_read += found
+        return found
+
+    def _no_record(self, position: Position, mark: Mark) -> Damaged:
+        return Damaged(
+            f"Block {position.block} of partition {self.label.letter(position.partition)} in {self.drive.name} is "
+            f"{mark.value} and not a record of a file."
+        )
 
     def forget(self) -> None:
         """The cartridge is written to: what was read may be gone."""
@@ -84,12 +101,17 @@ class TapeSource(ByteSource):
             return count
         block, within = divmod(extent.byte_offset + offset - extent.file_offset, self._block)
         position = Position(self._reader.label.number(extent.partition), extent.start_block + block)
-        record = self._reader.record(position)
         count = min(len(view), extent.file_end - offset, self._block - within)
-        if len(record) < within + count:
+        if within == 0 and count == self._block:  # a whole record needs no copy of it
+            size = self._reader.record_into(position, view[:count])
+        else:
+            record = self._reader.record(position)
+            size = len(record)
+            if size >= within + count:
+                view[:count] = memoryview(record)[within : within + count]
+        if size < within + count:
             raise Damaged(
                 f"{self.name} is not whole: the record at block {position.block} of partition {extent.partition} has "
-                f"{len(record)} bytes, and {within + count} are needed."
+                f"{size} bytes, and {within + count} are needed."
             )
-        view[:count] = memoryview(record)[within : within + count]
         return count
