@@ -21,9 +21,10 @@ from film_archive.core.source import FileSource
 from film_archive.tape.drives.cartridge_config import new_config
 from film_archive.tape.drives.file_backed import FileBackedDrive, create_cartridge
 from film_archive.tape.formats import MEDIA
-from film_archive.tape.ltfs.feeding import Fed, FileToWrite, feed
+from film_archive.tape.ltfs.feeding import Fed, feed
 from film_archive.tape.ltfs.index import Index, encode_index, in_records
 from film_archive.tape.ltfs.index_reader import read_index
+from film_archive.tape.ltfs.ring import FileToWrite
 from film_archive.tape.ltfs.tree import Location, TapeAttribute, TapeExtent, TapeFile, TapeFolder, Times, Tree
 from film_archive.tape.ltfs.volume import Volume
 

@@ -12,7 +12,8 @@ import xxhash
 from film_archive.core.errors import Refused, SourceChanged, StorageError, UsageError
 from film_archive.core.source import ByteSource, MemorySource
 from film_archive.tape.drives.simulated import Fault, Faults
-from film_archive.tape.ltfs.feeding import FileToWrite, WrittenFile, feed
+from film_archive.tape.ltfs.feeding import WrittenFile, feed
+from film_archive.tape.ltfs.ring import FileToWrite
 from film_archive.tape.ltfs.tree import TapeAttribute, Times
 from film_archive.tape.ltfs.volume import Volume
 from tests.tape.making import BLOCK, NOW, Bench, MemoryBench, clock, content, contents, format_volume, open_volume

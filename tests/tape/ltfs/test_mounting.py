@@ -170,7 +170,7 @@ TABLE = (
     Row("an extent in the label", in_last_index(b"<startblock>7<", b"<startblock>2<"), None, None, "outside of what"),
     Row("an extent behind the end", in_last_index(b"<startblock>7<", b"<startblock>700<"), None, None, "outside of what"),
     Row("length less than the extents", in_last_index(b"<length>4096<", b"<length>96<"), None, None, "length says 96"),
-    Row("another one before it", in_last_index(b"<startblock>11<", b"<startblock>9<", 1), ALL, ALL, "Partition b|older"),
+    Row("another one before it", in_last_index(b"<startblock>11<", b"<startblock>9<", 1), ALL, ALL, "Partition b|no older index"),
     Row("change reference stale", STALE, ALL, ALL, "written to after"),
     Row("coherency information lost", memory(0x80C, None, 0), ALL, ALL, "no coherency information"),
     Row("coherency information too short", memory(0x80C, b"\x08", 1), ALL, ALL, "not one of LTFS"),

@@ -14,6 +14,7 @@ from itertools import zip_longest
 from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported
 from film_archive.core.source import printable
 from film_archive.tape.drives.drive import DATA_PARTITION, INDEX_PARTITION, Drive, Mark
+from film_archive.tape.ltfs.generations import generations
 from film_archive.tape.ltfs.index import Index
 from film_archive.tape.ltfs.label import Label
 from film_archive.tape.ltfs.memory import (
@@ -28,7 +29,6 @@ from film_archive.tape.ltfs.mounting import (
     LABEL_END,
     Mounted,
     PartitionState,
-    generations,
     look_at_partition,
     mount_by_search,
     read_labels,

@@ -9,36 +9,19 @@ what is committed is reported as written.
 from __future__ import annotations
 
 import inspect
-import threading
-import time
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
-from queue import Queue
 from typing import Protocol
 
-from film_archive.core.digest import MultiHasher
-from film_archive.core.errors import FilmArchiveError, NoSpace, ShortRead, UsageError
-from film_archive.core.source import ByteSource
+from film_archive.core.errors import FilmArchiveError, NoSpace, UsageError
+from film_archive.tape.ltfs.ring import Begin, Block, Digesting, Failure, FileToWrite, Ring
 from film_archive.tape.ltfs.tree import DIGEST_KEYS, TapeAttribute, TapeFile, Times
 
 ALGORITHMS = ("xxh128", "sha256")
 """What every file on tape gets: our key, and one that no forger can meet."""
 COMMIT_EVERY = 36 << 30
 """Bytes between two indexes, as other programs have it: each of them makes a drive stop twice."""
-_SLOT = 4 << 20
 _RING = 256 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class FileToWrite:
-    """A file that is to be on tape: its path there, how it is opened, its times, attributes beside its digests."""
-
-    path: str
-    open: Callable[[], ByteSource]
-    times: Times
-    readonly: bool = False
-    attributes: tuple[TapeAttribute, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,194 +79,6 @@ class WritableVolume(Protocol):
     def commit(self, comment: str = "") -> None: ...
 
 
-@dataclass(slots=True)
-class _Block:
-    """Bytes of a file in a buffer of the ring, which is free again when all its users are through."""
-
-    buffer: bytearray
-    size: int
-    users: int = 2
-    """The thread that digests, and the writer."""
-
-
-@dataclass(slots=True)
-class _Begin:
-    place: int
-
-
-class _Digesting:
-    """The digests of one file, while they are computed. It ends the file among the events."""
-
-    def __init__(self, algorithms: tuple[str, ...]) -> None:
-        self.hasher = MultiHasher(algorithms)
-        self._done = threading.Event()
-        self._error: BaseException | None = None
-
-    def finish(self, error: BaseException | None = None) -> None:
-        self._error = error
-        self._done.set()
-
-    def digests(self) -> dict[str, str]:
-        """Name → hex, when all blocks are through."""
-        self._done.wait()
-        if self._error is not None:
-            raise self._error
-        return self.hasher.digests()
-
-
-@dataclass(slots=True)
-class _Failure:
-    error: BaseException
-
-
-_Event = _Block | _Begin | _Digesting | _Failure | None
-"""None: all files were read."""
-
-
-class _Ring:
-    """The threads that read and digest, and what they are ahead of the writer."""
-
-    def __init__(self, files: Sequence[FileToWrite], first: int, algorithms: tuple[str, ...], size: int) -> None:
-        self._files = files
-        self._first = first
-        self._algorithms = algorithms
-        self._slots = max(2, size // _SLOT)
-        self._made = 0
-        self._free: list[bytearray] = []
-        self._events: deque[_Event] = deque()
-        self._to_digest: Queue[tuple[_Digesting, _Block | None] | None] = Queue()
-        self._filled = 0
-        self._finished = False
-        self._stopped = False
-        self._changed = threading.Condition()
-        self.starved = 0
-        self.starved_seconds = 0.0
-        self._threads = [
-            threading.Thread(target=self._read, name="read for the tape", daemon=True),
-            threading.Thread(target=self._digest, name="digest for the tape", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
-
-    # The reading thread
-
-    def _read(self) -> None:
-        try:
-            for place in range(self._first, len(self._files)):
-                self._put(_Begin(place))
-                try:
-                    self._put(self._read_file(self._files[place]))
-                except FilmArchiveError as error:
-                    self._put(_Failure(error))
-            self._put(None)
-        except _Stopped:
-            return
-        except BaseException as error:  # noqa: BLE001  handed to the writer, who raises it
-            self._put(_Failure(error))
-        finally:
-            self._to_digest.put(None)
-
-    def _read_file(self, file: FileToWrite) -> _Digesting:
-        digesting = _Digesting(self._algorithms)
-        with file.open() as source:
-            position = 0
-            while position < source.size:
-                buffer = self._take()
-                view = memoryview(buffer)[: source.size - position]
-                count = source.read_into(position, view)
-                if count != len(view):
-                    raise ShortRead(f"{source.name} ended at byte {position + count} of {source.size}.")
-                position += count
-                block = _Block(buffer, count)
-                self._to_digest.put((digesting, block))
-                self._put(block)
-            source.check_unchanged()
-        self._to_digest.put((digesting, None))
-        return digesting
-
-    def _digest(self) -> None:
-        """Digest blocks in the order in which they were read."""
-        while (asked := self._to_digest.get()) is not None:
-            digesting, block = asked
-            if block is None:
-                digesting.finish()
-                continue
-            try:
-                digesting.hasher.update(memoryview(block.buffer)[: block.size])
-            except BaseException as error:  # noqa: BLE001  raised by whoever asks for the digests
-                digesting.finish(error)
-            self.give_back(block)
-
-    def _take(self) -> bytearray:
-        with self._changed:
-            while not self._free and self._made >= self._slots and not self._stopped:
-                self._changed.wait()
-            if self._stopped:
-                raise _Stopped
-            if self._free:
-                return self._free.pop()
-            self._made += 1
-        return bytearray(_SLOT)
-
-    def _put(self, event: _Event) -> None:
-        with self._changed:
-            # Files without bytes take no buffer, so their number ahead is bounded here.
-            while len(self._events) > 64 * self._slots and not self._stopped:
-                self._changed.wait()
-            if self._stopped:
-                raise _Stopped
-            self._events.append(event)
-            self._filled += isinstance(event, _Block)
-            broken = isinstance(event, _Failure) and not isinstance(event.error, FilmArchiveError)
-            self._finished = self._finished or event is None or broken
-            self._changed.notify_all()
-
-    # The writer
-
-    def get(self) -> _Event:
-        """The next event; where there is none yet, wait until the ring is half full."""
-        with self._changed:
-            if not self._events:
-                begun = time.monotonic()
-                self._wait_until_half_full()
-                self.starved += 1
-                self.starved_seconds += time.monotonic() - begun
-            event = self._events.popleft()
-            if isinstance(event, _Block):
-                self._filled -= 1
-            self._changed.notify_all()
-        return event
-
-    def fill(self) -> None:
-        """Wait until the ring is half full, or all is read."""
-        with self._changed:
-            self._wait_until_half_full()
-
-    def _wait_until_half_full(self) -> None:
-        while not (self._events and (self._finished or self._filled * 2 >= self._slots or len(self._events) > 8 * self._slots)):
-            self._changed.wait()
-
-    def give_back(self, block: _Block) -> None:
-        """One of a block's users is through with it."""
-        with self._changed:
-            block.users -= 1
-            if block.users == 0:
-                self._free.append(block.buffer)
-                self._changed.notify_all()
-
-    def stop(self) -> None:
-        """End the threads, at the latest when the block that is being read is read."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-        for thread in self._threads:
-            thread.join()
-
-
-class _Stopped(Exception):
-    """The writer wants no more."""
-
-
 class _NotRead(Exception):
     """The reading thread failed in the middle of a file."""
 
@@ -312,7 +107,7 @@ def feed(
     if unknown:
         raise UsageError(f"There is no name on tape for the digest {unknown[0]!r}; there are {', '.join(DIGEST_KEYS)}.")
     run = _Run(volume, files, algorithms, commit_every, on_bytes, on_committed)
-    reading = _Ring(files, first, algorithms, ring)
+    reading = Ring(files, first, algorithms, ring)
     try:
         run.write_all(reading, first)
     finally:
@@ -350,19 +145,19 @@ class _Run:
         self.size = 0
         self.commits = 0
 
-    def write_all(self, reading: _Ring, first: int) -> None:
+    def write_all(self, reading: Ring, first: int) -> None:
         self.next = first
         reading.fill()
         while (event := reading.get()) is not None:
-            if isinstance(event, _Failure):
+            if isinstance(event, Failure):
                 raise event.error
-            assert isinstance(event, _Begin)
+            assert isinstance(event, Begin)
             if not self._write(reading, event.place):
                 return
             if self._volume.uncommitted >= self._commit_every:
                 self.commit()
 
-    def _write(self, reading: _Ring, place: int) -> bool:
+    def _write(self, reading: Ring, place: int) -> bool:
         """Write one file; False where the cartridge is full."""
         file = self._files[place]
         found: dict[str, str] = {}
@@ -399,14 +194,14 @@ class _Run:
             return failed.error
         return None
 
-    def _blocks(self, reading: _Ring, found: dict[str, str]) -> Generator[memoryview, None, None]:
+    def _blocks(self, reading: Ring, found: dict[str, str]) -> Generator[memoryview, None, None]:
         """The bytes of a file; its digests are in `found` when they are all through."""
-        while not isinstance(event := reading.get(), _Digesting):
-            if isinstance(event, _Failure):
+        while not isinstance(event := reading.get(), Digesting):
+            if isinstance(event, Failure):
                 if isinstance(event.error, FilmArchiveError):
                     raise _NotRead(event.error)
                 raise event.error
-            assert isinstance(event, _Block)
+            assert isinstance(event, Block)
             yield memoryview(event.buffer)[: event.size]
             reading.give_back(event)
             if self._on_bytes is not None:

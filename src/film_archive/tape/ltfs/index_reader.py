@@ -22,7 +22,7 @@ from film_archive.core.source import printable
 from film_archive.tape.ltfs.index import Index, IndexProblem
 from film_archive.tape.ltfs.label import require_uuid, require_version
 from film_archive.tape.ltfs.names import escape, percent_decoded
-from film_archive.tape.ltfs.times import known_second, parse_time
+from film_archive.tape.ltfs.times import parse_time
 from film_archive.tape.ltfs.tree import (
     ROOT_UID,
     Location,
@@ -36,14 +36,13 @@ from film_archive.tape.ltfs.tree import (
     pack,
     unpack,
 )
+from film_archive.tape.ltfs.usual_files import without_usual_files
 
 _DEEPEST = 4096
 """Elements inside each other: folders 2,000 deep, where no system's paths reach."""
 _LONGEST_TEXT = 1 << 20
 _MOST_PROBLEMS = 1000
 _LARGEST = 1 << 64
-_LONGEST_USUAL = 1 << 20
-"""Bytes of a file's element that are waited for; what is longer is not looked at as a whole."""
 
 _TIMES = ("creationtime", "changetime", "modifytime", "accesstime", "backuptime")
 
@@ -107,30 +106,6 @@ _ENCODINGS: Mapping[str, Mapping[tuple[str, str], bool]] = {
     "value": {("type", "base64"): True, ("type", "text"): False},
 }
 
-_TIME = rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z)"
-_NUMBER = rb"(\d{1,18})"
-# XML has no U+FFFE and U+FFFF. Possessive, so that what does not match is given up at once.
-_VALUE = rb"(?:[^<>&\x00-\x1f\xef]++|\xef(?!\xbf[\xbe\xbf]))*+"
-_NAME = rb"(?:[^<>&/\x00-\x1f\xef]++|\xef(?!\xbf[\xbe\xbf]))++"
-_KEY = rb"[\x20-\x25\x27-\x3b\x3d\x3f-\x7e]+"
-_ATTRIBUTE = rb'\s*<xattr>\s*<key>%b</key>\s*<value(?: type="text")?>%b</value>\s*</xattr>'
-_USUAL_ATTRIBUTE = re.compile(_ATTRIBUTE % (rb"(" + _KEY + rb")", rb"(" + _VALUE + rb")"))
-_USUAL_FILE = re.compile(
-    rb"<file>\s*<name>(%b)</name>\s*<length>%b</length>\s*<readonly>(true|false)</readonly>\s*"
-    rb"<creationtime>%b</creationtime>\s*<changetime>%b</changetime>\s*<modifytime>%b</modifytime>\s*"
-    rb"<accesstime>%b</accesstime>\s*<backuptime>%b</backuptime>\s*<fileuid>%b</fileuid>\s*"
-    rb"(?:<extendedattributes>((?:%b)*)\s*</extendedattributes>\s*)?"
-    rb"(?:<extentinfo>\s*<extent>\s*<fileoffset>%b</fileoffset>\s*<partition>([a-z])</partition>\s*"
-    rb"<startblock>%b</startblock>\s*<byteoffset>%b</byteoffset>\s*<bytecount>%b</bytecount>\s*"
-    rb"</extent>\s*</extentinfo>\s*)?</file>"
-    % (
-        *(_NAME, _NUMBER, _TIME, _TIME, _TIME, _TIME, _TIME, _NUMBER),
-        _ATTRIBUTE % (_KEY, _VALUE),
-        *(_NUMBER, _NUMBER, _NUMBER, _NUMBER),
-    )
-)
-
-
 class _Record:
     """The texts of an element, and what stood in it."""
 
@@ -190,7 +165,7 @@ class _Reader:
         parser.XmlDeclHandler = self._declaration
         text = self._handle(parser)
         try:
-            for chunk in self._without_usual_files(chunks, parser) if self._fast else chunks:
+            for chunk in self._unusual(chunks) if self._fast else chunks:
                 parser.Parse(chunk, False)
                 if len(text) > 1 and sum(map(len, text)) > _LONGEST_TEXT:
                     raise Damaged(f"{self._name} has a text of more than {_LONGEST_TEXT} signs.")
@@ -202,6 +177,9 @@ class _Reader:
         finally:  # the handlers refer to this, and this to a whole tree
             parser.StartElementHandler = parser.EndElementHandler = parser.CharacterDataHandler = None
         return self._result()
+
+    def _unusual(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        return without_usual_files(chunks, self._take, lambda: self._kinds[-1] is _Kind.CONTENTS)
 
     def _doctype(self, name: str, *_: object) -> None:
         raise Damaged(f"{self._name} declares a document type ({name[:40]}), which no index does.")
@@ -325,77 +303,15 @@ class _Reader:
 
     # Usual files
 
-    def _without_usual_files(self, chunks: Iterable[bytes], parser: expat.XMLParserType) -> Iterator[bytes]:
-        """What is left for the parser of an index: all but files that are written as usual, which are taken out.
-
-        A usual file is read by one regular expression instead of sixty events. What is the least unusual stays for the
-        parser, and comments, sections and instructions, in which something might only look like a file, end this for good.
-        """
-        waiting = b""
-        chunks = iter(chunks)
-        declared = len(b"<?xml")
-        for chunk in chunks:
-            waiting += chunk
-            beginning = declared if waiting.startswith(b"<?xml") else 0
-            if b"<!" in waiting or b"<?" in waiting[beginning:]:
-                yield waiting
-                yield from chunks
-                return
-            position = 0
-            while True:
-                begin = waiting.find(b"<file>", position)
-                if begin < 0:
-                    end = max(position, len(waiting) - 5)  # "<file" might be continued
-                    if end > position:
-                        yield waiting[position:end]
-                    waiting = waiting[end:]
-                    break
-                if begin > position and not (waiting[position:begin] == b"\n" and self._kinds[-1] is _Kind.CONTENTS):
-                    yield waiting[position:begin]  # parsed before this goes on
-                usual = _USUAL_FILE.match(waiting, begin)
-                if usual is not None and self._take(usual):
-                    position = usual.end()
-                    continue
-                end = waiting.find(b"</file>", begin) + 7
-                if end < 7:
-                    waiting = waiting[begin:]
-                    break
-                yield waiting[begin:end]
-                position = end
-            if len(waiting) > _LONGEST_USUAL:
-                yield waiting
-                yield from chunks
-                return
-        yield waiting
-
-    def _take(self, usual: re.Match[bytes]) -> bool:
-        """Take a file as `_end_file` would, or leave it to that (False) where there is anything to say about it."""
-        if self._kinds[-1] is not _Kind.CONTENTS or self._in_unknown:
+    def _take(self, name: str, file: TapeFile) -> bool:
+        """Take a usual file as `_end_file` would, or leave it to that (False) where there is anything to say about it."""
+        if self._kinds[-1] is not _Kind.CONTENTS or self._in_unknown or self._before(2):
             return False
-        try:
-            name = usual[1].decode("utf-8")
-            seconds = [known_second(usual[group][:20].decode("ascii")) for group in range(4, 9)]
-            attributes = tuple(
-                TapeAttribute(key.decode("ascii"), value) for key, value in _USUAL_ATTRIBUTE.findall(usual[10] or b"")
-            )
-            b"".join(value for _, value in attributes).decode("utf-8")
-        except UnicodeDecodeError:
-            return False
-        length, uid = int(usual[2]), int(usual[9])
-        extents: tuple[TapeExtent, ...] = ()
-        if usual[11] is not None:
-            extents = (TapeExtent(int(usual[11]), usual[12].decode(), *map(int, usual.group(13, 14, 15))),)
-        if not name.isascii():
-            name = unicodedata.normalize("NFC", name)
-        odd = None in seconds or uid <= ROOT_UID or uid in self._uids or name in (".", "..") or self._before(2)
         children = self._records[-1].children
-        if odd or name in children or (extents and extents[0].file_end > length):
+        if file.uid in self._uids or name in children:
             return False
-        self._uids.add(uid)
-        times = Times(
-            *(second * 1_000_000_000 + int(usual[group][20:29]) for group, second in zip(range(4, 9), seconds, strict=True))  # type: ignore[operator]
-        )
-        children[name] = pack(TapeFile(uid, length, times, extents, attributes, usual[3] == b"true"))
+        self._uids.add(file.uid)
+        children[name] = pack(file)
         self._files += 1
         return True
 

@@ -7,10 +7,8 @@ straight to the newest index, and is never believed without looking at it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from xml.sax.saxutils import unescape
 
 from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported
 from film_archive.tape.drives.drive import DATA_PARTITION, INDEX_PARTITION, Drive, Mark, Position
@@ -18,7 +16,6 @@ from film_archive.tape.ltfs.index import Index
 from film_archive.tape.ltfs.index_reader import read_index
 from film_archive.tape.ltfs.label import Label, decode_label, decode_vol1
 from film_archive.tape.ltfs.memory import Coherent, read_coherency
-from film_archive.tape.ltfs.times import parse_time
 from film_archive.tape.ltfs.tree import Location
 
 LABEL_END = 4
@@ -145,7 +142,7 @@ def read_index_at(drive: Drive, label: Label, position: Position) -> FoundIndex:
     if index.volume_uuid != label.volume_uuid:
         raise Damaged(f"{name} is of another volume.")
     if index.location != Location(label.letter(position.partition), position.block):
-        raise Damaged(f"{name} says that it stands at {_at(index.location)}.")
+        raise Damaged(f"{name} says that it stands at {place_name(index.location)}.")
     _check_previous(index, label, name)
     return FoundIndex(index, position, end, ended)
 
@@ -156,10 +153,10 @@ def _check_previous(index: Index, label: Label, name: str) -> None:
         return
     behind = previous.partition == here.partition and previous.block > here.block - 3
     if previous.partition != label.data_partition or previous.block < LABEL_END + 1 or behind:
-        raise Damaged(f"{name} says that the one before it stands at {_at(previous)}, where none can be.")
+        raise Damaged(f"{name} says that the one before it stands at {place_name(previous)}, where none can be.")
 
 
-def _at(location: Location | None) -> str:
+def place_name(location: Location | None) -> str:
     return "no place" if location is None else f"block {location.block} of partition {location.partition}"
 
 
@@ -279,8 +276,8 @@ def _newest(index: FoundIndex | None, data: FoundIndex | None) -> tuple[FoundInd
         return index, True, ""
     if ours.generation > theirs.generation:
         return index, False, (
-            f"The index partition has generation {ours.generation}, whose copy at {_at(ours.previous)} is not on the data "
-            f"partition, which ends with generation {theirs.generation} at {_at(theirs.location)}; the cartridge can be "
+            f"The index partition has generation {ours.generation}, whose copy at {place_name(ours.previous)} is not on the data "
+            f"partition, which ends with generation {theirs.generation} at {place_name(theirs.location)}; the cartridge can be "
             "read, not written."
         )
     return data, False, ""
@@ -290,69 +287,3 @@ def _stale(index: FoundIndex | None, data: FoundIndex | None) -> str:
     if index is None or data is None:
         return f"Only the {'data' if index is None else 'index'} partition has an index."
     return f"The index partition has generation {index.index.generation}, the data partition {data.index.generation}."
-
-
-# Older generations
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """An index that a cartridge holds, newest or older, as its first record tells."""
-
-    number: int
-    updated: int
-    """Nanoseconds since 1970."""
-    location: Location
-    previous: Location | None
-    comment: str
-
-
-def generations(drive: Drive, label: Label, newest: Location) -> Iterator[Generation]:
-    """The generations that can still be opened, from the one at `newest` back along the data partition.
-
-    Raises Damaged where the chain leads to something that is no older index.
-    """
-    location: Location | None = newest
-    last: Generation | None = None
-    while location is not None:
-        found = _summary(_head(drive, Position(label.number(location.partition), location.block)), location)
-        same = last is not None and found is not None and last.location.partition != found.location.partition
-        if found is None or (last is not None and found.number >= last.number + same):
-            raise Damaged(f"The index of generation {last.number if last else '?'} names {_at(location)} as older; it is not.")
-        if not same or (last is not None and last.number != found.number):
-            yield found
-        last, location = found, found.previous
-
-
-_LONGEST_HEAD = 1 << 18
-_HEADER = re.compile(rb"<(generationnumber|updatetime|comment)>([^<]{0,65536})</")
-_PLACE = re.compile(
-    rb"<(location|previousgenerationlocation)>\s*<partition>([a-z])</partition>\s*<startblock>(\d{1,19})</startblock>"
-)
-
-
-def _head(drive: Drive, position: Position) -> bytes:
-    """The begin of an index, up to its root folder: one record, but for a long comment."""
-    head = b""
-    drive.locate(*position)
-    while b"<directory" not in head and len(head) < _LONGEST_HEAD and isinstance(record := drive.read(), bytes):
-        head += record
-    return head.partition(b"<directory")[0]
-
-
-def _summary(head: bytes, location: Location) -> Generation | None:
-    """What an index says before its root folder; None where it is no index that stands here."""
-    if b"<ltfsindex" not in head:
-        return None
-    texts = {match[1]: unescape(match[2].decode("utf-8", "replace")) for match in _HEADER.finditer(head)}
-    places = {match[1]: Location(match[2].decode(), int(match[3])) for match in _PLACE.finditer(head)}
-    number = texts.get(b"generationnumber", "").strip()
-    if not re.fullmatch(r"[0-9]{1,19}", number) or places.get(b"location") != location:
-        return None
-    try:
-        updated, _exact = parse_time(texts.get(b"updatetime", "").strip())
-    except Damaged:
-        updated = 0
-    return Generation(
-        int(number), updated, location, places.get(b"previousgenerationlocation"), texts.get(b"comment", "")
-    )

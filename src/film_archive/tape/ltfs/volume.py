@@ -19,6 +19,7 @@ from film_archive.core.errors import Damaged, NoSpace, NotFound, Refused, UsageE
 from film_archive.core.source import printable
 from film_archive.tape.drives.drive import DATA_PARTITION, INDEX_PARTITION, Drive, Position, Room
 from film_archive.tape.ltfs.content import RecordReader, TapeSource
+from film_archive.tape.ltfs.generations import Generation, generations
 from film_archive.tape.ltfs.index import Index, encode_index, in_records, size_in_index
 from film_archive.tape.ltfs.label import (
     BLOCK_SIZE,
@@ -29,15 +30,7 @@ from film_archive.tape.ltfs.label import (
     encode_vol1,
 )
 from film_archive.tape.ltfs.memory import write_coherency, write_host_attributes
-from film_archive.tape.ltfs.mounting import (
-    LABEL_END,
-    FoundIndex,
-    Generation,
-    Mounted,
-    generations,
-    mount,
-    read_index_at,
-)
+from film_archive.tape.ltfs.mounting import LABEL_END, FoundIndex, Mounted, mount, read_index_at
 from film_archive.tape.ltfs.names import tape_name
 from film_archive.tape.ltfs.tree import (
     Location,
