@@ -43,7 +43,8 @@ def serve(
     def listening(address: str) -> None:
         if json:
             shown = tuple(map(printable, root))
-            print_json(Serving(address=address, roots=shown, workers=workers, needs_token=not (token is None and tokens is None)).to_json())
+            guarded = token is not None or tokens is not None
+            print_json(Serving(address=address, roots=shown, workers=workers, needs_token=guarded).to_json())
             return
         say(f"Serving {', '.join(map(str, root))} at {address}")
         if token is not None or tokens is not None:
