@@ -61,7 +61,11 @@ class CodedWriter:
 
     def __enter__(self) -> Self:
         self._new.__enter__()
-        self._put(_MAGIC + self._maker.encode() + b"\n")
+        try:
+            self._put(_MAGIC + self._maker.encode() + b"\n")
+        except BaseException as error:
+            self._new.__exit__(type(error), error, error.__traceback__)
+            raise
         return self
 
     def write(self, packet: CodedPacket) -> None:
