@@ -15,20 +15,24 @@ def add(
     archive: Path = typer.Argument(..., help="An archive of either form."),
     source: list[Path] = typer.Argument(None, help="Files and folders, named as for create."),
     proxies: str = typer.Option("thumbnail,preview", "--proxies", help="Sizes to embed for the new clips, or none."),
+    log: Path | None = typer.Option(
+        None, "--log", help="An ALE or CSV list that tells start timecode, reel and length where the clips don't."
+    ),
+    rate: str | None = typer.Option(None, "--rate", help="What the log's timecode counts at, where it does not say."),
     digest: list[str] = typer.Option([], "--digest", help="A further digest of each new member."),
     abandon: bool = typer.Option(False, "--abandon", help="Undo what a killed add has begun, and stop."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be added."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Put more files into an archive. Killed, it leaves the old archive readable, and the same command completes it."""
-    from film_archive.cli.create import abandon_run, show_made, show_plan
+    from film_archive.cli.create import abandon_run, log_file, show_made, show_plan
     from film_archive.cli.progress import progress
     from film_archive.core.ladder import parse_sizes
     from film_archive.workflows.production import apply_add, plan_add
 
     if abandon:
         return abandon_run(archive, json)
-    plan = plan_add(archive, source or (), proxies=parse_sizes(proxies), digests=digest)
+    plan = plan_add(archive, source or (), proxies=parse_sizes(proxies), digests=digest, log=log_file(log, rate))
     if dry_run:
         return show_plan(plan, json)
     with progress() as counted:

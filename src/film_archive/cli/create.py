@@ -10,6 +10,7 @@ import typer
 from film_archive.cli.output import print_json, say, size_text
 
 if TYPE_CHECKING:
+    from film_archive.workflows.clip_logs import LogFile
     from film_archive.workflows.filling import Made
     from film_archive.workflows.production import ArchivingPlan
 
@@ -36,6 +37,10 @@ def create(
         "error", "--media-policy", help="A reference of the timeline that leads to no file: error, missing or all-missing."
     ),
     media_base: Path | None = typer.Option(None, "--media-base", help="The folder in which relative references begin."),
+    log: Path | None = typer.Option(
+        None, "--log", help="An ALE or CSV list that tells start timecode, reel and length where the clips don't."
+    ),
+    rate: str | None = typer.Option(None, "--rate", help="What the log's timecode counts at, where it does not say."),
     digest: list[str] = typer.Option([], "--digest", help="A further digest of each member: md5, sha256, xxh64, c4, blake3."),
     abandon: bool = typer.Option(False, "--abandon", help="Remove what a killed run of this archive has left, and stop."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be archived."),
@@ -69,12 +74,23 @@ def create(
         timeline=cut,
         proxies=parse_sizes(proxies),
         digests=digest,
+        log=log_file(log, rate),
     )
     if dry_run:
         return show_plan(plan, json)
     with progress() as counted:
         made = apply_create(plan, progress=counted)
     return show_made(made, json)
+
+
+def log_file(path: Path | None, rate: str | None) -> LogFile | None:
+    """The log of --log, which --rate belongs to."""
+    from film_archive.core.errors import UsageError
+    from film_archive.workflows.clip_logs import LogFile
+
+    if path is None and rate is not None:
+        raise UsageError("--rate says what the timecode of a log counts at; give --log too.")
+    return None if path is None else LogFile.at(path, rate)
 
 
 def abandon_run(target: Path, json: bool) -> int:

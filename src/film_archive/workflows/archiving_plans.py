@@ -17,6 +17,7 @@ from film_archive.core.job import Plan
 from film_archive.core.ladder import Rung, parse_sizes
 from film_archive.core.manifest import Member, Role
 from film_archive.core.source import printable
+from film_archive.workflows.clip_logs import LogFile
 from film_archive.workflows.filling import DEFAULT_PROXIES, Enclosure
 from film_archive.workflows.gathering import Found, Gathered, Kind, LeftOut, gather, gather_folder, refuse_clashes
 from film_archive.workflows.leftovers import has_unfinished, journal_of, working_files
@@ -44,6 +45,8 @@ class ArchivingPlan(Plan):
     """Members that are made for it: a timeline, relinked and as it was."""
     warnings: tuple[str, ...] = ()
     """What is to be known of it, each one sentence."""
+    log: LogFile | None = None
+    """A list that tells of clips what their files don't."""
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
@@ -79,6 +82,7 @@ def plan_archive(
     timeline: Cut | None = None,
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
+    log: LogFile | None = None,
 ) -> CreatePlan:
     """Look at everything that would be archived; raises what `create_archive` would refuse.
 
@@ -113,6 +117,7 @@ def plan_archive(
         timeline=None if joined is None else joined.carried,
         enclosures=() if joined is None else joined.enclosures,
         warnings=() if joined is None else tuple(joined.sentences()),
+        log=log,
         **_planned(gathered, proxies, digests),
     )
 
@@ -123,6 +128,7 @@ def plan_add(
     *,
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
+    log: LogFile | None = None,
 ) -> AddPlan:
     """Look at everything that would be added; raises what `add_to_archive` would refuse."""
     if not target.exists():
@@ -139,7 +145,7 @@ def plan_add(
         with open_archive(target) as archive:
             generation = generation_of(archive)
             gathered = without_present(archive, gathered)
-    return AddPlan(archive=target, generation=generation, **_planned(gathered, proxies, digests))
+    return AddPlan(archive=target, generation=generation, log=log, **_planned(gathered, proxies, digests))
 
 
 def _planned(gathered: Gathered, proxies: Sequence[Rung], digests: Iterable[str]) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from film_archive.core.source import FileSource, printable
 from film_archive.media.clips import clip_of_sequence
 from film_archive.proxy import embedding, making
 from film_archive.proxy.making import Proxy
+from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.gathering import Found, FoundSequence, Kind, LeftOut
 from film_archive.workflows.room import Outlook
 
@@ -138,6 +139,7 @@ def fill(
     *,
     enclosures: Sequence[Enclosure] = (),
     workers: int | None = None,
+    log: ClipLog | None = None,
 ) -> Made:
     """Put everything into an archive and finish it. `work` holds proxies in the making."""
     begun = time.monotonic()
@@ -151,7 +153,7 @@ def fill(
             of=each.of,
             raw_name=_hex(each.name_bytes),
         )
-    filling = _Filling(archive, tuple(rungs), outlook, work, progress, workers, Tally())
+    filling = _Filling(archive, tuple(rungs), outlook, work, progress, workers, Tally(), log)
     progress.expect(filling.phase, sum(entry.size for entry in entries))
     progress.expect(Phase.ENCODING, sum(outlook.frames.values()))
     for entry in entries:
@@ -187,6 +189,7 @@ class _Filling:
     progress: Progress
     workers: int | None
     tally: Tally
+    log: ClipLog | None
 
     @property
     def phase(self) -> Phase:
@@ -230,7 +233,7 @@ class _Filling:
                 )
         facts = None
         with contextlib.suppress(NotMedia, NotSupported, Damaged):  # then it is archived without facts
-            facts = probe_clip(clip_of_sequence(sequence.images))
+            facts = self.logged(sequence.images.hashes, probe_clip(clip_of_sequence(sequence.images)))
         member = self.archive.end_sequence(sequence.name, media=facts, original_path=sequence.original)
         self.tally.clips += facts is not None
         self.sequence_proxies(member, sequence, facts)
@@ -272,6 +275,8 @@ class _Filling:
         with _unchanged(entry) as source:
             if member is None:
                 facts, problem = _facts(source)
+                if facts is not None:
+                    facts = self.logged(entry.member, facts)
                 member = self.archive.add(
                     entry.member,
                     source,
@@ -292,6 +297,10 @@ class _Filling:
             if index is not None:
                 self.tally.clips += 1
             self.proxies(member, source, index)
+
+    def logged(self, path: str, facts: MediaFacts) -> MediaFacts:
+        """With what a log knows of it, where one was given."""
+        return facts if self.log is None else self.log.completed(path, facts)
 
     def warn(self, member: Member, sentence: str) -> None:
         path = printable(member.path)

@@ -20,6 +20,7 @@ from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.core.timecode import RateLike
+from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.locating import locate, split
 
 # Clips
@@ -54,10 +55,10 @@ class Inspection(Record):
         return status_of(self.failed, any_done=bool(self.media))
 
 
-def probe_all(named: Iterable[str], *, rate: RateLike | None = None) -> Inspection:
+def probe_all(named: Iterable[str], *, rate: RateLike | None = None, log: ClipLog | None = None) -> Inspection:
     """Probe each; a folder means the clips in it (what is no media there is passed over).
 
-    `rate` counts timecode that a file keeps without one (sound, image headers).
+    `rate` counts timecode that a file keeps without one (sound, image headers). `log` completes what a clip does not say.
     """
     clips: list[Probed] = []
     failed: list[Failure] = []
@@ -65,6 +66,7 @@ def probe_all(named: Iterable[str], *, rate: RateLike | None = None) -> Inspecti
         try:
             for path, facts in _probe(what, rate):
                 if isinstance(facts, MediaFacts):
+                    facts = facts if log is None else log.completed(path, facts)
                     clips.append(Probed(path=path, facts=facts))
                 else:
                     failed.append(Failure.of(path, facts))

@@ -148,6 +148,7 @@ def _fill(
     work = proxy_folder(target)
     with saying_what_is_left(lambda: has_unfinished(target)):
         outlook = look_ahead(grouped(plan.steps), plan.rungs)
+        log = None if plan.log is None else plan.log.open()
         require_room(target, plan.steps, outlook, (*working_files(target), work))
         with begin() as archive:
             entries = _still_to_add(archive, plan) if isinstance(plan, AddPlan) else plan.steps
@@ -162,6 +163,7 @@ def _fill(
                 progress or quiet(),
                 enclosures=plan.enclosures,
                 workers=workers,
+                log=log,
             )
     return replace(
         made,
