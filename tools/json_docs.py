@@ -30,6 +30,7 @@ from film_archive.core import facts, job, manifest
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.server import running
 from film_archive.workflows import (
+    clip_logs,
     demo,
     extraction,
     filling,
@@ -91,6 +92,7 @@ SECTIONS: tuple[Section, ...] = (
     _plan("add", production.AddPlan, "apply_add", "[things to archive](#things-to-archive)"),
     Section("Things to archive", gathering.Found),
     Section("Enclosures", filling.Enclosure),
+    Section("Logs", clip_logs.LogFile),
     Section("Carried timelines", timelines.Carried),
     Section("Media of timelines", timelines.Medium),
     Section("Missing references", timelines.MissingReference),
