@@ -35,6 +35,8 @@ from film_archive.server.sending import ZERO_COPY, Application, Message, Receive
 
 SLICE = 1 << 21
 """Bytes sent at once before others have their turn."""
+FIRST = 1 << 21
+"""Bytes sent before anything else is looked at when an answer begins: its client can begin, too."""
 AHEAD = 8 << 20
 """Bytes that the system is told to read where a client meets what is not in the page cache."""
 GIVEN_UP = 600_000
@@ -278,6 +280,7 @@ class Outlet:
         self._head = b""
         self._file: OpenFile | None = None
         self._offset = self._end = 0
+        self._slice = FIRST
         self._cached_to = 0
         """Up to where the file was found in the page cache, at `_looked`."""
         self._looked = 0.0
@@ -306,6 +309,7 @@ class Outlet:
         self._on_end, self._head = on_end, head
         self._file, self._offset, self._end = file, offset, offset + count
         self._cached_to = offset
+        self._slice = FIRST
         self._step()
 
     def close(self) -> None:
@@ -340,7 +344,7 @@ class Outlet:
         file, own = self._file, self._own
         if file is None or own is None or self._busy:
             return
-        count = min(self._end - self._offset, SLICE)
+        count = min(self._end - self._offset, self._slice)
         if not self._is_cached(file, count):
             self._step_in_thread(own, file, count)
             return
@@ -377,6 +381,7 @@ class Outlet:
             self._stop(False)
             return
         self._offset += count
+        self._slice = SLICE
         if self._offset == self._end:
             self._stop(True)
         elif self._own is not None:
