@@ -14,10 +14,14 @@ NAMES = {
     "write": "an archive without proxies, against cp + fsync and then xxhsum",
     "digest": "XXH3-128 and CRC-32 in one read, against copying the file",
     "open_frame": "decoding frame 5,000 of a 4K ProRes member, against the same from the plain file",
-    "listing": "listing 100,000 members: seconds and peak memory",
+    "listing": "listing 100,000 members, against zipfile and zipinfo",
+    "proxies": "three sizes of proxies, against one ffmpeg a size, one ffmpeg with a split, and decoding alone",
+    "proxy_memory": "peak memory of proxies from UHD clips of 10 and 60 seconds",
+    "prores": "ProRes at a half, a quarter and an eighth of its size, against a full decode",
+    "frame_index": "indexing an hour of ProRes, against FFmpeg's demuxer",
     "serve": "ranges of a member over HTTP, against nginx: throughput, processor, first byte, memory",
     "serve_first_frame": "the first frame of 4K ProRes over HTTP out of 20 GB, against the plain file",
-    "frame_index": "indexing an hour of ProRes: seconds and bytes",
+    "ltfs": "the LTFS index of a million files; writing a cartridge with digests, against cp and fsync",
 }
 
 

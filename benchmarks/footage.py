@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.video.stream import VideoStream
 
 
 def long_prores(path: Path, frames: int, width: int, height: int, rate: int = 24) -> Path:
@@ -38,3 +39,67 @@ def _picture(number: int, width: int, height: int) -> av.VideoFrame:
     across = np.linspace(0, 255, width, dtype=np.uint8)[None, :, None].repeat(height, 0).repeat(3, 2)
     grain = noise.integers(0, 24, (height // 2, width // 2, 3), dtype=np.uint8).repeat(2, 0).repeat(2, 1)
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(across // 2 + grain), format="rgb24")
+
+
+def moving_prores(path: Path, frames: int, width: int, height: int) -> Path:
+    """A ProRes 422 HQ clip at 24 fps of things that move over a textured ground with grain; twelve frames repeat."""
+    return _repeated(path, "prores_ks", {"profile": "hq", "vendor": "apl0"}, "yuv422p10le", 12, frames, width, height)
+
+
+def moving_h264(path: Path, frames: int, width: int, height: int, bit_rate: int) -> Path:
+    """The same as a camera's long-GOP H.264 at 24 fps: closed GOPs of 24 with two B-frames; 48 frames repeat."""
+    options = {"preset": "medium", "x264-params": "keyint=24:min-keyint=24:scenecut=0:open-gop=0:bframes=2:log=none"}
+    return _repeated(path, "libx264", options, "yuv420p", 48, frames, width, height, bit_rate)
+
+
+def _repeated(
+    path: Path,
+    codec: str,
+    options: dict[str, str],
+    pixel_format: str,
+    different: int,
+    frames: int,
+    width: int,
+    height: int,
+    bit_rate: int | None = None,
+) -> Path:
+    if path.exists():
+        return path
+    new = path.with_suffix(".new")
+    with av.open(str(new), "w", format="mov") as output:
+        stream = output.add_stream(codec, rate=24, options=options)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
+        stream.codec_context.thread_count = 2
+        if bit_rate is not None:
+            stream.codec_context.bit_rate = bit_rate
+        output.metadata["timecode"] = "01:00:00:00"
+        coded = [packet for number in range(different) for packet in stream.encode(_moving(number, width, height))]
+        coded += stream.encode(None)
+        for number in range(frames):
+            before = coded[number % different]
+            assert before.pts is not None
+            assert before.dts is not None
+            packet = av.Packet(bytes(before))
+            packet.stream, packet.time_base, packet.is_keyframe = stream, before.time_base, before.is_keyframe
+            tick = round(1 / (24 * before.time_base))
+            later = number // different * different * tick
+            packet.pts, packet.dts, packet.duration = before.pts + later, before.dts + later, tick
+            output.mux(packet)
+    new.rename(path)
+    return path
+
+
+def _moving(number: int, width: int, height: int) -> av.VideoFrame:
+    noise = np.random.default_rng(number)
+    down, across = np.mgrid[0:height, 0:width]
+    ground = np.sin((across + number * 6) / 97) + np.cos((down + number * 3) / 53)
+    ground = (ground + np.sin(across * down / (width * 40) + number / 9)) * 38 + 120
+    picture = np.stack((ground, ground * 0.9 + 12, ground * 0.8 + 20), axis=2)
+    picture += noise.normal(0, 3, (height, width, 1))
+    for thing in range(40):
+        left = (thing * 977 + number * (thing % 7 + 2) * 3) % width
+        top = (thing * 613 + number * (thing % 5)) % height
+        color = (thing * 37 % 255, thing * 91 % 255, thing * 53 % 255)
+        picture[top : top + height // 18, left : left + width // 25] = color
+    return av.VideoFrame.from_ndarray(np.clip(picture, 0, 255).astype(np.uint8), format="rgb24")

@@ -90,3 +90,15 @@ def child(arguments: list[str]) -> tuple[float, float]:
     subprocess.run(arguments, stdout=subprocess.DEVNULL, check=True)
     seconds = time.perf_counter() - begun
     return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+def used(work: Callable[[], object]) -> tuple[float, float]:
+    """(processor seconds of this process and those it starts, wall seconds) of some work."""
+    begun, before = time.perf_counter(), _processor()
+    work()
+    return _processor() - before, time.perf_counter() - begun
+
+
+def _processor() -> float:
+    usages = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)

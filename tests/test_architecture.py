@@ -35,7 +35,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "platformdirs": ("film_archive/core/places.py",),
     "pydantic_settings": ("ded_io/config.py",),
     "pyfastcdc": ("film_archive/versioning/",),
-    "PyOpenColorIO": ("ded_io/",),
+    "PyOpenColorIO": ("film_archive/media/grading.py", "ded_io/"),
     "rich": ("film_archive/cli/", "ded_io/"),
     "sqlalchemy": ("film_archive/storage/", "film_archive/catalog/"),
     "starlette": ("film_archive/server/",),

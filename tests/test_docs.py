@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import importlib.util
 import inspect
 import json
 import math
@@ -30,9 +31,8 @@ import pytest
 
 from film_archive.core.facts import AudioFacts, MediaFacts
 from film_archive.core.frame_index import AudioIndex, FrameIndex, Packets
-from film_archive.core.timecode import FrameRange, FrameRate, Timecode
-from film_archive.media.cutting.ranges import Selection
-from film_archive.workflows.extraction import Extracted
+from film_archive.core.timecode import FrameRate
+from film_archive.testing.media import ClipSpec, make_clip
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -184,6 +184,23 @@ def test_frame_index_can_be_read_as_the_page_says() -> None:
 # docs/json.md
 
 
+def json_docs() -> Any:
+    """The tool that makes the page."""
+    for name in ("fastapi", "uvicorn"):
+        pytest.importorskip(name)
+    found = importlib.util.spec_from_file_location("json_docs", ROOT / "tools" / "json_docs.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    sys.modules["json_docs"] = module
+    found.loader.exec_module(module)
+    return module
+
+
+def test_the_page_about_json_is_what_the_models_say() -> None:
+    assert (ROOT / "docs" / "json.md").read_text("utf-8") == json_docs().page(), "run: python tools/json_docs.py"
+
+
 def documented_keys() -> dict[str, set[str]]:
     """Heading of docs/json.md → the keys that its tables' first columns name."""
     found: dict[str, set[str]] = {}
@@ -196,33 +213,70 @@ def documented_keys() -> dict[str, set[str]]:
     return found
 
 
+def test_every_verb_has_its_keys_documented() -> None:
+    import typer
+
+    from film_archive.cli.main import _app
+
+    headings = {verb for heading in documented_keys() for verb in heading.split(" and ")}
+    application = _app()
+    assert isinstance(application, typer.Typer)
+    assert set(getattr(typer.main.get_command(application), "commands", {})) <= headings
+
+
 def test_json_of_every_verb_has_the_documented_keys(
     sample: Path, programs: dict[str, str], tmp_path: Path
 ) -> None:
     """Every key that a verb prints is documented, and every documented key is printed."""
-    keys = documented_keys()
+    make_clip(ClipSpec(name="a", width=96, height=54, frames=30), tmp_path)
+    cut = ("--in", "01:00:00:02", "--duration", "00:00:00:04", "--start", "01:00:00:00")
     commands = [
         ("create and add", ["create", "reel.zip", str(sample)]),
+        ("create and add", ["add", "reel.zip", str(tmp_path / "a.mov"), "--proxies", "none"]),
         ("probe", ["probe", str(sample / "S012T003.wav")]),
         ("ls", ["ls", "reel.zip"]),
         ("check", ["check", "reel.zip"]),
         ("repair", ["repair", "reel.zip"]),
         ("unpack", ["unpack", "reel.zip", "again"]),
+        ("proxy", ["proxy", "reel.zip", "--sizes", "64x36"]),
+        ("extract", ["extract", str(tmp_path / "a.mov"), *cut, "-o", "cut.mov"]),
+        ("With --abandon", ["create", "reel.zip", "--abandon"]),
     ]
+    changing = {
+        "create": ["create", "reel2.zip", str(sample)],
+        "add": ["add", "reel.zip", str(Path(__file__))],
+        "repair": ["repair", "reel.zip"],
+        "unpack": ["unpack", "reel.zip", "again"],
+        "proxy": ["proxy", "reel.zip", "--sizes", "48x26"],
+        "extract": ["extract", str(tmp_path / "a.mov"), *cut, "-o", "cut2.mov"],
+    }
+    keys = documented_keys()
     for heading, arguments in commands:
-        done = subprocess.run(
-            ["film-archive", *arguments, "--json"],
-            cwd=tmp_path,
-            env=programs,
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        document = json.loads(done.stdout)
-        assert document.pop("schema_version") == 1
-        assert set(document) == keys[heading], heading
+        document = printed(arguments, tmp_path, programs)
+        assert set(document) - ({"members"} if heading == "ls" else set()) == keys[heading], heading
+    for verb, arguments in changing.items():
+        heading = "create and add" if verb in ("create", "add") else verb
+        document = printed([*arguments, "--dry-run"], tmp_path, programs)
+        plan = document.pop("plan")
+        assert set(document) == keys[heading], verb
+        assert plan.pop("verb") == verb
+        assert set(plan) == keys[f"Plan of {verb}"], verb
+
+
+def printed(arguments: list[str], folder: Path, programs: dict[str, str]) -> dict[str, Any]:
+    done = subprocess.run(
+        ["film-archive", *arguments, "--json"],
+        cwd=folder,
+        env=programs,
+        capture_output=True,
+        text=True,
+        timeout=_TIMEOUT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    assert document.pop("schema_version") == 1
+    return document
 
 
 def test_media_facts_have_the_documented_keys() -> None:
@@ -231,13 +285,6 @@ def test_media_facts_have_the_documented_keys() -> None:
     assert set(facts) == keys["Media facts"]
     assert set(facts["color"]) == keys["Colour"]
     assert set(facts["audio"][0]) == keys["Audio tracks"]
-
-
-def test_extraction_has_the_documented_keys() -> None:
-    selection = Selection(FrameRange(10, 20), FrameRange(8, 22))
-    start = Timecode.from_string("01:00:00:08", FrameRate(24))
-    document = Extracted(Path("cut.mov"), selection, None, start, 0.0).to_json()
-    assert set(document) == documented_keys()["extract"]
 
 
 # docs/guarantees.md

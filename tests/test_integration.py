@@ -208,7 +208,7 @@ def test_adding_leaves_what_is_there(
 def test_the_demo_does_what_it_says(tmp_path: Path) -> None:
     said: list[str] = []
     demo = run_demo(tmp_path / "demo", said.append)
-    assert [step["step"] for step in demo.steps] == [
+    assert [step.step for step in demo.steps] == [
         *("shoot", "probe", "edit", "create", "check", "bundle", "extract"),
     ]
     specs = {spec.name: spec for spec in demo_clips()}

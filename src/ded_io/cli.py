@@ -37,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def doctor(*, json: bool = False) -> int:
     """Show what the ingest needs and what of it is there; the status is 0 if all of it is, else 5."""
-    from ded_io.doctor import examine
+    from ded_io.doctor import Examination, examine
     from film_archive.core.errors import NotSupported
 
     checks = []
@@ -49,7 +49,7 @@ def doctor(*, json: bool = False) -> int:
     if json:
         from pydantic_core import to_json
 
-        document = {"schema_version": SCHEMA_VERSION, "ok": ok, "checks": [check.to_json() for check in checks]}
+        document = {"schema_version": SCHEMA_VERSION, **Examination(ok, tuple(checks)).to_json()}
         print(to_json(document, indent=2).decode())
     return 0 if ok else NotSupported.exit_status
 

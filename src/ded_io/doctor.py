@@ -11,9 +11,9 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ded_io import config
+from film_archive.core.records import Record
 
 PYTHON_FLOOR = (3, 11)
 
@@ -29,19 +29,28 @@ MODULES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class Check(Record):
     """One thing that was looked at."""
 
     name: str
+    """What was looked at."""
     ok: bool
+    """Whether it is there."""
     says: str
     """What is there, or what is missing and what to do."""
 
     def __str__(self) -> str:
         return f"[{'OK' if self.ok else 'MISSING'}] {self.says}"
 
-    def to_json(self) -> dict[str, Any]:
-        return {"name": self.name, "ok": self.ok, "says": self.says}
+
+@dataclass(frozen=True, slots=True)
+class Examination(Record):
+    """What `ded-io doctor` found."""
+
+    ok: bool
+    """True if nothing is missing."""
+    checks: tuple[Check, ...]
+    """What was looked at."""
 
 
 def examine() -> Iterator[Check]:

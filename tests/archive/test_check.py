@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from film_archive.archive.check import Kind
+from film_archive.archive.check import Kind, check_archive
 from film_archive.archive.reader import ZipArchive
 from film_archive.archive.repair import repair_archive
 from film_archive.archive.writer import ZipWriter
@@ -113,6 +113,21 @@ def test_a_copy_of_an_archive_in_mid_add(interrupted: Path, tmp_path: Path) -> N
         assert "generation 1 before them is whole" in problem.what
         repair_archive(copy)
         assert copy.read_bytes() == whole[:end]
+
+
+def test_an_add_that_goes_on_while_it_is_checked(interrupted: Path) -> None:
+    """Its bytes come behind what is whole, and change nothing there."""
+    with ZipArchive(interrupted) as archive:
+        heard = []
+
+        def adding(count: int) -> None:
+            with interrupted.open("ab") as file:
+                file.write(b"more" * 1000)
+            heard.append(count)
+
+        result = check_archive(archive, on_bytes=adding)
+    assert len(heard) == 3
+    assert [problem.kind for problem in result.problems] == [Kind.UNFINISHED]
 
 
 def test_an_interrupted_add_behind_damage(interrupted: Path) -> None:

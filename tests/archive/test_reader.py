@@ -18,8 +18,8 @@ from film_archive.archive import layout
 from film_archive.archive.check import check_archive
 from film_archive.archive.folder import FolderWriter
 from film_archive.archive.reader import Archive, FolderArchive, ZipArchive, open_archive
-from film_archive.archive.repair import plan_repair
-from film_archive.archive.unpack import plan_unpack, unpack
+from film_archive.archive.repair import diagnose
+from film_archive.archive.unpack import choose_members, unpack
 from film_archive.archive.writer import ZipWriter
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, Refused
 from film_archive.core.manifest import Header, Member, Role, member_line, sealed_lines
@@ -61,7 +61,7 @@ def test_writers_leave_no_descriptor_open(tmp_path: Path) -> None:
         broken.write_bytes(path.read_bytes()[:-10])
         with pytest.raises(FilmArchiveError):
             ZipWriter.add_to(broken)
-        plan_repair(broken)
+        diagnose(broken)
         path.unlink()
     assert open_descriptors() == before
 
@@ -166,13 +166,13 @@ def test_sealed_manifests_of_anybody(
         with ZipArchive(path) as archive:
             assert archive.directory.sealed
             examine(archive)
-            plan_unpack(archive, tmp_path / "out")
+            choose_members(archive)
             unpack(archive, tmp_path / "out")
     except FilmArchiveError:
         pass
     assert not (tmp_path / "up").exists()
     with contextlib.suppress(FilmArchiveError):
-        plan_repair(path)
+        diagnose(path)
 
 
 @pytest.mark.parametrize(

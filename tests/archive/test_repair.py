@@ -11,7 +11,7 @@ import pytest
 
 from film_archive.archive import layout
 from film_archive.archive.reader import ZipArchive
-from film_archive.archive.repair import plan_repair, repair_archive
+from film_archive.archive.repair import diagnose, repair_archive
 from film_archive.archive.writer import ZipWriter
 from film_archive.core import files
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, Refused
@@ -88,7 +88,7 @@ def test_the_plan_says_what_is_done_and_does_nothing(two_generations: Path) -> N
     structure = Layout(two_generations)
     at = max(structure.manifest) + 20  # in the directory
     two_generations.write_bytes(structure.flipped(at))
-    assert plan_repair(two_generations) == "build the directory from the manifest of generation 2"
+    assert diagnose(two_generations).would == ("build the directory from the manifest of generation 2",)
     assert two_generations.read_bytes() == structure.flipped(at)
 
 
@@ -269,7 +269,7 @@ def test_repair_mends_a_folders_manifest_from_its_copy(tmp_path: Path) -> None:
                 files.remove(folder / name)
             else:
                 (folder / name).write_bytes(damage)
-            assert "write the" in plan_repair(folder)
+            assert "write the" in diagnose(folder).would[0]
             assert repair_archive(folder).done
             assert (folder / name).read_bytes() == whole
             assert check(folder).ok

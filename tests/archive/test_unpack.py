@@ -10,7 +10,7 @@ import pytest
 
 from film_archive.archive import layout
 from film_archive.archive.reader import ZipArchive, open_archive
-from film_archive.archive.unpack import plan_unpack, unpack
+from film_archive.archive.unpack import choose_members, unpack
 from film_archive.archive.writer import ZipWriter
 from film_archive.core import files
 from film_archive.core.errors import NoSpace, NotFound, Refused
@@ -270,7 +270,7 @@ def test_set_user_id_is_not_restored(tmp_path: Path) -> None:
 def test_the_plan_is_what_is_done(tmp_path: Path) -> None:
     path = make_archive(tmp_path / "archive.zip", FIRST)
     with open_archive(path) as archive:
-        plan = plan_unpack(archive, tmp_path / "out")
+        plan = choose_members(archive)
         done = unpack(archive, tmp_path / "out")
     assert {m.path for m in plan if m.role == Role.ORIGINAL} == set(done.written)
     assert all(isinstance(m, Member) for m in plan)

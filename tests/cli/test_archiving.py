@@ -37,7 +37,7 @@ def test_create(tmp_path: Path, media: Path, capfd: Capture) -> None:
     plan = film_archive(capfd, "create", path, media, "--dry-run", "--json")
     assert plan.status == 0
     assert not path.exists()
-    assert {file["path"] for file in plan.document["files"]} >= {"media/zero", "media/card/01.bin"}
+    assert {step["member"] for step in plan.document["plan"]["steps"]} >= {"media/zero", "media/card/01.bin"}
     assert "Would archive" in film_archive(capfd, "create", path, media, "--dry-run").output
     made = film_archive(capfd, "create", path, media, "--json")
     assert made.status == 0
@@ -142,7 +142,7 @@ def test_check_and_repair(tmp_path: Path, archive: Path, capfd: Capture) -> None
     bad = film_archive(capfd, "check", archive, "--json")
     assert (bad.status, bad.document["ok"]) == (11, False)
     assert bad.document["problems"][0].keys() >= {"path", "what"}
-    assert film_archive(capfd, "repair", archive, "--dry-run", "--json").document["would"].startswith("build")
+    assert film_archive(capfd, "repair", archive, "--dry-run", "--json").document["would"][0].startswith("build")
     assert archive.read_bytes() == damaged
     mended = film_archive(capfd, "repair", archive, "--json")
     assert (mended.status, mended.document["lost"], mended.document["generation"]) == (0, [], 1)
@@ -172,7 +172,7 @@ def test_repair_that_loses_something_ends_with_12(tmp_path: Path, capfd: Capture
 def test_unpack(tmp_path: Path, archive: Path, media: Path, capfd: Capture) -> None:
     out = tmp_path / "out"
     plan = film_archive(capfd, "unpack", archive, out, "--dry-run", "--json").document
-    assert {file["path"] for file in plan["files"]} >= {"media/zero", "media/plates/a.1003.bmp"}
+    assert {step["member"] for step in plan["plan"]["steps"]} >= {"media/zero", "media/plates/a.1003.bmp"}
     assert not out.exists()
     assert "Would write" in film_archive(capfd, "unpack", archive, out, "--dry-run").output
     done = film_archive(capfd, "unpack", archive, out, "--json")

@@ -597,6 +597,33 @@ def test_explaining_passes_our_errors_on(tmp_path: Path) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
 
+# Many files at once
+
+
+def test_everything_on_a_file_system_is_made_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        assert files.sync_file_system(descriptor) == sys.platform.startswith("linux")
+        for call, told in ((lambda number: errno.ENOSYS, False), (None, False)):
+            monkeypatch.setattr(files, "_file_system_sync_call", lambda call=call: call)
+            assert files.sync_file_system(descriptor) is told
+        monkeypatch.setattr(files, "_file_system_sync_call", lambda: lambda number: errno.EIO)
+        with pytest.raises(OSError, match="Input/output error"):
+            files.sync_file_system(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def test_a_name_that_its_caller_makes_durable(tmp_path: Path) -> None:
+    (tmp_path / "old").write_bytes(b"new")
+    (tmp_path / "taken").write_bytes(b"old")
+    files.rename_unsynced(tmp_path / "old", tmp_path / "taken")
+    assert names(tmp_path) == ["taken"]
+    assert (tmp_path / "taken").read_bytes() == b"new"
+    with pytest.raises(NotFound):
+        files.rename_unsynced(tmp_path / "nobody", tmp_path / "taken")
+
+
 # Removing
 
 

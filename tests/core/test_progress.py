@@ -12,52 +12,43 @@ from film_archive.core.progress import Count, Phase, Progress, quiet
 def test_phases_are_counted_apart() -> None:
     heard: list[tuple[Phase, Count]] = []
     progress = Progress(lambda phase, count: heard.append((phase, count)))
-    progress.expect(Phase.READING, size=100, clips=2)
-    progress.add(Phase.READING, size=30)
-    progress.bytes_of(Phase.READING)(20)
-    progress.add(Phase.READING, clips=1)
-    progress.add(Phase.VERIFYING, size=7)
-    assert progress.count(Phase.READING) == Count(50, 100, 1, 2)
-    assert progress.count(Phase.VERIFYING) == Count(size=7)
+    progress.expect(Phase.READING, 100)
+    progress.begin(Phase.READING, "a.mov")
+    progress.add(Phase.READING, 30)
+    progress.counting(Phase.READING)(20)
+    progress.add(Phase.VERIFYING, 7)
+    progress.expect(Phase.READING, -200)
+    assert progress.count(Phase.READING) == Count(50, 0, "a.mov")
+    assert progress.count(Phase.VERIFYING) == Count(7)
     assert progress.count(Phase.WRITING) == Count()
     assert heard == [
-        (Phase.READING, Count(0, 100, 0, 2)),
-        (Phase.READING, Count(30, 100, 0, 2)),
-        (Phase.READING, Count(50, 100, 0, 2)),
-        (Phase.READING, Count(50, 100, 1, 2)),
+        (Phase.READING, Count(0, 100)),
+        (Phase.READING, Count(0, 100, "a.mov")),
+        (Phase.READING, Count(30, 100, "a.mov")),
+        (Phase.READING, Count(50, 100, "a.mov")),
         (Phase.VERIFYING, Count(7)),
+        (Phase.READING, Count(50, 0, "a.mov")),
     ]
 
 
-@pytest.mark.parametrize(
-    ("count", "fraction"),
-    [
-        (Count(), None),
-        (Count(size=5), None),
-        (Count(25, 100), 0.25),
-        (Count(25, 100, 3, 4), 0.25),
-        (Count(0, 0, 3, 4), 0.75),
-        (Count(200, 100), 1.0),
-    ],
-)
-def test_how_much_is_done(count: Count, fraction: float | None) -> None:
-    assert count.fraction == fraction
+def test_frames_are_counted_where_pictures_are_encoded() -> None:
+    assert [phase for phase in Phase if phase.counts_frames] == [Phase.ENCODING]
 
 
 def test_many_threads_count() -> None:
     heard: list[int] = []
-    progress = Progress(lambda phase, count: heard.append(count.size))
+    progress = Progress(lambda phase, count: heard.append(count.done))
 
     def work() -> None:
         for _ in range(500):
-            progress.add(Phase.WRITING, size=3, clips=1)
+            progress.add(Phase.WRITING, 3)
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert progress.count(Phase.WRITING) == Count(size=12_000, clips=4000)
+    assert progress.count(Phase.WRITING) == Count(12_000)
     assert heard == list(range(3, 12_001, 3))  # in order, none lost
 
 
@@ -66,11 +57,11 @@ def test_who_listens_can_stop_the_work() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Progress(stop).add(Phase.READING, size=1)
+        Progress(stop).add(Phase.READING, 1)
 
 
 def test_quiet() -> None:
     progress = quiet()
-    progress.add(Phase.READING, size=5)
-    assert progress.count(Phase.READING).size == 5
-    assert quiet().count(Phase.READING).size == 0
+    progress.add(Phase.READING, 5)
+    assert progress.count(Phase.READING).done == 5
+    assert quiet().count(Phase.READING).done == 0

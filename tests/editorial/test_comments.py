@@ -55,7 +55,9 @@ def test_what_says_nothing(text: str) -> None:
 
 
 def test_the_first_of_two_counts() -> None:
-    assert facts("* SOURCE FILE: A", "* SOURCE FILE: B") == {"source_file": "A"}
+    assert facts("* FROM CLIP NAME: A", "* FROM CLIP NAME: B") == {"from_clip_name": "A"}
+    found = facts("* SOURCE FILE: A", "* SOURCE FILE: B", "* SOURCE FILE: C")
+    assert found == {"source_file": "A", "source_files": ("A", "B", "C")}
 
 
 def test_locators_and_markers() -> None:

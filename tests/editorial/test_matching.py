@@ -20,9 +20,10 @@ from film_archive.core.errors import Damaged
 from film_archive.core.reels import naming_of
 from film_archive.core.timecode import FrameRange, FrameRate, RateLike, Timecode
 from film_archive.editorial import matching
-from film_archive.editorial.candidates import Candidate
+from film_archive.editorial.candidates import Candidate, common_counting
+from film_archive.editorial.counting import Counting
 from film_archive.editorial.edl import read_edl
-from film_archive.editorial.event import ExactRange, MediaReference
+from film_archive.editorial.event import EventMedia, ExactRange
 from film_archive.editorial.identity import names_of_event, names_of_media, plain, shared, stem_of
 from film_archive.editorial.mapping import read_mapping
 from film_archive.editorial.matching import Match, Matcher, match_events
@@ -184,6 +185,23 @@ def test_what_has_no_media() -> None:
         assert result(each, media("/a/A001.mov"))[0] == "no_media"
 
 
+def test_behind_a_transition_the_source_file_may_be_of_either_side() -> None:
+    """Both cameras ran: only the reel, or the clip's name, tells which is meant."""
+    text = (
+        "001 A001 V C 01:00:10:00 01:00:10:00 10:00:02:00 10:00:02:00\n"
+        "001 B001 V D 024 01:00:20:00 01:00:22:00 10:00:02:00 10:00:04:00\n"
+        "* FROM CLIP NAME: One\n* TO CLIP NAME: Two\n* SOURCE FILE: x\n* SOURCE FILE: y\n"
+    )
+    outgoing, incoming = resolve(read_edl(text), 24)
+    x, y = media("/c/x.mov", reel="A001"), media("/c/y.mov", reel="B001")
+    assert [match(each, x, y).candidate for each in (outgoing, incoming)] == [x, y]
+    assert match(outgoing, x, y).frames == FrameRange(240, 264)
+    unnamed = resolve(read_edl(text.replace("A001", "AX").replace("B001", "AX")), 24)
+    assert [match(each, x, y).status for each in unnamed] == ["no_name", "tie"]
+    one, two = media("/c/one.mov"), media("/c/two.mov")
+    assert [match(each, one, two).candidate for each in unnamed] == [one, two]
+
+
 # Timecode
 
 
@@ -262,7 +280,7 @@ def timeline_event(first: int, frames: int, url: str, *, from_start: bool) -> Re
     label = [str(Timecode.from_frame(frame, 24)) for frame in (first, first + frames)]
     changed = replace(
         each.event,
-        media=(MediaReference(url=url),),
+        media=(EventMedia(url=url),),
         source_range=exact,
         source_rate=FrameRate(24),
         source_in=label[0],
@@ -285,6 +303,14 @@ def test_timelines_that_count_from_the_media_start() -> None:
     assert result(timeline_event(48, 24, "file:///m/B.mov", from_start=True), clip)[0] == "not_found"
     real = timeline_event(36000 * 24 + 5, 24, "file:///m/A.mov", from_start=False)
     assert result(real, clip, media("/n/A.mov", "10:00:00:00")) == ("matched", "/m/A.mov", ("path",))
+
+
+def test_media_that_counts_alike_has_a_rate_for_the_list() -> None:
+    alike = [media("/a.mov"), media("/b.mov", "02:00:00:00"), media("/c.wav", None, rate=25)]
+    assert common_counting(alike) == Counting(FrameRate(24), False)
+    assert common_counting([*alike, media("/d.mov", rate=25)]) is None
+    assert common_counting([]) is None
+    assert common_counting([media("/a.mov", "01:00:00;00", rate="29.97")]) == Counting(FrameRate(30000, 1001), True)
 
 
 # Mappings
@@ -446,7 +472,7 @@ def a_world(choice: random.Random, count: int) -> tuple[list[Candidate], list[Re
     return candidates, events
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32))
 def test_the_index_finds_what_looking_at_everything_finds(seed: int) -> None:
     choice = random.Random(seed)

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from film_archive.core.errors import Damaged
 from film_archive.core.timecode import FrameRate, Timecode
 from film_archive.editorial.event import EditList, Event
-from film_archive.editorial.otio_events import file_name, read_otio
+from film_archive.editorial.otio_clips import file_name
+from film_archive.editorial.otio_events import read_otio
 from film_archive.editorial.resolving import resolve
 from tests.editorial.corpus import needs_corpus, real_lists
 
@@ -285,7 +286,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(_JSON)
 def test_any_json_is_read_or_refused(document: Any) -> None:
     read_otio(json.dumps({"OTIO_SCHEMA": "Timeline.1", "tracks": document}).encode(), rate=24)

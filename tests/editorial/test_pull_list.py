@@ -105,8 +105,8 @@ def test_quoted_cells_run_over_lines() -> None:
 
 
 def test_quotes_that_are_never_closed_take_no_time() -> None:
-    text = "in,out,clip\n" + 'a","\n' * 100_000
-    assert len(read_pull_list(text).diagnostics) == 100_000
+    text = "in,out,clip\n" + 'a","\n' * 20_000
+    assert len(read_pull_list(text).diagnostics) == 20_000
 
 
 def test_headers() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import zipfile
 from pathlib import Path
 
@@ -58,6 +59,12 @@ def test_files_and_folders(tmp_path: Path) -> None:
     assert read_list(other).format == "fcpxml"
     with pytest.raises(NotFound):
         read_list(tmp_path / "absent.edl")
+
+
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.edl")
+    with pytest.raises(NotSupported, match="device or pipe"):
+        read_list(tmp_path / "pipe.edl")
 
 
 def zipped(name: str, data: bytes, **more: int) -> bytes:

@@ -258,6 +258,31 @@ def test_what_an_edl_can_not_say() -> None:
     assert "* FROM CLIP NAME: x y" in export.data.decode().splitlines()
 
 
+@needs_corpus
+def test_every_real_list_can_be_written() -> None:
+    """Whatever it was read from: what is written is read again without a line that can't be read."""
+    otio = pytest.importorskip("opentimelineio")
+    kinds = set()
+    for file in (*real_lists("fcpxml/**/*.fcpxml"), *real_lists("otio/**/*.otio"), *real_lists("ale/**/*.ale")):
+        edits = read_list(file)
+        resolved = resolve(edits, edits.rate or 24)
+        kinds.add(edits.format)
+        shown = sum(1 for each in resolved if each.record is None or each.record.count)
+        for write, read in ((write_edl, read_edl), (write_csv, read_pull_list), (write_ale, read_ale)):
+            again = read(write(resolved).data)  # type: ignore[operator]
+            assert [each for each in again.diagnostics if each.text is not None] == [], file.name
+        written = write_otio(resolved).data
+        timeline = otio.adapters.read_from_string(written.decode(), "otio_json")
+        clips = len(list(timeline.find_clips()))
+        assert clips >= sum(
+            1 for each in resolved if not each.event.is_black and (each.record is None or each.record.count)
+        )
+        assert len(read_otio(written)) >= shown, file.name
+        tracks = [track.kind for track in timeline.tracks]
+        assert tracks == sorted(tracks, reverse=True), file.name
+    assert kinds == {"fcpxml", "otio", "ale"}
+
+
 # Tables
 
 

@@ -3,25 +3,20 @@ from __future__ import annotations
 import io
 import struct
 from fractions import Fraction
+from itertools import pairwise
 
 import av
-import numpy as np
 import pytest
 
-from film_archive.core.errors import Damaged, UsageError
+from film_archive.core.errors import UsageError
 from film_archive.core.source import MemorySource
 from film_archive.core.timecode import FrameRate, Timecode
+from film_archive.media.av import fragments
+from film_archive.media.av.coded import CodedPacket
 from film_archive.media.av.decoding import decode_frames
-from film_archive.media.av.fragments import (
-    GOP,
-    audio_span,
-    fragment_audio,
-    fragment_video,
-    join_fragments,
-    open_fragments,
-)
-from film_archive.media.av.frames import rgb_of
-from film_archive.media.av.sound import decode_audio
+from film_archive.media.av.fragments import GOP, FragmentWriter, fragment_video
+from film_archive.media.av.frames import converted, frame_of, rgb_of
+from film_archive.media.av.settings import VideoSettings, video_encoder
 from film_archive.testing.media import read_frame_code
 from film_archive.testing.picture import Painter
 
@@ -29,28 +24,28 @@ RATES = ["24", "23.976", "29.97", "59.94", "119.88", "12.5", "15/2"]
 FRAMES = 50
 
 
-def piece(
-    first: int, end: int, rate: FrameRate, *, sound: np.ndarray | None = None, last: bool = False
-) -> MemorySource:
-    painter = Painter.of(640, 360, "piece")
+def coded(settings: VideoSettings, first: int, end: int, rate: FrameRate) -> list[CodedPacket]:
+    """The packets of frames first … end − 1, from an encoder of their own."""
+    painter, start = Painter.of(640, 360, "piece"), Timecode.from_frame(86_400, rate)
+    encoder, packets = video_encoder(settings), []
+    for number in [*range(first, end), None]:
+        frame = None
+        if number is not None:
+            frame = converted(frame_of(painter.frame(number, start + number)), 320, 180, "yuv420p", matrix=1, full_range=False)
+            frame.pts, frame.time_base, frame.duration = number, settings.tick, 1
+        packets += [CodedPacket(bytes(p), p.pts or 0, 1, p.is_keyframe) for p in encoder.encode(frame)]
+    return packets
+
+
+def proxy(rate: FrameRate, edges: list[int], frames: int | None = None) -> bytes:
+    """A proxy whose pictures were coded in pieces that begin at `edges`, the last of which is the end."""
+    settings = fragment_video(320, 180, rate, 500_000)
+    file = io.BytesIO()
     start = Timecode.from_frame(86_400, rate)
-    file = io.BytesIO()
-    with open_fragments(file, first_frame=first, timecode=start, reel="A001R1AB") as writer:
-        video = writer.add_video(fragment_video(320, 180, rate, 500_000))
-        if sound is not None:
-            until = None if last else end
-            heard = writer.add_audio(fragment_audio(rate, first_frame=first, end_frame=until, channels=1))
-            begin, stop = audio_span(first, until, rate)
-            heard.write(sound[begin:stop], at=begin)
-        for number in range(first, end):
-            video.write(painter.frame(number, start + number), at=number)
-    return MemorySource(file.getvalue(), f"piece {first}")
-
-
-def join(*pieces: MemorySource) -> MemorySource:
-    file = io.BytesIO()
-    assert join_fragments(pieces, file) == len(file.getvalue())
-    return MemorySource(file.getvalue())
+    writer = FragmentWriter(file, settings, frames=frames or edges[-1], timecode=start, reel="A001R1AB")
+    writer.write([packet for first, end in pairwise(edges) for packet in coded(settings, first, end, rate)])
+    writer.close()
+    return file.getvalue()
 
 
 def boxes(data: bytes) -> list[tuple[str, int]]:
@@ -74,10 +69,9 @@ def first_times(data: bytes) -> list[int]:
 @pytest.mark.parametrize("text", RATES)
 def test_a_proxy_is_one_closed_gop_a_fragment(text: str) -> None:
     rate = FrameRate.of(text)
-    whole = piece(0, FRAMES, rate)
-    data = bytes(whole.read_at(0, whole.size))
+    data = proxy(rate, [0, FRAMES])
     count = -(-FRAMES // GOP)
-    assert [kind for kind, _ in boxes(data)] == ["ftyp", "moov"] + ["moof", "mdat"] * count
+    assert [kind for kind, _ in boxes(data)] == ["ftyp", "moov", "sidx"] + ["moof", "mdat"] * count
     with av.open(io.BytesIO(data)) as opened:
         stream = opened.streams.video[0]
         packets = [packet for packet in opened.demux(stream) if packet.size]
@@ -95,17 +89,15 @@ def test_a_proxy_is_one_closed_gop_a_fragment(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", RATES)
-def test_pieces_joined_are_the_whole(text: str) -> None:
+def test_pieces_make_a_whole(text: str) -> None:
     rate = FrameRate.of(text)
-    joined = join(piece(0, 24, rate), piece(24, 36, rate), piece(36, FRAMES, rate))
-    whole = piece(0, FRAMES, rate)
-    made, whole_data = (bytes(source.read_at(0, source.size)) for source in (joined, whole))
-    assert first_times(made) == first_times(whole_data)
-    assert [kind for kind, _ in boxes(made)] == [kind for kind, _ in boxes(whole_data)]
+    made, whole = proxy(rate, [0, 24, 36, FRAMES]), proxy(rate, [0, FRAMES])
+    assert first_times(made) == first_times(whole)
+    assert [kind for kind, _ in boxes(made)] == [kind for kind, _ in boxes(whole)]
     sequence = [struct.unpack_from(">I", made, made.index(b"mfhd", place) + 8)[0]
                 for kind, place in boxes(made) if kind == "moof"]
     assert sequence == list(range(1, len(sequence) + 1))
-    frames = list(decode_frames(joined))
+    frames = list(decode_frames(MemorySource(made)))
     assert [frame.time * rate for frame in frames] == list(range(FRAMES))
     for frame in frames:
         assert frame.frame is not None
@@ -114,61 +106,30 @@ def test_pieces_joined_are_the_whole(text: str) -> None:
         assert (code.number, code.timecode_frames) == (frame.number, 86_400 + frame.number)
 
 
-@pytest.mark.parametrize("text", ["24", "29.97"])
-def test_sound_is_joined_without_a_seam(text: str) -> None:
-    rate = FrameRate.of(text)
-    total = int(FRAMES * 48_000 / rate)
-    place = np.arange(total)
-    wave = (np.sin(place * 0.03 * (1 + place / total)) * 9000).astype(np.int16)[:, None]
-    joined = join(piece(0, 24, rate, sound=wave), piece(24, 48, rate, sound=wave),
-                  piece(48, FRAMES, rate, sound=wave, last=True))
-    whole = piece(0, FRAMES, rate, sound=wave, last=True)
-    times = [first_times(bytes(source.read_at(0, source.size))) for source in (joined, whole)]
-    assert times[0] == times[1]
-    assert min(times[0]) == 0, "a time below 0 is no time in a fragment"
-    for source in (joined, whole):
-        runs = list(decode_audio(source))
-        assert runs[0].position == 0
-        assert not any(run.corrupt for run in runs)
-        samples = np.concatenate([run.samples for run in runs])[:total, 0]
-        error = np.abs(samples[1024:] - wave[1024 : len(samples), 0] / np.float32(32_768))
-        assert error.max() < 0.03, "after the first 21 ms, which fade in"
-        assert len(list(decode_frames(source))) == FRAMES
+@pytest.mark.parametrize(("most", "references"), [(0xFFFF, 5), (5, 5), (4, 3), (2, 2), (1, 1)])
+def test_the_index_leads_to_every_fragment(most: int, references: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fragments, "_MOST_REFERENCES", most)
+    rate = FrameRate(24_000, 1001)
+    data = proxy(rate, [0, FRAMES])
+    place = next(place for kind, place in boxes(data) if kind == "sidx")
+    size, _, _, track, scale, begin, distance, _, count = struct.unpack_from(">I4sIIIQQHH", data, place)
+    assert (track, begin, distance, count) == (1, 0, 0, references)
+    offset, time = place + size, 0
+    starts = [place for kind, place in boxes(data) if kind == "moof"]
+    together = -(-len(starts) // most)
+    for number in range(count):
+        assert offset == starts[number * together]
+        assert Fraction(time, scale) == number * together * GOP / Fraction(rate)
+        length, ticks, access = struct.unpack_from(">III", data, place + 40 + 12 * number)
+        assert access == 0x90000000
+        offset, time = offset + length, time + ticks
+    assert offset == len(data)
+    assert Fraction(time, scale) == FRAMES / Fraction(rate)
 
 
-def test_pieces_of_different_make_are_not_joined() -> None:
-    rate = FrameRate(24, 1)
-    with pytest.raises(Damaged, match="other settings"):
-        join(piece(0, 12, rate), piece(12, 24, FrameRate(25, 1)))
-
-
-def test_a_piece_that_is_cut_short_is_not_joined() -> None:
-    rate = FrameRate(24, 1)
-    good, later = piece(0, 12, rate), piece(12, 24, rate)
-    data = bytes(later.read_at(0, later.size))
-    for length in (len(data) - 1, len(data) // 2, 900, 20, 4):
-        with pytest.raises(Damaged):
-            join(good, MemorySource(data[:length], "short"))
-    for other in (b"", data[28:], b"\0" * 64):
-        with pytest.raises(Damaged):
-            join(good, MemorySource(other, "other"))
-    with pytest.raises(UsageError):
-        join_fragments([], io.BytesIO())
-
-
-def test_what_cannot_be_asked_for() -> None:
-    rate = FrameRate(24, 1)
-    with pytest.raises(UsageError, match="multiple of 12"):
-        open_fragments(io.BytesIO(), first_frame=13)
-    with pytest.raises(UsageError, match="even"):
-        fragment_video(321, 180, rate, 500_000)
-
-
-def test_the_span_of_a_pieces_sound() -> None:
-    rate = FrameRate(30_000, 1001)
-    assert audio_span(0, None, rate) == (0, None)
-    first, stop = audio_span(240, 480, rate)
-    assert first % 1024 == 0
-    assert stop is not None
-    assert first <= int(Fraction(240 * 48_000) / rate) - 2048
-    assert stop >= int(Fraction(480 * 48_000) / rate) + 2048
+def test_a_proxy_of_other_length_than_was_said_is_refused() -> None:
+    settings = fragment_video(320, 180, FrameRate(24, 1), 500_000)
+    writer = FragmentWriter(io.BytesIO(), settings, frames=48)
+    writer.write(coded(settings, 0, 24, FrameRate(24, 1)))
+    with pytest.raises(UsageError, match="groups of pictures"):
+        writer.close()

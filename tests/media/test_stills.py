@@ -107,8 +107,10 @@ def test_an_exr_s_primaries(chromaticities: tuple[float, ...], expected: ColorFa
     assert facts_of(making.exr(("chromaticities", "float[8]", chromaticities))).color == expected
 
 
-def test_drop_frame_in_an_exr() -> None:
-    data = making.exr(("smpte:TimeCode", "timecode", (0x01000042, 0)), ("FramesPerSecond", "rational", (30000, 1001)))
+@pytest.mark.parametrize("name", ["framesPerSecond", "FramesPerSecond"])
+def test_drop_frame_in_an_exr(name: str) -> None:
+    """The first is OpenEXR's own attribute, the second what OpenImageIO's users write."""
+    data = making.exr(("smpte:TimeCode", "timecode", (0x01000042, 0)), (name, "rational", (30000, 1001)))
     assert str(facts_of(data).start_timecode) == "01:00:00;02"
 
 

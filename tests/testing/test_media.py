@@ -14,7 +14,8 @@ from film_archive.core.errors import Refused, UsageError
 from film_archive.core.source import FileSource, MemorySource
 from film_archive.core.timecode import FrameRate, Timecode
 from film_archive.media.av.decoding import decode_frames
-from film_archive.media.av.fragments import fragment_video, open_fragments
+from film_archive.media.av.encoding import ContainerWriter
+from film_archive.media.av.fragments import fragment_video
 from film_archive.media.av.frames import rgb_of
 from film_archive.testing.media import (
     ClipSpec,
@@ -39,7 +40,7 @@ def fitted(width: int, height: int) -> tuple[int, int]:
 def read_after_proxy(path: Path, spec: ClipSpec) -> list[Any]:
     """The codes that are read from a clip after scaling into 320×180 and x264 superfast at 0.5 Mb/s."""
     file = io.BytesIO()
-    with FileSource(path) as source, open_fragments(file) as writer:
+    with FileSource(path) as source, ContainerWriter(file, "mp4") as writer:
         track = writer.add_video(fragment_video(*fitted(spec.width, spec.height), spec.rate, 500_000))
         for decoded in decode_frames(source):
             assert decoded.frame is not None

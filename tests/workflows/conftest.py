@@ -14,6 +14,7 @@ from tests.workflows.jobs import (
     in_place,
     media,
     old,
+    proxying,
     unpacking,
     with_proxies,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "job",
     "media",
     "old",
+    "proxying",
     "unpacking",
     "with_proxies",
 ]

@@ -12,12 +12,13 @@ from pathlib import Path
 import pytest
 
 from film_archive.archive import draft, layout
-from film_archive.archive.reader import open_archive
-from film_archive.archive.unpack import unpack
 from film_archive.core import files
 from film_archive.core.errors import Refused
+from film_archive.core.ladder import parse_sizes
 from film_archive.testing.media import ClipSpec, make_clip
 from film_archive.workflows.production import create_archive
+from film_archive.workflows.proxies import make_proxies
+from film_archive.workflows.unpacking import unpack_archive
 from tests.core.mounts import image
 from tests.workflows.making import add, check, contents, create, create_in_place, sources, tree, write_tree
 
@@ -154,10 +155,6 @@ def unpacking(tmp_path: Path, media: Path) -> Job:
     archive, folder = tmp_path / "archive.zip", tmp_path / "job"
     create(archive, media)
 
-    def work() -> None:
-        with open_archive(archive) as opened:
-            unpack(opened, folder)
-
     def whole() -> None:
         for name, data in tree(folder).items():
             if ".film-archive-" in name or data is None:
@@ -165,7 +162,12 @@ def unpacking(tmp_path: Path, media: Path) -> Job:
             original = media.parent / name
             assert data == (os.readlink(original) if original.is_symlink() else original.read_bytes())
 
-    return Job(work, lambda: shutil.rmtree(folder, ignore_errors=True), whole, lambda: tree(folder))
+    return Job(
+        lambda: unpack_archive(archive, folder),
+        lambda: shutil.rmtree(folder, ignore_errors=True),
+        whole,
+        lambda: tree(folder),
+    )
 
 
 @pytest.fixture
@@ -186,6 +188,30 @@ def with_proxies(tmp_path: Path) -> Job:
             assert check(target).ok
 
     return Job(lambda: create_archive(target, [media]), prepare, whole, lambda: tree(folder))
+
+
+@pytest.fixture
+def proxying(tmp_path: Path) -> Job:
+    """Proxies for an archive that is there; they are made first, then put in."""
+    media = tmp_path / "media"
+    media.mkdir()
+    make_clip(ClipSpec(name="a", width=96, height=54, frames=48), media)
+    create(tmp_path / "old.zip", media)
+    before = (tmp_path / "old.zip").read_bytes()
+    folder = tmp_path / "job"
+    target = folder / "archive.zip"
+
+    def prepare() -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        target.write_bytes(before)
+
+    def whole() -> None:
+        result = check(target)
+        assert {problem.path for problem in result.problems} <= {"end"}, result
+
+    sizes = parse_sizes("64x36,96x54")
+    return Job(lambda: make_proxies([target], sizes), prepare, whole, lambda: tree(folder))
 
 
 JOBS = ["creating", "appending", "cloning", "in_place", "adding_in_place", "unpacking"]

@@ -234,7 +234,8 @@ def test_an_archive_on_a_read_only_mount(tmp_path: Path) -> None:
             pytest.skip("a read-only bind mount does not work here")
         assert check(mount / "archive.zip").ok
         assert contents(mount / "archive.zip")
-        for act in (lambda: add(mount / "archive.zip", media), lambda: create(mount / "other.zip", media)):
+        more = write_tree(tmp_path / "more", {"b": b"b"})
+        for act in (lambda: add(mount / "archive.zip", more), lambda: create(mount / "other.zip", media)):
             with pytest.raises(FilmArchiveError, match=r"[Rr]ead-only") as raised:
                 act()
             assert raised.value.exit_status == 4

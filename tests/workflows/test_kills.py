@@ -136,6 +136,16 @@ def test_killed_while_proxies_are_made(with_proxies: Job) -> None:
     kill(with_proxies, 6, seed=3)
 
 
+def test_killed_while_proxies_are_added(proxying: Job) -> None:
+    kill(proxying, 6, seed=5)
+
+
+@pytest.mark.nightly
+def test_killed_often_while_proxies_are_added(proxying: Job) -> None:
+    kill(proxying, 60, seed=6)
+    kill_at_calls(proxying, 2)
+
+
 @pytest.mark.nightly
 def test_killed_often_while_proxies_are_made(with_proxies: Job) -> None:
     kill(with_proxies, 60, seed=4)

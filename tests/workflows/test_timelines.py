@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -21,12 +22,20 @@ from film_archive.archive.unpack import unpack
 from film_archive.bundles.policy import MediaReferencePolicy
 from film_archive.core.errors import Damaged, NotFound, Refused, UsageError
 from film_archive.core.manifest import Member, Role
+from film_archive.core.progress import Count, Phase, Progress
 from film_archive.core.timecode import Timecode
 from film_archive.editorial.otio_library import summary
 from film_archive.testing.media import ClipSpec, cached_clip
 from film_archive.versioning.branching import ArchiveBranchManager
 from film_archive.workflows.extraction import extract
-from film_archive.workflows.production import abandon_unfinished, add_to_archive, create_archive, plan_archive
+from film_archive.workflows.production import (
+    CreatePlan,
+    abandon_unfinished,
+    add_to_archive,
+    apply_create,
+    create_archive,
+    plan_archive,
+)
 from film_archive.workflows.timelines import Cut
 from tests.archive.making import noise
 from tests.cli.running import film_archive
@@ -375,7 +384,7 @@ def test_missing_if_not_file(tmp_path: Path, media: Path) -> None:
     assert gone.metadata["original_target_url"] == "gone.mov"
     assert gone.metadata["missing_reference_because"] == "it is not there"
     assert gone.metadata["camera"]["roll"] == "A001"
-    assert made.warnings == ["gone.mov became a missing reference: it is not there"]
+    assert made.warnings == ("gone.mov became a missing reference: it is not there",)
 
 
 def test_all_missing(tmp_path: Path, media: Path) -> None:
@@ -489,33 +498,29 @@ def test_killed_and_continued(tmp_path: Path, media: Path) -> None:
     create(tmp_path / "whole.otioz", [media], cut)
     target = tmp_path / "killed.otioz"
 
-    def stop_at(limit: int) -> Any:
-        seen = 0
-
-        def on_bytes(count: int) -> None:
-            nonlocal seen
-            seen += count
-            if seen > limit:
+    def stop_at(limit: int) -> Progress:
+        def heard(phase: Phase, count: Count) -> None:
+            if count.done > limit:
                 raise KeyboardInterrupt
 
-        return on_bytes
+        return Progress(heard)
 
     for limit in (0, 9000, 14_000):
         with pytest.raises(KeyboardInterrupt):
-            create_archive(target, [media], timeline=cut, proxies=(), on_bytes=stop_at(limit))
+            create_archive(target, [media], timeline=cut, proxies=(), progress=stop_at(limit))
     made = create_archive(target, [media], timeline=cut, proxies=())
     assert made.reused > 3
     assert target.read_bytes() == (tmp_path / "whole.otioz").read_bytes()
     again = tmp_path / "edited.otioz"  # the timeline is edited before the run is repeated
     with pytest.raises(KeyboardInterrupt):
-        create_archive(again, [media], timeline=cut, proxies=(), on_bytes=stop_at(9000))
+        create_archive(again, [media], timeline=cut, proxies=(), progress=stop_at(9000))
     cut = write_cut(tmp_path / "cut.otio", external(media / "b.mov"))
     create_archive(again, [media], timeline=cut, proxies=())
     assert urls(again) == ["media/b.mov"]
     assert moved(again) == {"media/b.mov": "card/b.mov"}
     assert check(again).ok
     with pytest.raises(KeyboardInterrupt):
-        create_archive(tmp_path / "x.zip", [media], timeline=cut, proxies=(), on_bytes=stop_at(0))
+        create_archive(tmp_path / "x.zip", [media], timeline=cut, proxies=(), progress=stop_at(0))
     assert abandon_unfinished(tmp_path / "x.zip")
 
 
@@ -569,13 +574,13 @@ def test_the_verbs(tmp_path: Path, media: Path, capfd: pytest.CaptureFixture[str
     assert refused.status == refused.document["error"]["status"] == 3
     planned = film_archive(capfd, *arguments, "--media-policy", "missing", "--dry-run", "--json")
     assert planned.status == 0
-    assert planned.document["timeline"] == {
+    assert planned.document["plan"]["timeline"] == {
         "path": str(cut.path),
         "references": 2,
         "media": [{"path": str(media / "a.mov"), "member": "media/a.mov", "size": 9000, "named": True}],
         "missing": [{"url": "gone.mov", "reason": "it is not there"}],
     }
-    assert {file["path"] for file in planned.document["files"]} >= {"media/a.mov", "card/b.mov"}
+    assert {step["member"] for step in planned.document["plan"]["steps"]} >= {"media/a.mov", "card/b.mov"}
     shown = film_archive(capfd, *arguments, "--media-policy", "missing", "--dry-run").output
     assert "media/a.mov  (card/a.mov)" in shown
     assert "gone.mov became a missing reference" in shown
@@ -601,3 +606,7 @@ def test_a_plan_reads_and_changes_nothing(tmp_path: Path, media: Path) -> None:
     plan = plan_archive(tmp_path / "cut.otioz", [media], timeline=cut)
     assert plan.timeline is not None
     assert sorted(tmp_path.rglob("*")) == before
+    again = CreatePlan.from_json(json.loads(json.dumps(plan.to_json())))
+    assert again == plan
+    apply_create(again)
+    assert urls(tmp_path / "cut.otioz") == ["media/a.mov"]

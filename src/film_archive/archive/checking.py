@@ -49,10 +49,11 @@ class Checking(ABC):
             for block in read_ahead(source):
                 hasher.update(block)
                 self.on_bytes(len(block))
-            source.check_unchanged()
-        for name, value in hasher.digests().items():
-            if value != wanted[name]:
-                return f"its bytes changed: {name} is {value}, the manifest says {wanted[name]}"
+            different = [(name, value) for name, value in hasher.digests().items() if value != wanted[name]]
+            if different:
+                source.check_unchanged()  # says more, where it changed just now; an add may go on behind what is whole
+        for name, value in different:
+            return f"its bytes changed: {name} is {value}, the manifest says {wanted[name]}"
         return None
 
     def listing_problems(self, members: Iterator[Member]) -> Iterator[Problem]:

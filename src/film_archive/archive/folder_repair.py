@@ -15,10 +15,10 @@ from film_archive.core.source import printable
 _NAMES = {layout.MANIFEST: "manifest", layout.MANIFEST_COPY: "copy of the manifest"}
 
 
-def plan_folder_repair(folder: Path) -> str:
-    """What `repair_folder` would do; changes nothing."""
+def plan_folder_repair(folder: Path) -> str | None:
+    """What `repair_folder` would do, None where nothing is wrong; changes nothing."""
     good, bad = _diagnose(folder)
-    return f"write the {_NAMES[bad]} anew from the {_NAMES[good]}" if bad else "change nothing"
+    return f"write the {_NAMES[bad]} anew from the {_NAMES[good]}" if bad else None
 
 
 def repair_folder(folder: Path) -> tuple[tuple[str, ...], Header]:

@@ -122,18 +122,27 @@ def is_own(path: str) -> bool:
 
 
 def member_name(relative: str | os.PathLike[str]) -> tuple[str, bytes | None]:
-    """The member path of a file's relative path, and its raw bytes where they are not UTF-8.
+    """The member path of a file's relative path, and its raw bytes where no member may be called so.
 
-    bytes that are not UTF-8 are percent-encoded ("%FF"), a percent sign of such a name too.
+    Those are names that are not UTF-8, that have a backslash, or that begin like a drive ("a:"): they are percent-encoded
+    ("%FF", "%5C", "a%3A"), a percent sign of such a name too.
     """
     raw = os.fsencode(relative)
     if os.sep != "/":
         raw = raw.replace(os.sep.encode(), b"/")
     try:
-        return raw.decode("utf-8"), None
+        text = raw.decode("utf-8")
     except UnicodeDecodeError:
-        text = quote_from_bytes(raw, safe=bytes(i for i in range(0x20, 0x7F) if i != 0x25))
-        return text, raw
+        text = None
+    if text is not None and "\\" not in text and not _has_drive(text):
+        return text, None
+    encoded = quote_from_bytes(raw, safe=bytes(i for i in range(0x20, 0x7F) if i not in b"%\\"))
+    return (encoded.replace(":", "%3A", 1) if _has_drive(encoded) else encoded), raw
+
+
+def _has_drive(path: str) -> bool:
+    """Whether a path begins as one with a drive does, "c:"."""
+    return len(path) > 1 and path[1] == ":" and path[0].isascii() and path[0].isalpha()
 
 
 def link_target(member: Member) -> bytes:
@@ -152,7 +161,7 @@ def name_problem(path: str, *, folder: bool = False) -> str | None:
         return "it has a NUL in it"
     if "\\" in path:
         return "it has a backslash in it"
-    if path.startswith("/") or (len(path) > 1 and path[1] == ":" and path[0].isascii() and path[0].isalpha()):
+    if path.startswith("/") or _has_drive(path):
         return "it is an absolute path"
     parts = path.split("/")
     if ".." in parts:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from film_archive.archive import sealing, zipformat
@@ -41,36 +41,70 @@ def cut_off(path: Path, size: int) -> None:
         os.ftruncate(descriptor, size)
 
 
-def mend_headers(descriptor: int, source: ByteSource, entries: Iterable[tuple[Entry, int]]) -> Iterator[str]:
-    """Write anew those local headers that are not as they should be; a sentence for each."""
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Bytes that do not stand where they should, outside of any member's own."""
+
+    offset: int
+    wanted: bytes
+    would: str
+    """What mending them is, as an order."""
+    done: str
+    """The same as a report."""
+
+    def write(self, descriptor: int) -> str:
+        files.write_at(descriptor, self.wanted, self.offset)
+        return self.done
+
+
+def damaged_headers(source: ByteSource, entries: Iterable[tuple[Entry, int]]) -> Iterator[Patch]:
+    """Those local headers that are not as they should be."""
     for entry, payload in entries:
         wanted = zipformat.local_header(entry, payload)
         if source.read_at(entry.header_offset, len(wanted)) != wanted:
-            files.write_at(descriptor, wanted, entry.header_offset)
-            yield f"Wrote the local header of {printable(entry.path)} anew."
+            name = printable(entry.path)
+            would, done = f"write the local header of {name} anew", f"Wrote the local header of {name} anew."
+            yield Patch(entry.header_offset, wanted, would, done)
+
+
+def mend_headers(descriptor: int, source: ByteSource, entries: Iterable[tuple[Entry, int]]) -> Iterator[str]:
+    """Write anew those local headers that are not as they should be; a sentence for each."""
+    for patch in damaged_headers(source, entries):
+        yield patch.write(descriptor)
+
+
+def sealed_damage(archive: ZipArchive) -> Iterator[Patch]:
+    """What is wrong with the local headers and gaps of a sealed archive."""
+    manifest = archive.manifest_entry
+    header = archive.require_manifest("be repaired")
+    if manifest is None or header.offset is None:
+        raise Damaged(f"{archive.name}: the manifest does not say where it lies; nothing was changed.")
+    if sum(region.length for region in header.superseded) > archive.file.size:
+        raise Damaged(f"{archive.name}: the manifest lists more superseded bytes than the file has.")
+    entries = [placed for member in archive.members() for placed in entries_of(member)]
+    yield from damaged_headers(archive.file, [*entries, (manifest, header.offset)])
+    regions = [(entry.header_offset, payload + entry.packed_size) for entry, payload in entries]
+    regions.append((manifest.header_offset, archive.directory.end.end))
+    regions.extend((region.offset, region.offset + region.length) for region in header.superseded)
+    for start, end in gaps_between(regions):
+        if end - start <= zipformat.LONGEST_GAP and not is_zero(archive.file.read_at(start, end - start)):
+            what = f"the gap from byte {start} to {end} zero again"
+            yield Patch(start, bytes(end - start), f"make {what}", f"Made {what}.")
+
+
+def has_unused_changes(archive: ZipArchive) -> bool:
+    """Whether bytes that no member uses are not what the manifest says of them."""
+    return any(
+        digest_of_region(archive.file, region.offset, region.length) != region.xxh128
+        for region in archive.require_manifest("be repaired").superseded
+    )
 
 
 def mend_sealed(path: Path) -> tuple[list[str], bool]:
     """Local headers and gaps of a sealed archive; (sentences, whether bytes that no member uses had changed)."""
     with ZipArchive(path) as archive, editing(path) as descriptor:
-        manifest = archive.manifest_entry
-        header = archive.require_manifest("be repaired")
-        assert manifest is not None
-        assert header.offset is not None
-        entries = [placed for member in archive.members() for placed in entries_of(member)]
-        done = list(mend_headers(descriptor, archive.file, [*entries, (manifest, header.offset)]))
-        regions = [(entry.header_offset, payload + entry.packed_size) for entry, payload in entries]
-        regions.append((manifest.header_offset, archive.directory.end.end))
-        regions.extend((region.offset, region.offset + region.length) for region in header.superseded)
-        for start, end in gaps_between(regions):
-            if end - start <= zipformat.LONGEST_GAP and not is_zero(archive.file.read_at(start, end - start)):
-                files.write_at(descriptor, bytes(end - start), start)
-                done.append(f"Made the gap from byte {start} to {end} zero again.")
-        if sum(region.length for region in header.superseded) > archive.file.size:
-            raise Damaged(f"{archive.name}: the manifest lists more superseded bytes than the file has.")
-        changed = any(
-            digest_of_region(archive.file, region.offset, region.length) != region.xxh128 for region in header.superseded
-        )
+        done = [patch.write(descriptor) for patch in sealed_damage(archive)]
+        changed = has_unused_changes(archive)
     return done, changed
 
 

@@ -47,12 +47,31 @@ class RepairResult:
     members: int
 
 
-def plan_repair(path: Path) -> str:
-    """What `repair_archive` would do, in a few words; reads, changes nothing."""
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What `repair_archive` would do, each in a few words (nothing where nothing is wrong), and what is lost."""
+
+    would: tuple[str, ...]
+    lost: tuple[Problem, ...] = ()
+
+
+def diagnose(path: Path) -> Diagnosis:
+    """Look at what is wrong with an archive's structure; reads, changes nothing. Raises what `repair_archive` raises."""
     if is_folder(path):
-        return plan_folder_repair(path)
+        plan = plan_folder_repair(path)
+        return Diagnosis(() if plan is None else (plan,))
     with FileSource(path) as source:
-        return _diagnose(source).plan
+        case = _diagnose(source)
+    would = [] if case.plan is None else [case.plan]
+    if case.plan is None:
+        with ZipArchive(path) as archive:
+            would += [patch.would for patch in mending.sealed_damage(archive)]
+            if mending.has_unused_changes(archive):
+                would.append("take note of changed bytes that no member uses, in a new generation")
+    leftovers = [files.temporary_name(path.resolve(), purpose) for purpose in ("work", "journal")]
+    if any(place.exists() for place in leftovers):
+        would.append("remove the working files of an unfinished run")
+    return Diagnosis(tuple(would), case.lost)
 
 
 def repair_archive(path: Path) -> RepairResult:
@@ -86,7 +105,8 @@ def repair_archive(path: Path) -> RepairResult:
 class _Case:
     """A diagnosis: what would be done, how, and what can't be brought back."""
 
-    plan: str
+    plan: str | None
+    """None where the directory holds, so that only headers and gaps can be damaged."""
     apply: Callable[[Path], Iterable[str]]
     lost: tuple[Problem, ...] = field(default=())
 
@@ -127,7 +147,7 @@ def _require_ours(source: ByteSource, found: Directory | None) -> None:
 
 def _of_sealed(source: ByteSource, found: Directory) -> _Case:
     if not found.trailing:
-        return _Case("mend local headers and gaps where they are damaged", lambda path: ())
+        return _Case(None, lambda path: ())
     newer = salvage.last_manifest(source, found.end.end)
     if newer is not None:
         return _from_manifest(source, newer)

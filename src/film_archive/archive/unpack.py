@@ -37,10 +37,17 @@ class Unpacked:
     bytes: int
 
 
-def plan_unpack(
-    archive: Archive, target: Path, *, everything: bool = False, only: Iterable[str] | None = None
-) -> list[Member]:
-    """The members that `unpack` would write, after all checks; raises Refused, NotSupported or NoSpace."""
+Known = Callable[[Member, Path], bool]
+"""Whether an earlier run has written a member, and nothing has touched the file since."""
+OnWritten = Callable[[Member, Path], None]
+"""Hears of each file that has its name."""
+
+
+def choose_members(archive: Archive, *, everything: bool = False, only: Iterable[str] | None = None) -> list[Member]:
+    """The members that are to be unpacked, files of sequences each by itself, after all checks that need no target.
+
+    Raises Refused, NotSupported, and NotFound where one that was named is not there.
+    """
     wanted = None if only is None else set(only)
     chosen: list[Member] = []
     for member in archive.members():
@@ -52,11 +59,15 @@ def plan_unpack(
     _check_names(archive, chosen)
     _check_readable(archive, chosen)
     _check_sizes(archive, chosen)
+    return chosen
+
+
+def require_place(archive: Archive, target: Path, chosen: Sequence[Member]) -> None:
+    """Raise Refused where something else is in the way, NoSpace where there is no room."""
     missing = _check_target(target, chosen)
     with files.explaining(f"write {printable(target)}"):
         existing = next(place for place in (target, *target.absolute().parents) if place.exists())
     files.require_space(existing, missing, f"Unpacking {archive.name}")
-    return chosen
 
 
 def unpack(
@@ -71,7 +82,24 @@ def unpack(
 
     A member that is damaged is reported in `failed`; the others are written.
     """
-    chosen = plan_unpack(archive, target, everything=everything, only=only)
+    chosen = choose_members(archive, everything=everything, only=only)
+    require_place(archive, target, chosen)
+    return unpack_members(archive, target, chosen, on_bytes=on_bytes)
+
+
+def unpack_members(
+    archive: Archive,
+    target: Path,
+    chosen: Sequence[Member],
+    *,
+    on_bytes: OnBytes | None = None,
+    known: Known = lambda member, place: False,
+    on_written: OnWritten = lambda member, place: None,
+) -> Unpacked:
+    """Write members that `choose_members` and `require_place` found to be good; see `unpack`.
+
+    What is `known` to be there is not read again.
+    """
     written: list[str] = []
     present: list[str] = []
     failed: list[tuple[str, str]] = []
@@ -84,9 +112,14 @@ def unpack(
             continue
         place = _place(root, member)
         try:
-            if _unpack_file(archive, member, place, on_bytes):
+            if known(member, place):
+                present.append(member.path)
+                if on_bytes is not None:
+                    on_bytes(member.size)
+            elif _unpack_file(archive, member, place, on_bytes):
                 written.append(member.path)
                 total += member.size
+                on_written(member, place)
             else:
                 present.append(member.path)
         except (Damaged, NotFound) as error:
@@ -186,7 +219,7 @@ def _unpack_file(archive: Archive, member: Member, place: Path, on_bytes: OnByte
     if os.path.lexists(place):
         if place.is_file() and not place.is_symlink() and place.stat().st_size == member.size:
             with FileSource(place) as there:
-                if digest_source(there, wanted) == wanted:
+                if digest_source(there, wanted, on_bytes=on_bytes) == wanted:
                     return False
         raise Refused(
             f"{printable(place)} exists already and is something else; what was unpacked before it is complete."

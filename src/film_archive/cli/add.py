@@ -13,22 +13,28 @@ def register(app: typer.Typer) -> None:
 
 def add(
     archive: Path = typer.Argument(..., help="An archive of either form."),
-    source: list[Path] = typer.Argument(..., help="Files and folders, named as for create."),
+    source: list[Path] = typer.Argument(None, help="Files and folders, named as for create."),
     proxies: str = typer.Option("thumbnail,preview", "--proxies", help="Sizes to embed for the new clips, or none."),
+    log: Path | None = typer.Option(
+        None, "--log", help="An ALE or CSV list that tells start timecode, reel and length where the clips don't."
+    ),
+    rate: str | None = typer.Option(None, "--rate", help="What the log's timecode counts at, where it does not say."),
     digest: list[str] = typer.Option([], "--digest", help="A further digest of each new member."),
+    abandon: bool = typer.Option(False, "--abandon", help="Undo what a killed add has begun, and stop."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be added."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Put more files into an archive. Killed, it leaves the old archive readable, and the same command completes it."""
-    from film_archive.cli.create import show_made, show_plan
+    from film_archive.cli.create import abandon_run, log_file, show_made, show_plan
     from film_archive.cli.progress import progress
     from film_archive.core.ladder import parse_sizes
-    from film_archive.workflows.production import add_to_archive, plan_add
+    from film_archive.workflows.production import apply_add, plan_add
 
-    sizes = parse_sizes(proxies)
-    plan = plan_add(archive, source)
+    if abandon:
+        return abandon_run(archive, json)
+    plan = plan_add(archive, source or (), proxies=parse_sizes(proxies), digests=digest, log=log_file(log, rate))
     if dry_run:
         return show_plan(plan, json)
-    with progress("adding", plan.gathered.bytes) as on_bytes:
-        made = add_to_archive(archive, source, proxies=sizes, digests=digest, plan=plan, on_bytes=on_bytes)
+    with progress() as counted:
+        made = apply_add(plan, progress=counted)
     return show_made(made, json)

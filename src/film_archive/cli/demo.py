@@ -19,10 +19,12 @@ def demo_verb(
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Make small real footage, then archive, check and cut it: the main job, in a minute."""
+    from film_archive.cli.progress import progress
     from film_archive.workflows.demo import free_folder, run_demo
 
     where = folder if folder is not None else free_folder()
-    done = run_demo(where, (lambda text: print(text, file=sys.stderr)) if json else say)
+    with progress() as counted:
+        done = run_demo(where, (lambda text: print(text, file=sys.stderr)) if json else say, progress=counted)
     if json:
         print_json(done.to_json())
     return 0

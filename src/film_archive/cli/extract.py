@@ -27,34 +27,34 @@ def extract_verb(
 ) -> int:
     """Cut a range out of a clip: the very bytes of its frames, its sound to the sample, its timecode shifted."""
     from film_archive.cli.progress import progress
-    from film_archive.workflows.extraction import extract
+    from film_archive.workflows.extraction import apply_extract, as_planned, plan_extract
 
-    with progress("cutting", 0) as on_bytes:
-        done = extract(
-            source,
-            output,
-            in_point=in_point,
-            out_point=out_point,
-            duration=duration,
-            handles=handles,
-            start=start,
-            rate=rate,
-            dry_run=dry_run,
-            on_bytes=on_bytes,
-        )
-    if json:
-        print_json(done.to_json())
-        return 0
-    selection = done.selection
-    verb = "Would cut" if dry_run else "Cut"
-    say(
-        f"{verb} {selection.frames.count} frames from {done.start} (frame {selection.frames.first} of the clip, "
-        f"handles {selection.head_handle} + {selection.tail_handle}) to {done.output}"
+    plan = plan_extract(
+        source,
+        output,
+        in_point=in_point,
+        out_point=out_point,
+        duration=duration,
+        handles=handles,
+        start=start,
+        rate=rate,
     )
-    if done.result is not None:
-        say(f"{size_text(done.result.bytes_read)} read, {size_text(done.result.shared)} shared, {done.seconds:.2f} s")
+    if dry_run:
+        done = as_planned(plan)
+    else:
+        with progress() as counted:
+            done = apply_extract(plan, progress=counted)
+    if json:
+        print_json({**done.to_json(), "plan": plan.to_json()} if dry_run else done.to_json())
+        return 0
+    say(
+        f"{'Would cut' if dry_run else 'Cut'} {done.frames} frames from {done.start_timecode} (frame {done.first_frame} of "
+        f"the clip, handles {done.head_handle} + {done.tail_handle}) to {done.output}"
+    )
+    if not dry_run:
+        say(f"{size_text(done.bytes_read)} read, {size_text(done.bytes_shared)} shared, {done.seconds:.2f} s")
     for sentence in done.diagnostics:
         say(f"note: {sentence}")
-    if (selection.head_handle, selection.tail_handle) != (handles, handles):
-        say(f"note: the clip has no more than {selection.head_handle} + {selection.tail_handle} of {handles} handle frames there")
+    if (done.head_handle, done.tail_handle) != (handles, handles):
+        say(f"note: the clip has no more than {done.head_handle} + {done.tail_handle} of {handles} handle frames there")
     return 0

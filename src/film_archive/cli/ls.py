@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from film_archive.cli.output import print_error, print_json_list, say, size_text, table
+
+if TYPE_CHECKING:
+    from film_archive.core.manifest import Member
 
 
 def register(app: typer.Typer) -> None:
@@ -20,29 +23,24 @@ def ls(
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """List an archive's members."""
-    from film_archive.archive.layout import is_own
-    from film_archive.archive.reader import open_archive
+    from film_archive.workflows.inspection import is_own, list_members
 
-    with open_archive(archive) as opened:
+    with list_members(archive) as listing:
         if json:
-            head = opened.header
-            failure = print_json_list(
-                "members",
-                (_record(member) for member in opened.members()),
-                archive=opened.name,
-                generation=None if head is None else head.generation,
-                foreign=opened.is_foreign,
-            )
+            records = (_record(member) for member in listing.members)
+            failure = print_json_list("members", records, **listing.holds.to_json())
             return 0 if failure is None else print_error("film-archive", str(failure), failure.exit_status)
-        rows, count, total = [], 0, 0
-        for member in opened.members():
-            if is_own(member.path) and not all_members:
+        rows, clips, total, hidden = [], 0, 0, 0
+        for member in listing.members:
+            if is_own(member) and not all_members:
+                hidden += 1
                 continue
-            count += 1
+            clips += member.is_original and bool(member.get("media"))
             total += member.size
             rows.append((member.role, size_text(member.size), _facts(member), member.path))
         table(rows, right=(1,))
-        say(f"{count} members, {size_text(total)}")
+        own = f"; {hidden} more are our own data, hidden (--all shows them)" if hidden else ""
+        say(f"{len(rows)} members ({clips} clips), {size_text(total)}{own}")
         return 0
 
 
@@ -51,15 +49,15 @@ _ORIGINAL = (*_OTHER, ("media", None), ("proxies", []))
 """What a script finds in every record, whether the manifest has it or not."""
 
 
-def _record(member: Any) -> dict[str, Any]:
-    record: dict[str, Any] = member.to_json()
+def _record(member: Member) -> dict[str, Any]:
+    record = member.to_json()
     for key, default in _ORIGINAL if record["role"] == "original" else _OTHER:
         if key not in record:
             record[key] = default
     return record
 
 
-def _facts(member: Any) -> str:
+def _facts(member: Member) -> str:
     media = member.get("media")
     if not media:
         return ""

@@ -46,18 +46,18 @@ def print_json_list(key: str, records: Iterable[Mapping[str, Any]], **more: Any)
 
 def say(text: str = "") -> None:
     """A line for people, on stdout; what a file's name could do to a terminal is shown instead of done."""
-    print(_shown(text, sys.stdout))
+    print(shown(text, sys.stdout))
 
 
 def print_error(name: str, sentence: str, status: int, wants_json: bool = False) -> int:
     """An error: a sentence on stderr, and with `--json` also as the document; returns the status."""
-    print(_shown(f"{name}: {sentence}", sys.stderr), file=sys.stderr)
+    print(shown(f"{name}: {sentence}", sys.stderr), file=sys.stderr)
     if wants_json:
         print_json({"error": {"status": status, "message": _encodable(sentence)}})
     return status
 
 
-def _shown(text: str, stream: TextIO) -> str:
+def shown(text: str, stream: TextIO) -> str:
     """Text with control signs, and what the stream's encoding does not have, as escapes."""
     text = _encodable(text, stream.encoding or "utf-8")
     if text.isprintable():

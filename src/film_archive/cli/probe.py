@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -18,24 +19,23 @@ def probe_verb(
     rate: str | None = typer.Option(
         None, "--rate", help="The rate that timecode kept without one counts at (sound, image headers): 24, 29.97df, …"
     ),
+    log: Path | None = typer.Option(
+        None, "--log", help="An ALE or CSV list that tells start timecode, reel and length where the clips don't."
+    ),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Codec, size, rate, start timecode and reel, frames counted, sound, colour."""
+    from film_archive.workflows.clip_logs import ClipLog
     from film_archive.workflows.inspection import probe_all
 
-    found = probe_all(media, rate=rate)
+    found = probe_all(media, rate=rate, log=None if log is None else ClipLog.read(log, rate))
     if json:
-        print_json(
-            {
-                "media": [{"path": clip.path, **clip.facts.to_json()} for clip in found.clips],
-                "failed": [{"path": path, "what": str(error)} for path, error in found.failed],
-            }
-        )
-    else:
-        for clip in found.clips:
-            _show(clip.path, clip.facts)
-        for path, error in found.failed:
-            say(f"{path}: {error}")
+        print_json(found.to_json())
+        return found.exit_status
+    for clip in found.media:
+        _show(clip.path, clip.facts)
+    for failure in found.failed:
+        say(failure.sentence())
     return found.exit_status
 
 

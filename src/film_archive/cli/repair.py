@@ -10,38 +10,32 @@ from film_archive.cli.output import print_json, say
 
 
 def register(app: typer.Typer) -> None:
-    app.command("repair")(repair)
+    app.command("repair")(repair_verb)
 
 
-def repair(
-    archive: Path = typer.Argument(..., help="An archive in its zip form."),
+def repair_verb(
+    archive: Path = typer.Argument(..., help="An archive of either form."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be done."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Mend an archive's structure; the members' own bytes are never changed."""
-    from film_archive.archive.repair import plan_repair, repair_archive
+    from film_archive.workflows.mending import apply_repair, as_planned, plan_repair
 
-    if dry_run:
-        plan = plan_repair(archive)
-        if json:
-            print_json({"would": plan})
-        else:
-            say(f"Would {plan}.")
-        return 0
-    result = repair_archive(archive)
+    plan = plan_repair(archive)
+    result = as_planned(plan) if dry_run else apply_repair(plan)
     if json:
-        print_json(
-            {
-                "done": list(result.done),
-                "lost": [{"path": problem.path, "what": problem.what} for problem in result.lost],
-                "generation": result.generation,
-                "members": result.members,
-            }
-        )
+        print_json({**result.to_json(), "plan": plan.to_json()} if dry_run else result.to_json())
+        return 0 if dry_run else result.exit_status
+    if dry_run:
+        for step in plan.steps:
+            say(f"Would {step.would}.")
     else:
-        for sentence in result.done or ("Nothing was wrong.",):
+        for sentence in result.done:
             say(sentence)
-        for problem in result.lost:
-            say(f"lost: {problem.path}: {problem.what}")
+    for lost in result.lost:
+        say(f"lost: {lost.path}: {lost.what}")
+    if not plan.steps:
+        say("Nothing was wrong; nothing is to be done." if dry_run else "Nothing was wrong.")
+    if result.generation is not None:
         say(f"Generation {result.generation} with {result.members} members.")
-    return 12 if result.lost else 0
+    return 0 if dry_run else result.exit_status

@@ -16,13 +16,18 @@ from film_archive.core.errors import FilmArchiveError, from_os_error
 _ClickException: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 """What typer's parser raises; newer typers carry their own click, so its class is found through a public one."""
 
+_CONTINUED = ("create", "add", "unpack", "proxy")
 _STOPPED = "Stopped; what was finished is kept, and the same command continues."
+_STOPPED_FOR_GOOD = "Stopped; nothing unfinished was left."
 
 
 def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -> int:
     """Run an app; returns the exit status."""
     wants_json = "--json" in arguments
     command = typer.main.get_command(app)
+    if any(argument == "" or (argument.startswith("--") and argument.endswith("=")) for argument in arguments):
+        # To the system an empty path is the working directory, which nobody means who wrote "$CARD".
+        return print_error(name, "One of the arguments is empty; name what is meant (\".\" is this folder).", 2, wants_json)
     try:
         status = command.main(args=arguments, prog_name=name, standalone_mode=False)
     except _ClickException as error:
@@ -34,7 +39,7 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
     except typer.Exit as error:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return print_error(name, _STOPPED, 130, wants_json)
+        return print_error(name, _stopped(arguments), 130, wants_json)
     except FilmArchiveError as error:
         if debug:
             traceback.print_exc()
@@ -58,5 +63,10 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
         )
         return print_error(name, sentence, 1, wants_json)
     if status == 130:  # which is what newer typers make of Ctrl-C
-        return print_error(name, _STOPPED, 130, wants_json)
+        return print_error(name, _stopped(arguments), 130, wants_json)
     return status if isinstance(status, int) else 0
+
+
+def _stopped(arguments: list[str]) -> str:
+    """What is said after Ctrl-C: whether something waits to be continued."""
+    return _STOPPED if arguments and arguments[0] in _CONTINUED else _STOPPED_FOR_GOOD

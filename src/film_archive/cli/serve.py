@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from film_archive.cli.output import say
+from film_archive.cli.output import print_json, say
 
 
 def register(app: typer.Typer) -> None:
@@ -30,15 +30,22 @@ def serve(
     root_path: str = typer.Option("", "--root-path", help="What addresses begin with, behind a proxy: /archive."),
     follow_links: bool = typer.Option(False, "--follow-links", help="Serve what symbolic links lead to, too."),
     access_log: bool = typer.Option(False, "--access-log", help="Write a line for each answer to stderr."),
+    json: bool = typer.Option(False, "--json", help="Print one JSON document once it listens, and nothing after it."),
 ) -> int:
     """Serve archives to players, browsers and scripts, without unpacking them. Ctrl-C ends it.
 
     Stopping is how a server ends, so Ctrl-C and SIGTERM are status 0 once transfers have ended (ten seconds are given).
     Told a second time, transfers are broken off, and the status is 130.
     """
-    from film_archive.server.running import GRACE, Settings, run_server
+    from film_archive.core.source import printable
+    from film_archive.server.running import GRACE, Serving, Settings, run_server
 
     def listening(address: str) -> None:
+        if json:
+            shown = tuple(map(printable, root))
+            guarded = token is not None or tokens is not None
+            print_json(Serving(address=address, roots=shown, workers=workers, needs_token=guarded).to_json())
+            return
         say(f"Serving {', '.join(map(str, root))} at {address}")
         if token is not None or tokens is not None:
             say("The page asks for the token; scripts send it as “Authorization: Bearer TOKEN”.")

@@ -15,43 +15,41 @@ def register(app: typer.Typer) -> None:
 
 def unpack_verb(
     archive: Path = typer.Argument(..., help="An archive, or any zip."),
-    folder: Path = typer.Argument(..., help="Where to; made where it is not there. Nothing in it is overwritten."),
+    folder: Path = typer.Argument(
+        ..., help="Where to; made where it is not there. Nothing in it is overwritten."
+    ),
     member: list[str] = typer.Option([], "--member", "-m", help="Only this member (again for more)."),
     everything: bool = typer.Option(False, "--all", help="Also our own data: manifest's proxies and frame indexes."),
+    abandon: bool = typer.Option(False, "--abandon", help="Remove what a killed run left unfinished, and stop."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be written."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
-    """Write an archive's members as files, each proven by its digest."""
-    from film_archive.archive.reader import open_archive
-    from film_archive.archive.unpack import plan_unpack, unpack
+    """Write an archive's members as files, each proven by its digest; exit status 12 where links were left out."""
+    from film_archive.cli.create import show_abandoned
     from film_archive.cli.progress import progress
+    from film_archive.workflows.unpacking import abandon_unpack, apply_unpack, as_planned, plan_unpack
 
-    with open_archive(archive) as opened:
-        chosen = plan_unpack(opened, folder, everything=everything, only=member or None)
-        total = sum(entry.size for entry in chosen)
-        if dry_run:
-            if json:
-                print_json({"files": [{"path": entry.path, "size": entry.size} for entry in chosen], "bytes": total})
-            else:
-                for entry in chosen:
-                    say(f"{size_text(entry.size):>10}  {entry.path}")
-                say(f"Would write {len(chosen)} members, {size_text(total)}, below {folder}.")
+    if abandon:
+        return show_abandoned(abandon_unpack(archive, folder), json, archive, folder)
+    plan = plan_unpack(archive, folder, everything=everything, only=member or None)
+    if dry_run:
+        if json:
+            print_json({**as_planned(plan).to_json(), "plan": plan.to_json()})
             return 0
-        with progress("unpacking", total) as on_bytes:
-            done = unpack(opened, folder, everything=everything, only=member or None, on_bytes=on_bytes)
+        for step in plan.steps:
+            say(f"{size_text(step.size):>10}  {step.member}")
+        say(f"Would write {len(plan.steps)} members, {size_text(plan.size)}, below {folder}.")
+        return 0
+    with progress() as counted:
+        done = apply_unpack(plan, progress=counted)
     if json:
-        print_json(
-            {
-                "written": list(done.written),
-                "already_there": list(done.already_there),
-                "skipped": [{"path": path, "reason": why} for path, why in done.skipped],
-                "failed": [{"path": path, "reason": why} for path, why in done.failed],
-                "bytes": done.bytes,
-            }
-        )
-    else:
-        for path, why in (*done.skipped, *done.failed):
-            say(f"{path}: {why}")
-        already = f", {len(done.already_there)} were there already" if done.already_there else ""
-        say(f"{len(done.written)} files, {size_text(done.bytes)}, written below {folder}{already}.")
-    return 11 if done.failed else 0
+        print_json(done.to_json())
+        return done.exit_status
+    for left in done.skipped:
+        say(f"left out: {left.path} {left.reason}")
+    for failed in done.failed:
+        say(failed.reason if failed.path in failed.reason else f"{failed.path}: {failed.reason}")
+    already = f", {len(done.already_there)} were there already" if done.already_there else ""
+    left_out = f"; {len(done.skipped)} links were left out" if done.skipped else ""
+    say(f"{len(done.written)} files, {size_text(done.bytes)}, written below {folder}{already}{left_out}.")
+    return done.exit_status

@@ -21,8 +21,11 @@ class ColorFacts:
     """Colour tags in the names of ITU-T H.273 ("bt709", "smpte2084", …); None where untagged."""
 
     primaries: str | None = None
+    """Colour primaries: "bt709", "bt2020", …"""
     transfer: str | None = None
+    """Transfer characteristic: "bt709", "smpte2084", "arib-std-b67", …"""
     matrix: str | None = None
+    """Matrix coefficients: "bt709", "bt2020nc", …"""
     range: str | None = None
     """"limited" or "full"."""
     space: str | None = None
@@ -47,12 +50,17 @@ class AudioFacts:
     """One audio track."""
 
     codec: str
+    """"pcm_s24le", "aac", …"""
     channels: int
+    """How many."""
     sample_rate: int
+    """Samples a second."""
     bits: int | None = None
+    """Of a sample, where it is not compressed."""
     samples: int | None = None
-    """Samples a channel, counted; None where that would need decoding."""
+    """Samples a channel, counted; null where that would need decoding."""
     layout: str | None = None
+    """Which channel is which, where the file says: "stereo", "5.1", …"""
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -90,15 +98,25 @@ class MediaFacts:
     codec: str | None = None
     """"prores_422", "dnxhd", "h264", "h265", … as in `VideoCodec`; for sound alone "pcm_s24le", …"""
     profile: str | None = None
+    """As the trade writes it: "422 HQ", "DNxHR HQX", …"""
     width: int | None = None
+    """Pixels, as stored."""
     height: int | None = None
+    """Pixels, as stored."""
     frame_rate: FrameRate | None = None
+    """The rate at which the frames play."""
     frames: int | None = None
+    """Counted, not taken from a header."""
     start_timecode: Timecode | None = None
+    """Label of frame 0."""
     start_source: str | None = None
+    """Where it was found: "tmcd track", "material package", "bext", "image header", "sidecar", "caller"."""
     reel: str | None = None
+    """Reel, tape or card name."""
     reel_source: str | None = None
+    """Where that was found."""
     vfr: bool = False
+    """Whether frames are shown for different times."""
     first_frame: int | None = None
     """For sequences: the number in the first file's name."""
     missing: tuple[FrameRange, ...] = ()
@@ -106,18 +124,36 @@ class MediaFacts:
     scan: str | None = None
     """"progressive", "tff" (top field first), "bff"."""
     pixel_aspect: Fraction | None = None
+    """Width of a pixel to its height: "1:1", "2:1"."""
     bit_depth: int | None = None
+    """Bits of a component."""
     color: ColorFacts = field(default_factory=ColorFacts)
+    """Colour tags."""
     audio: tuple[AudioFacts, ...] = ()
+    """Sound tracks."""
     created: str | None = None
     """Recording date, ISO 8601; with its zone where the file says one, without where it does not."""
     created_source: str | None = None
+    """Where that was found."""
     camera: Mapping[str, str] = field(default_factory=dict)
+    """What the camera wrote of itself, by name."""
     decodable: bool = True
+    """Whether this machine can decode it."""
     note: str | None = None
     """Why it can't be decoded, and what to do."""
     diagnostics: tuple[str, ...] = ()
     """What was odd about the file, each one sentence."""
+
+    @property
+    def start_rate(self) -> FrameRate | None:
+        """The rate that the start timecode counts at, where that is not `frame_rate`."""
+        start = self.start_timecode
+        return None if start is None or start.rate == self.frame_rate else start.rate
+
+    @property
+    def drop_frame(self) -> bool | None:
+        """Whether the start timecode is drop-frame; null without one."""
+        return None if self.start_timecode is None else self.start_timecode.drop_frame
 
     @property
     def seconds(self) -> Fraction | None:
@@ -152,9 +188,9 @@ class MediaFacts:
             "height": self.height,
             "frame_rate": None if self.frame_rate is None else str(self.frame_rate),
             "start_timecode": None if start is None else str(start),
-            "start_rate": None if start is None or start.rate == self.frame_rate else str(start.rate),
+            "start_rate": None if self.start_rate is None else str(self.start_rate),
             "start_source": self.start_source,
-            "drop_frame": None if start is None else start.drop_frame,
+            "drop_frame": self.drop_frame,
             "reel": self.reel,
             "reel_source": self.reel_source,
             "frames": self.frames,

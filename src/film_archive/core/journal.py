@@ -1,5 +1,8 @@
 """An append-only file in which a job writes down what it has done, so that a run that was killed is continued.
 
+`unpack` keeps one; writing tape and moving files in a library will. (An archive's writers have a journal of their own,
+`archive/journal.py`, which is the manifest in waiting.)
+
 A line is eight hex digits of CRC-32, a space, JSON, a newline. The first line says what job it is (`head`); the
 others are entries, and marks that say up to where the medium is known to have them. A torn or unreadable end, as a
 crash leaves it, is cut off when the journal is opened again; a line that is damaged although a later mark vouches for

@@ -62,10 +62,15 @@ class ProxyRecord:
     size: str
     """The ladder's name ("preview") or "1280x720"."""
     path: str
+    """The member that it is."""
     width: int
+    """Pixels."""
     height: int
+    """Pixels."""
     bit_rate: int
+    """Bits a second, measured over the file."""
     frames: int
+    """As many as the original has."""
 
     def to_json(self) -> Record:
         return {
@@ -125,17 +130,19 @@ class Member:
 
     @property
     def path(self) -> str:
+        """Its path in the archive."""
         path: str = self._record["path"]
         return path
 
     @property
     def role(self) -> str:
-        """A `Role`, or the word of a later version."""
+        """What it is for: "original", "proxy", "frames", "folder", … (`Role`), or the word of a later version."""
         role: str = self._record["role"]
         return role
 
     @property
     def size(self) -> int:
+        """Bytes, uncompressed; 0 for folders and links."""
         size: int = self._record["size"]
         return size
 
@@ -156,6 +163,7 @@ class Member:
 
     @property
     def digests(self) -> Mapping[str, str]:
+        """Algorithm and value, as hex."""
         return self._record.get("digests") or {}
 
     @property
@@ -204,12 +212,14 @@ class Member:
 
     @property
     def media(self) -> MediaFacts | None:
+        """Of originals: what is known of it, or null."""
         data = self._record.get("media")
         with self._believing("media"):
             return None if data is None else MediaFacts.from_json(data)
 
     @property
     def proxies(self) -> tuple[ProxyRecord, ...]:
+        """Of originals: the proxies in the archive."""
         with self._believing("proxies"):
             return tuple(ProxyRecord.from_json(data) for data in self._record.get("proxies", ()))
 
@@ -391,7 +401,7 @@ class Header:
                 generation=int(data.pop("generation")),
                 members=int(data.pop("members")),
                 bytes=int(data.pop("bytes")),
-                offset=data.pop("offset", None),
+                offset=_offset(data.pop("offset", None)),
                 tool=str(data.pop("tool", "")),
                 superseded=tuple(_superseded(region) for region in data.pop("superseded", ())),
                 seal=data.pop("seal", None),
@@ -400,6 +410,12 @@ class Header:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged(f"The manifest's first line can't be read ({error}).") from error
+
+
+def _offset(value: Any) -> int | None:
+    if value is None or (type(value) is int and value >= 0):
+        return value
+    raise ValueError("the manifest lies nowhere")
 
 
 def _superseded(data: Mapping[str, Any]) -> Superseded:

@@ -1,10 +1,10 @@
-"""How far a verb is: bytes and clips done, in phases that are counted apart. Showing it is for the command line."""
+"""How far a verb is, in phases that are counted apart. Showing it is for the command line."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -14,24 +14,23 @@ class Phase(StrEnum):
     READING = "reading"
     WRITING = "writing"
     VERIFYING = "verifying"
+    CUTTING = "cutting"
+    ENCODING = "encoding"
+
+    @property
+    def counts_frames(self) -> bool:
+        """Whether frames are counted; else bytes are."""
+        return self is Phase.ENCODING
 
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How far a phase is; a total that is not known yet is 0."""
+    """How far a phase is, in bytes or frames; a total that is not known yet is 0."""
 
-    size: int = 0
-    """Bytes done."""
-    total_size: int = 0
-    clips: int = 0
-    """Files, members, events … done: whatever the verb counts."""
-    total_clips: int = 0
-
-    @property
-    def fraction(self) -> float | None:
-        """How much is done, 0 to 1, by bytes where they are known; None without a total."""
-        done, total = (self.size, self.total_size) if self.total_size else (self.clips, self.total_clips)
-        return min(1.0, done / total) if total else None
+    done: int = 0
+    total: int = 0
+    subject: str = ""
+    """The clip or file that is worked on now."""
 
 
 OnChange = Callable[[Phase, Count], None]
@@ -49,31 +48,35 @@ class Progress:
         self._counts: dict[Phase, Count] = {}
         self._lock = threading.Lock()
 
-    def expect(self, phase: Phase, *, size: int = 0, clips: int = 0) -> None:
-        """There is this much more to do in a phase."""
-        self._change(phase, Count(total_size=size, total_clips=clips))
+    def expect(self, phase: Phase, amount: int) -> None:
+        """There is this much more to do in a phase; less, where it is negative."""
+        self._change(phase, total=amount)
 
-    def add(self, phase: Phase, *, size: int = 0, clips: int = 0) -> None:
+    def add(self, phase: Phase, amount: int) -> None:
         """This much more is done."""
-        self._change(phase, Count(size=size, clips=clips))
+        self._change(phase, done=amount)
 
-    def bytes_of(self, phase: Phase) -> Callable[[int], None]:
-        """A function that counts bytes of a phase, as everything that reads or writes takes one."""
-        return lambda size: self.add(phase, size=size)
+    def begin(self, phase: Phase, subject: str) -> None:
+        """From now on the phase works on this."""
+        self._change(phase, subject=subject)
+
+    def counting(self, phase: Phase) -> Callable[[int], None]:
+        """A function that counts, as everything that reads, writes or encodes takes one."""
+        return lambda amount: self.add(phase, amount)
 
     def count(self, phase: Phase) -> Count:
         """How far a phase is."""
         with self._lock:
             return self._counts.get(phase, Count())
 
-    def _change(self, phase: Phase, more: Count) -> None:
+    def _change(self, phase: Phase, *, done: int = 0, total: int = 0, subject: str | None = None) -> None:
         with self._lock:
             before = self._counts.get(phase, Count())
-            now = Count(
-                before.size + more.size,
-                before.total_size + more.total_size,
-                before.clips + more.clips,
-                before.total_clips + more.total_clips,
+            now = replace(
+                before,
+                done=before.done + done,
+                total=max(0, before.total + total),
+                subject=before.subject if subject is None else subject,
             )
             self._counts[phase] = now
             if self._on_change is not None:

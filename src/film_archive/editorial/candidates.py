@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from film_archive.core.errors import InvalidTimecode
 from film_archive.core.timecode import FrameRate, Timecode, frames_per_day
+from film_archive.editorial.counting import Counting
 from film_archive.editorial.resolving import Resolved, span_of
 
 Counted = tuple[FrameRate, bool]
@@ -104,6 +105,12 @@ def _label_in(label: str, base: FrameRate, rate: FrameRate, drop: bool, ratio: i
         raise InvalidTimecode(f"{label} is not a timecode at {base.text}.")
     finer = f"{label[:place]}:{int(label[place + 1 :]) * ratio:02d}"
     return span_of(finer, finer, rate, drop)[0].first
+
+
+def common_counting(candidates: Iterable[Candidate]) -> Counting | None:
+    """How media counts that all counts alike: what a list without a rate may be counted at. None where it differs."""
+    found = {candidate.counted for candidate in candidates if candidate.counted is not None}
+    return Counting(*found.pop()) if len(found) == 1 else None
 
 
 class Spans:

@@ -60,6 +60,7 @@ def facts_of(comments: Iterable[Line]) -> dict[str, Any]:
     markers: list[Marker] = []
     reels: list[str] = []
     channels: list[int] = []
+    files: list[str] = []
     for line in comments:
         text = line.text[:LONGEST]
         bare = text[_span(text) :]
@@ -68,6 +69,8 @@ def facts_of(comments: Iterable[Line]) -> dict[str, Any]:
             locators.append(value)
             markers.append(_locator(value))
         elif field is not None:
+            if value and field == "source_file":
+                files.append(value)
             if value:
                 facts.setdefault(field, value)
         elif "|" in bare:
@@ -83,6 +86,8 @@ def facts_of(comments: Iterable[Line]) -> dict[str, Any]:
     ):
         if found:
             facts[name] = tuple(found)
+    if len(files) > 1:
+        facts["source_files"] = tuple(files)
     if "asc_sop" in facts or "asc_sat" in facts:
         facts["color"] = color_decision(facts.get("asc_sop"), facts.get("asc_sat"))
     return facts

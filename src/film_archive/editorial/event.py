@@ -67,7 +67,7 @@ class ColorDecision:
 
 
 @dataclass(frozen=True, slots=True)
-class MediaReference:
+class EventMedia:
     """Media that an event names. A list may name several: the camera file, its proxy."""
 
     name: str | None = None
@@ -129,6 +129,8 @@ class Event:
     to_clip_name: str | None = None
     key_clip_name: str | None = None
     source_file: str | None = None
+    source_files: tuple[str, ...] = ()
+    """All SOURCE FILE comments where there are several: of a transition's two sides."""
     from_clip_path: str | None = None
     from_file: str | None = None
     reel_names: tuple[str, ...] = ()
@@ -146,7 +148,7 @@ class Event:
     source_rate: FrameRate | None = None
     record_rate: FrameRate | None = None
     source_range: ExactRange | None = None
-    media: tuple[MediaReference, ...] = ()
+    media: tuple[EventMedia, ...] = ()
     track: str | None = None
     """The track's name or kind and number, in formats that have tracks."""
     from_media_start: bool = False

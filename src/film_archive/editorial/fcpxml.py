@@ -8,7 +8,6 @@ asset's time is its timecode, `tcStart` a sequence's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -18,29 +17,29 @@ from film_archive.core.errors import Damaged, UsageError
 from film_archive.core.timecode import FrameRate, RateLike
 from film_archive.core.xml import parse_xml
 from film_archive.editorial.counting import Counting
-from film_archive.editorial.event import Diagnostic, EditList, Event, Marker
-from film_archive.editorial.fcpxml_resources import Asset, Resources, TimeMap, reel_of, seconds
-from film_archive.editorial.otio_events import file_name
+from film_archive.editorial.event import Diagnostic, EditList, Event
+from film_archive.editorial.fcpxml_elements import (
+    DEEPEST,
+    STORY,
+    Context,
+    Local,
+    Place,
+    Shown,
+    browser_clips,
+    called,
+    channels_of,
+    conformed,
+    inside,
+    lane_of,
+    markers_of,
+    track_of,
+)
+from film_archive.editorial.fcpxml_resources import Resources, TimeMap, reel_of, seconds
+from film_archive.editorial.otio_clips import file_name
 from film_archive.editorial.placing import Crossing, Placed, numbered
 
 MAXIMUM = 1 << 28
 """Bytes of a document; bookmarks make them long."""
-_DEEPEST = 32
-"""Compound clips within each other."""
-_STORY = (
-    "asset-clip",
-    "clip",
-    "video",
-    "audio",
-    "sync-clip",
-    "ref-clip",
-    "mc-clip",
-    "gap",
-    "title",
-    "audition",
-    "spine",
-)
-_BROWSER = ("asset-clip", "clip", "sync-clip", "ref-clip", "mc-clip")
 _ZERO = Fraction(0)
 _NO_RATE = FrameRate(1)
 
@@ -69,35 +68,6 @@ def read_fcpxml(data: bytes, name: str = "the list", rate: RateLike | None = Non
     return EditList(title, tuple(events), (), tuple(reading.diagnostics), "fcpxml", None, counted, drop)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where an element's own time lies in record time: its second `zero` at the record second `origin`."""
-
-    origin: Fraction
-    zero: Fraction
-    scale: Fraction
-    """Seconds of its own for a second of record; never 0."""
-    low: Fraction
-    high: Fraction | None
-    """What of record time is seen."""
-
-    def record(self, own: Fraction) -> Fraction:
-        return self.origin + (own - self.zero) / self.scale
-
-
-@dataclass(frozen=True, slots=True)
-class _Context:
-    """What elements inherit from those around them."""
-
-    lane: tuple[int, ...] = ()
-    """The lanes of what it hangs on, from the primary storyline outward."""
-    depth: int = 0
-    enabled: str = "all"
-    """"all", "video" or "audio": what a multicam clip takes of an angle."""
-    reel: str | None = None
-    names: tuple[str, ...] = ()
-
-
 @dataclass(slots=True)
 class _Reading:
     resources: Resources
@@ -121,9 +91,9 @@ class _Reading:
         self.counting = self.counting or (rate, drop)
         self.rate = self.resources.rate(sequence.get("format")) or rate
         self.clips, self.crossings = [], []
-        place = _Place(_ZERO, _ZERO, Fraction(1), _ZERO, None)
+        place = Place(_ZERO, _ZERO, Fraction(1), _ZERO, None)
         for spine in sequence.findall("spine"):
-            self._story(spine, place, _Context())
+            self._story(spine, place, Context())
         events, odd = numbered(self.clips, self.crossings, rate, drop)
         self.diagnostics += [replace(each, line=each.line + before) for each in odd]
         return [
@@ -134,18 +104,18 @@ class _Reading:
     def browser(self, root: Element, given: Counting | None) -> list[Event]:
         """The clips of the browser: source ranges without a place in record."""
         events: list[Event] = []
-        for clip in _browser_clips(root):
+        for clip in browser_clips(root):
             own = self.resources.assets.get(clip.get("ref", ""))
             rate = self.resources.rate(clip.get("format")) or (None if own is None else own.rate)
             rate = rate or (None if given is None else given.rate)
             if rate is None:
-                self._say(f"{_called(clip)} has no frame rate; it needs one, like --rate 24")
+                self._say(f"{called(clip)} has no frame rate; it needs one, like --rate 24")
                 continue
             self.rate = rate
             self.clips, self.crossings = [], []
             if clip.get("duration") is None and own is not None and own.duration is not None:
                 clip.set("duration", f"{own.duration.numerator}/{own.duration.denominator}s")
-            self._element(clip, _ZERO, _Place(_ZERO, _ZERO, Fraction(1), _ZERO, None), _Context())
+            self._element(clip, _ZERO, Place(_ZERO, _ZERO, Fraction(1), _ZERO, None), Context())
             found, odd = numbered(self.clips, self.crossings, rate, False)
             self.diagnostics += [replace(each, line=each.line + len(events)) for each in odd]
             for event in found:
@@ -157,7 +127,7 @@ class _Reading:
     def _say(self, what: str) -> None:
         self.diagnostics.append(Diagnostic(0, what))
 
-    def _story(self, spine: Element, place: _Place, context: _Context) -> None:
+    def _story(self, spine: Element, place: Place, context: Context) -> None:
         """A storyline: one element after the other, transitions over the cuts between them."""
         at = _ZERO
         ends: list[Fraction] = []
@@ -167,7 +137,7 @@ class _Reading:
                 length = seconds(element.get("duration")) or _ZERO
                 begin = seconds(element.get("offset"))
                 transitions.append((at - length / 2 if begin is None else begin, length))
-            elif element.tag in _STORY:
+            elif element.tag in STORY:
                 offset = seconds(element.get("offset"))
                 at = at if offset is None else offset
                 ends.append(at)
@@ -175,38 +145,38 @@ class _Reading:
                 at += self._duration(element)
                 ends.append(at)
         for begin, length in transitions:
-            inside = [end for end in ends if begin <= end <= begin + length]
-            if inside:
-                cut = min(inside, key=lambda end: abs(end - begin - length / 2))
+            within = [end for end in ends if begin <= end <= begin + length]
+            if within:
+                cut = min(within, key=lambda end: abs(end - begin - length / 2))
                 before, after = (cut - begin) / place.scale, (begin + length - cut) / place.scale
                 for sound in (False, True):
-                    self.crossings.append(Crossing(_track(context.lane, sound), place.record(cut), before, after))
+                    self.crossings.append(Crossing(track_of(context.lane, sound), place.record(cut), before, after))
             else:
                 self._say("a transition lies over no cut; it is left out")
 
     def _duration(self, element: Element) -> Fraction:
         if element.tag == "audition":
-            return next((self._duration(child) for child in element if child.tag in _STORY), _ZERO)
+            return next((self._duration(child) for child in element if child.tag in STORY), _ZERO)
         length = seconds(element.get("duration"))
         if length is None:
             asset = self.resources.assets.get(element.get("ref", ""))
             length = asset.duration if asset is not None else None
         return max(_ZERO, length or _ZERO)
 
-    def _element(self, element: Element, at: Fraction, place: _Place, context: _Context) -> None:
+    def _element(self, element: Element, at: Fraction, place: Place, context: Context) -> None:
         """An element at a second `at` of its parent's time, with what hangs on it."""
         self.patience -= 1
-        if self.patience < 0 or context.depth > _DEEPEST:
-            if self.patience == -1 or context.depth > _DEEPEST:
+        if self.patience < 0 or context.depth > DEEPEST:
+            if self.patience == -1 or context.depth > DEEPEST:
                 self._say("clips are nested in each other without end; the rest is left out")
             return
         if element.tag == "audition":
-            active = next((child for child in element if child.tag in _STORY), None)
+            active = next((child for child in element if child.tag in STORY), None)
             if active is not None:
                 self._element(active, at, place, context)
             return
         if element.get("enabled") == "0":
-            self._say(f"{_called(element)} is disabled; it is left out")
+            self._say(f"{called(element)} is disabled; it is left out")
             return
         if element.tag == "spine":
             inner = replace(place, origin=place.record(at), zero=_ZERO)
@@ -216,15 +186,15 @@ class _Reading:
         low = max(begin, place.low)
         if place.high is not None:
             high = min(high, place.high)
-        local = _Local(begin, low, high, self._start(element), place.scale)
+        local = Local(begin, low, high, self._start(element), place.scale)
         if high > low:
             self._shown(element, local, context)
-        anchored = _Place(begin, local.start, place.scale, place.low, place.high)
+        anchored = Place(begin, local.start, place.scale, place.low, place.high)
         for child in element:
-            lane = _lane(child)
-            if lane and child.tag in _STORY and element.tag not in ("video", "audio"):
+            lane = lane_of(child)
+            if lane and child.tag in STORY and element.tag not in ("video", "audio"):
                 offset = seconds(child.get("offset"))
-                self._element(child, local.start if offset is None else offset, anchored, _inside(context, lane=lane))
+                self._element(child, local.start if offset is None else offset, anchored, inside(context, lane=lane))
 
     def _start(self, element: Element) -> Fraction:
         """Where an element's own time begins; without the attribute, where its media does."""
@@ -238,11 +208,11 @@ class _Reading:
             return seconds(self.resources.media[reference].get("tcStart")) or _ZERO
         return _ZERO
 
-    def _shown(self, element: Element, local: _Local, context: _Context) -> None:
+    def _shown(self, element: Element, local: Local, context: Context) -> None:
         """What is seen or heard of an element between record seconds."""
         tag = element.tag
         retimed = self._retimed(element, local)
-        named = _inside(context, reel=reel_of(element) or context.reel, name=element.get("name"))
+        named = inside(context, reel=reel_of(element) or context.reel, name=element.get("name"))
         if tag in ("asset-clip", "video", "audio", "title"):
             self._media(element, retimed, named)
         elif tag in ("clip", "sync-clip"):
@@ -250,15 +220,15 @@ class _Reading:
         elif tag == "ref-clip":
             sequence = self.resources.media.get(element.get("ref", ""))
             if sequence is None:
-                self._say(f"{_called(element)} refers to a compound clip that is not there")
+                self._say(f"{called(element)} refers to a compound clip that is not there")
                 return
             place = self._inner_place(element, retimed)
             for spine in sequence.findall("spine"):
-                self._story(spine, place, _inside(named, depth=1))
+                self._story(spine, place, inside(named, depth=1))
         elif tag == "mc-clip":
             self._multicam(element, retimed, named)
 
-    def _retimed(self, element: Element, local: _Local) -> _Shown:
+    def _retimed(self, element: Element, local: Local) -> Shown:
         """From record seconds to the original's time: speed, and what is shown at the first of them."""
         scale = local.scale
         conform = element.find("conform-rate")
@@ -267,45 +237,45 @@ class _Reading:
                 scale *= conformed(FrameRate.of(conform.get("srcFrameRate", "")), self.rate)
             except UsageError:
                 self._say(
-                    f"{_called(element)} conforms a frame rate of {conform.get('srcFrameRate')!r:.20}, which is none"
+                    f"{called(element)} conforms a frame rate of {conform.get('srcFrameRate')!r:.20}, which is none"
                 )
         first = local.start + (local.low - local.begin) * scale
         end = local.start + (local.high - local.begin) * scale
         time_map = TimeMap.of(element)
         if time_map is None:
-            return _Shown(local.low, local.high, first, scale)
+            return Shown(local.low, local.high, first, scale)
         speed = (time_map.at(end) - time_map.at(first)) / (end - first) * scale
         if not time_map.is_straight(first, end):
-            self._say(f"the speed of {_called(element)} changes within it; its event has the mean, {float(speed):.4g}")
-        return _Shown(local.low, local.high, time_map.at(first), speed)
+            self._say(f"the speed of {called(element)} changes within it; its event has the mean, {float(speed):.4g}")
+        return Shown(local.low, local.high, time_map.at(first), speed)
 
-    def _inner_place(self, element: Element, shown: _Shown) -> _Place:
+    def _inner_place(self, element: Element, shown: Shown) -> Place:
         scale = shown.speed
         if scale <= 0:
-            self._say(f"{_called(element)} holds other clips and is frozen or reversed; they are given at normal speed")
+            self._say(f"{called(element)} holds other clips and is frozen or reversed; they are given at normal speed")
             scale = Fraction(1)
-        return _Place(shown.low, shown.source, scale, shown.low, shown.high)
+        return Place(shown.low, shown.source, scale, shown.low, shown.high)
 
-    def _inner(self, element: Element, shown: _Shown, context: _Context) -> None:
+    def _inner(self, element: Element, shown: Shown, context: Context) -> None:
         """The contents of a clip or synchronized clip: what lies in it without a lane."""
-        inside = [child for child in element if child.tag in _STORY and not _lane(child)]
-        if element.tag == "clip" and len(inside) == 1 and inside[0].tag in ("video", "audio"):
-            (child,) = inside
+        contents = [child for child in element if child.tag in STORY and not lane_of(child)]
+        if element.tag == "clip" and len(contents) == 1 and contents[0].tag in ("video", "audio"):
+            (child,) = contents
             start = self._start(child) if child.get("start") is not None or child.get("ref") else _ZERO
             offset = seconds(child.get("offset")) or _ZERO
             self._media(child, replace(shown, source=start + shown.source - offset), context, clip=element)
             return
         place = self._inner_place(element, shown)
-        for child in inside:
+        for child in contents:
             if child.tag == "spine":
                 self._story(child, place, context)
             else:
                 self._element(child, seconds(child.get("offset")) or _ZERO, place, context)
 
-    def _multicam(self, element: Element, shown: _Shown, context: _Context) -> None:
+    def _multicam(self, element: Element, shown: Shown, context: Context) -> None:
         multicam = self.resources.media.get(element.get("ref", ""))
         if multicam is None:
-            self._say(f"{_called(element)} refers to a multicam clip that is not there")
+            self._say(f"{called(element)} refers to a multicam clip that is not there")
             return
         angles = {angle.get("angleID"): angle for angle in multicam.findall("mc-angle")}
         wanted = [(source.get("angleID"), source.get("srcEnable", "all")) for source in element.findall("mc-source")]
@@ -315,15 +285,15 @@ class _Reading:
         for identity, enabled in wanted:
             angle = angles.get(identity)
             if angle is None:
-                self._say(f"{_called(element)} takes an angle that its multicam clip does not have")
+                self._say(f"{called(element)} takes an angle that its multicam clip does not have")
             elif enabled != "none":
-                self._story(angle, place, _inside(context, depth=1, enabled=enabled))
+                self._story(angle, place, inside(context, depth=1, enabled=enabled))
 
-    def _media(self, element: Element, shown: _Shown, context: _Context, clip: Element | None = None) -> None:
+    def _media(self, element: Element, shown: Shown, context: Context, clip: Element | None = None) -> None:
         """The event of a media file, or of what Final Cut makes itself."""
         outer = element if clip is None else clip
         asset = self.resources.assets.get(element.get("ref", ""))
-        channels = _channels(element, outer, asset, context.enabled)
+        channels = channels_of(element, outer, asset, context.enabled)
         if channels is None:
             return
         rate = (asset.rate if asset is not None else None) or self.resources.rate(outer.get("format")) or self.rate
@@ -333,7 +303,7 @@ class _Reading:
             or element.get("name")
             or (context.names[-1] if context.names else None),
             "reel": context.reel or (asset.reel if asset is not None else None),
-            "markers": tuple(_markers(outer)),
+            "markers": tuple(markers_of(outer)),
         }
         if asset is None:
             facts["is_generated"] = True
@@ -343,7 +313,7 @@ class _Reading:
             facts["from_media_start"] = asset.start == 0
         self.clips.append(
             Placed(
-                track=_track(context.lane, channels == "A"),
+                track=track_of(context.lane, channels == "A"),
                 channels=channels,
                 start=shown.low,
                 length=shown.high - shown.low,
@@ -354,100 +324,3 @@ class _Reading:
                 facts=facts,
             )
         )
-
-
-_STEPS = tuple(Fraction(step) for step in ("1/5", "1/4", "1/3", "2/5", "1/2", "1", "2", "5/2", "3", "4", "5"))
-
-
-def conformed(source: FrameRate, sequence: FrameRate) -> Fraction:
-    """How fast a source runs whose frame rate is scaled: each of its frames is shown as often as any other.
-
-    23.976 in 24 runs 1.001 times as fast, and so it does in 60, where a frame is shown two and a half times; in 59.94 it
-    runs as it is (measured on projects that Final Cut Pro wrote of the same cut at several rates).
-    """
-    ratio = sequence / source
-    return ratio / min(_STEPS, key=lambda step: abs(ratio / step - 1))
-
-
-@dataclass(frozen=True, slots=True)
-class _Local:
-    """An element's place: it begins at a record second, is seen from `low` to `high`, and its time begins at `start`."""
-
-    begin: Fraction
-    low: Fraction
-    high: Fraction
-    start: Fraction
-    scale: Fraction
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """What is shown from one record second to another: the original's time at the first, and how fast it runs."""
-
-    low: Fraction
-    high: Fraction
-    source: Fraction
-    speed: Fraction
-
-
-def _inside(
-    context: _Context,
-    *,
-    lane: int = 0,
-    depth: int = 0,
-    enabled: str | None = None,
-    reel: str | None = None,
-    name: str | None = None,
-) -> _Context:
-    return _Context(
-        (*context.lane, lane)[-_DEEPEST:] if lane else context.lane,
-        context.depth + depth,
-        context.enabled if enabled is None else enabled,
-        reel if reel is not None else (None if lane else context.reel),
-        context.names if name is None else (*context.names, name)[-_DEEPEST:],
-    )
-
-
-def _lane(element: Element) -> int:
-    text = element.get("lane", "0")
-    return int(text) if text.lstrip("-").isdecimal() and len(text) < 6 else 0
-
-
-def _track(lane: tuple[int, ...], sound: bool) -> str:
-    """ "lane 0" is the primary storyline, "lane 2" what is connected to it there, "lane 2, -1" what hangs on that."""
-    return f"lane {', '.join(map(str, lane)) or 0}" + (" sound" if sound else "")
-
-
-def _channels(element: Element, outer: Element, asset: Asset | None, enabled: str) -> str | None:
-    """ "V", "A" or "B" (both); None where nothing of it is on."""
-    if asset is None:
-        picture, sound = element.tag in ("video", "title"), False
-    elif element.tag == "audio":
-        picture, sound = False, True
-    elif element.tag == "video":
-        picture, sound = True, asset.sound and any(True for _ in element.iter("audio"))
-    else:
-        picture, sound = asset.picture, asset.sound
-    if element.tag in ("title", "video") and asset is None and element.get("ref") is None:
-        return None
-    for allowed in (enabled, outer.get("srcEnable", "all"), element.get("srcEnable", "all")):
-        picture, sound = picture and allowed in ("all", "video"), sound and allowed in ("all", "audio")
-    if picture:
-        return "B" if sound else "V"
-    return "A" if sound else None
-
-
-def _markers(element: Element) -> Iterator[Marker]:
-    for marker in element:
-        if marker.tag in ("marker", "chapter-marker"):
-            yield Marker(marker.get("note", ""), None, None, marker.get("value"))
-
-
-def _browser_clips(root: Element) -> Iterator[Element]:
-    for holder in (root, *root.iter("event")):
-        yield from (child for child in holder if child.tag in _BROWSER)
-
-
-def _called(element: Element) -> str:
-    name = element.get("name")
-    return f"the {element.tag} {name[:60]!r}" if name else f"a nameless {element.tag}"

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 from film_archive.core.errors import UsageError
 from film_archive.core.timecode import FrameRate
-from film_archive.editorial.event import MediaReference
+from film_archive.editorial.event import EventMedia
 
 _TIME = re.compile(r"(-?\d{1,30})(?:/(\d{1,30})|(\.\d{1,30}))?s?", re.ASCII)
 _FORMAT_NAME = re.compile(
@@ -48,10 +48,10 @@ class Asset:
     """(URL, whether it is the original) of its representations."""
     reel: str | None
 
-    def references(self, rate: FrameRate) -> tuple[MediaReference, ...]:
+    def references(self, rate: FrameRate) -> tuple[EventMedia, ...]:
         frames = None if self.duration is None else self.duration * rate
         return tuple(
-            MediaReference(self.name, url, self.start * rate, frames, rate, original) for url, original in self.urls
+            EventMedia(self.name, url, self.start * rate, frames, rate, original) for url, original in self.urls
         )
 
 

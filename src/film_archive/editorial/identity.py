@@ -132,9 +132,13 @@ def _reels_of_media(stem: str, name: str, reel: str | None) -> dict[str, int]:
     return found
 
 
-def names_of_event(event: Event) -> Names:
-    """The names that an event gives its source."""
+def names_of_event(event: Event, called: str | None = None) -> Names:
+    """The names that an event gives its source; `called` is one more clip name of it.
+
+    Behind a transition, SOURCE FILE may be either side's: there it counts no more than a clip name.
+    """
     file: dict[str, int] = {}
+    clip: dict[str, int] = {}
     for reference in event.media:
         if reference.url:
             file.setdefault(reference.url, PATH)
@@ -143,10 +147,13 @@ def names_of_event(event: Event) -> Names:
             _add_file(file, reference.url)
         if reference.name:
             _add_file(file, reference.name)
-    for path in (event.source_file, event.from_clip_path, event.from_file):
-        if path:
+    one_side = event.transition == "C" or bool(event.media) or event.from_clip_name == event.to_clip_name
+    for path in (event.source_file, *event.source_files, event.from_clip_path, event.from_file):
+        if path and one_side:
             file.setdefault(path, PATH)
             _add_file(file, path)
+        elif path:
+            _add_file(clip, path)
     reel: dict[str, int] = {}
     if event.names_reel and event.reel:
         for form in (event.reel.strip().casefold(), stem_of(event.reel)):
@@ -157,13 +164,13 @@ def names_of_event(event: Event) -> Names:
     for name in event.reel_names:
         reel.setdefault(name.strip().casefold(), EXACT)
         reel.setdefault(stem_of(base_name(name)), EXACT)
-    clip: dict[str, int] = {}
-    if event.clip_name:
-        for text in (event.clip_name, _MARKS.sub("", event.clip_name[:_LONGEST])):
+    for given in (event.clip_name, called):
+        for text in (given, _MARKS.sub("", given[:_LONGEST])) if given else ():
             clip.setdefault(text.strip().casefold(), CLIP)
             clip.setdefault(stem_of(base_name(text)), CLIP)
     for kind in (file, reel, clip):
         kind.pop("", None)
+    clip.update(dict.fromkeys(clip, CLIP))
     return Names(file, reel, clip)
 
 

@@ -102,7 +102,7 @@ class Matcher:
     def __init__(self, candidates: Sequence[Candidate], events: Iterable[Resolved]) -> None:
         self._candidates = candidates
         self._events = tuple(events)  # held, since they are known by their identity
-        self._wanted = {id(each): names_of_event(each.event) for each in self._events}
+        self._wanted = {id(each): names_of_event(each.event, each.called) for each in self._events}
         used: tuple[set[str], ...] = (set(), set(), set())
         for wanted in self._wanted.values():
             for kind, known in zip(wanted.kinds, used, strict=True):
@@ -127,7 +127,7 @@ class Matcher:
             settled = mapping.media_of(each.event)
             if settled is not None:
                 return self._mapped(each, settled, mapping, counted)
-        names = self._wanted.get(id(each)) or names_of_event(each.event)
+        names = self._wanted.get(id(each)) or names_of_event(each.event, each.called)
         fits = self._named(each, names, counted)
         if fits:
             best = max(fit.score for fit in fits)

@@ -13,11 +13,12 @@ from fractions import Fraction
 from typing import Any
 
 from film_archive.core.timecode import FrameRate
-from film_archive.editorial.channels import tracks_of
-from film_archive.editorial.event import Event, MediaReference
+from film_archive.editorial.channels import shows_picture, tracks_of, tracks_of_channels
+from film_archive.editorial.event import Event, EventMedia
 from film_archive.editorial.export import Export, Losses, with_record
 from film_archive.editorial.resolving import Resolved, ResolvedList
 
+_SOUND = re.compile(r"A\d+(?: |$)", re.ASCII)
 KEY = "film-archive"
 """Of our own metadata."""
 
@@ -30,9 +31,12 @@ def write_otio(events: ResolvedList) -> Export:
     rate = events.counting.rate
     rows: dict[str, list[Resolved]] = {}
     for each in sorted(placed, key=lambda each: each.record.first if each.record is not None else 0):
-        for track in tracks_of(each.event) or ("V",):
+        for track in _tracks(each.event):
             rows.setdefault(_free_row(rows, track, each, losses), []).append(each)
-    tracks = [_track(name, rows[name], start, rate, losses) for name in sorted(rows, key=_order)]
+    tracks = [
+        _track(name, rows[name], start, rate, losses)
+        for name in sorted(rows, key=lambda name: _order(name, rows[name]))
+    ]
     timeline = {
         "OTIO_SCHEMA": "Timeline.1",
         "metadata": {KEY: {"format": events.edits.format}},
@@ -58,9 +62,25 @@ def _is_shown(each: Resolved, losses: Losses) -> bool:
     return each.record.count > 0
 
 
-def _order(name: str) -> tuple[bool, str]:
-    """Pictures below sound."""
-    return name.startswith("A"), name
+def _tracks(event: Event) -> tuple[str, ...]:
+    """The tracks that an event is on; picture and sound of one clip are on two."""
+    if event.track is None:
+        return tracks_of(event) or ("V",)
+    both = shows_picture(event) and any(track.startswith("A") for track in tracks_of_channels(event.channels or "V"))
+    return (event.track, f"{event.track} sound") if both else (event.track,)
+
+
+def _is_sound(name: str, events: list[Resolved]) -> bool:
+    return (
+        name.endswith(" sound")
+        or not any(shows_picture(each.event) for each in events)
+        or _SOUND.match(name) is not None
+    )
+
+
+def _order(name: str, events: list[Resolved]) -> tuple[bool, list[int], str]:
+    """Pictures below sound, then by number."""
+    return _is_sound(name, events), [int(number) for number in re.findall(r"-?\d{1,9}", name)], name
 
 
 def _free_row(rows: dict[str, list[Resolved]], track: str, each: Resolved, losses: Losses) -> str:
@@ -94,7 +114,7 @@ def _track(name: str, events: list[Resolved], start: int, rate: FrameRate, losse
             children.append(_transition(each, rate))
         children.append(_gap(_end(each) - _begin(each), rate) if each.event.is_black else _clip(each, rate, losses))
         at = _end(each)
-    kind = "Audio" if name.startswith("A") and not name.startswith("ANGLE") else "Video"
+    kind = "Audio" if _is_sound(name, events) else "Video"
     return {
         "OTIO_SCHEMA": "Track.1",
         "children": children,
@@ -220,7 +240,7 @@ def _media(event: Event, losses: Losses, each: Resolved) -> dict[str, Any]:
         losses.event(each, "only the media reference that the list plays is kept")
     media = next((media for media in event.media if media.active), None)
     if media is None:
-        media = MediaReference(event.source_file, event.from_clip_path or event.from_file)
+        media = EventMedia(event.source_file, event.from_clip_path or event.from_file)
     available = None
     if media.start is not None and media.frames is not None and media.rate is not None:
         available = _range(media.start, media.frames, media.rate)

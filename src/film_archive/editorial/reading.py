@@ -6,12 +6,13 @@ The name's extension only decides where the content does not.
 from __future__ import annotations
 
 import os
+import stat
 import zipfile
 import zlib
 from pathlib import Path
 
 from film_archive.core.errors import Damaged, NotFound, NotSupported, from_os_error
-from film_archive.core.source import printable
+from film_archive.core.source import kind_of, printable
 from film_archive.core.timecode import RateLike
 from film_archive.editorial.adapters import read_aaf, read_fcp7
 from film_archive.editorial.ale import looks_like_ale, read_ale
@@ -22,7 +23,7 @@ from film_archive.editorial.otio_events import read_otio
 from film_archive.editorial.pull_list import looks_like_pull_list, read_pull_list
 from film_archive.editorial.text import decode
 
-LARGEST = 1 << 29
+LARGEST = 1 << 28
 """Bytes of a list that are read."""
 _START = 1 << 16
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -38,8 +39,11 @@ def read_list(path: str | os.PathLike[str], rate: RateLike | None = None) -> Edi
     path = Path(path)
     name = printable(path)
     try:
-        if path.is_dir():
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
             return _read_folder(path, name, rate)
+        if not stat.S_ISREG(mode):  # opening a pipe would wait for somebody to write into it
+            raise NotSupported(f"{name} is {kind_of(mode)} and no list.")
         with path.open("rb") as file:
             if file.read(4) == b"PK\x03\x04":
                 return read_otio(_bundled(path, name), name, rate)

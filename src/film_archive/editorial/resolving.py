@@ -73,6 +73,8 @@ class Resolved:
     continues: int | None = None
     """For the line of no length before a transition: the place in the list of the event whose end it repeats."""
     problems: tuple[str, ...] = ()
+    called: str | None = None
+    """For the outgoing line of a transition, which has no comments of its own: the FROM CLIP NAME behind the pair."""
 
     @property
     def _frames_per_frame(self) -> Fraction:
@@ -227,6 +229,7 @@ def _with_tails(events: list[Resolved]) -> list[Resolved]:
     """
     tails = [0] * len(events)
     continues: dict[int, int] = {}
+    called: dict[int, str | None] = {}
     ended: dict[tuple[str, str], int] = {}
     for place, each in enumerate(events):
         event = each.event
@@ -237,11 +240,16 @@ def _with_tails(events: list[Resolved]) -> list[Resolved]:
             if outgoing is not None:
                 owner = continues.get(outgoing, outgoing)
                 tails[owner] = max(tails[owner], event.transition_duration)
+                if events[outgoing].event.event == event.event:
+                    called[outgoing] = event.from_clip_name
         elif before is not None and _repeats_end(each, events[before]):
             continues[place] = continues.get(before, before)
         for track in tracks_of(event):
             ended[track, event.record_out or ""] = place
-    return [replace(each, tail=tails[place], continues=continues.get(place)) for place, each in enumerate(events)]
+    return [
+        replace(each, tail=tails[place], continues=continues.get(place), called=called.get(place))
+        for place, each in enumerate(events)
+    ]
 
 
 def _outgoing(events: list[Resolved], place: int, before: int | None) -> int | None:

@@ -17,7 +17,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _LOOKED_AT = 4096
-_LINE_END = re.compile(r"\r\n|\r|\n")
+_FILLED = re.compile(r"[^\n]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,13 @@ def _unmarked_wide(data: bytes) -> str | None:
 
 def lines(text: str) -> list[Line]:
     """The lines that are not blank; they end at CR, LF or CR LF, also where these are mixed."""
+    text = _unified(text)
     found = []
-    for number, line in enumerate(_LINE_END.split(text), 1):
-        line = line.strip(PADDING)
+    number, at = 1, 0
+    for match in _FILLED.finditer(text):
+        number += text.count("\n", at, match.start())
+        at = match.start()
+        line = match[0].strip(PADDING)
         if line:
             found.append(Line(number, line))
     return found
@@ -76,9 +80,13 @@ def lines(text: str) -> list[Line]:
 
 def all_lines(text: str) -> list[Line]:
     """Every line as it is, but for NUL and ^Z at its ends."""
-    return [Line(number, line.strip("\0\x1a")) for number, line in enumerate(_LINE_END.split(text), 1)]
+    return [Line(number, line.strip("\0\x1a")) for number, line in enumerate(_unified(text).split("\n"), 1)]
 
 
 def table_lines(text: str) -> list[Line]:
     """As `lines`, with the blanks around a line kept: in a table between tabs they are empty cells."""
     return [line for line in all_lines(text) if line.text.strip(PADDING)]
+
+
+def _unified(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -110,7 +110,8 @@ def _word(attributes: Attributes) -> CodeWord | None:
 
 
 def _stated_rate(attributes: Attributes) -> FrameRate | None:
-    ratio = attributes.numbers("FramesPerSecond", 2)
+    # OpenEXR's standard attribute, and the name under which OpenImageIO's writers keep it
+    ratio = attributes.numbers("framesPerSecond", 2) or attributes.numbers("FramesPerSecond", 2)
     if ratio is None or ratio[0] <= 0 or ratio[1] <= 0 or not 1 <= Fraction(int(ratio[0]), int(ratio[1])) <= 1000:
         return None
     rate = Fraction(int(ratio[0]), int(ratio[1]))

@@ -9,7 +9,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from film_archive.core.digest import read_ahead
 from film_archive.core.errors import Damaged, NotSupported, from_os_error
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 MAXIMUM_COPY = 1 << 32
 """An image that has to be copied before it can be opened is refused above this size."""
+_MAXIMUM_PIXELS = 1 << 28
 
 
 @contextmanager
@@ -39,6 +43,35 @@ def open_image(source: ByteSource, extension: str) -> Iterator[ImageInput]:
         )
     with _copied(source, extension) as copy, _opened(copy, source.name) as image:
         yield image
+
+
+def read_pixels(source: ByteSource, extension: str) -> NDArray[Any]:
+    """An image's red, green and blue as (height, width, 3) of uint8, uint16, float16 or float32, as the file has them.
+
+    An image of one channel is gray. What the file shows is its display window: what lies outside is left out, and what its
+    data does not fill is black. Raises Damaged where its pixels can't be read.
+    """
+    with open_image(source, extension) as image:
+        spec = image.spec()
+        names = list(spec.channelnames)
+        kind = {"uint8": "uint8", "uint16": "uint16", "half": "half"}.get(str(spec.format), "float")
+        if max(spec.width, spec.full_width, 1) * max(spec.height, spec.full_height, 1) > _MAXIMUM_PIXELS:
+            raise Damaged(f"{source.name} claims {spec.width}×{spec.height} pixels; it is damaged or no picture.")
+        pixels = image.read_image(0, 0, 0, spec.nchannels, kind)
+        if pixels is None:
+            raise Damaged(f"{source.name}: its pixels could not be read; it is damaged or cut short.")
+    pixels = np.asarray(pixels).reshape(spec.height, spec.width, -1)
+    wanted = [names.index(name) for name in "RGB"] if {"R", "G", "B"} <= set(names) else list(range(pixels.shape[2]))[:3]
+    colors = pixels[:, :, wanted if len(wanted) == 3 else wanted[:1] * 3]
+    if (spec.x, spec.y, spec.width, spec.height) == (spec.full_x, spec.full_y, spec.full_width, spec.full_height):
+        return colors
+    shown = np.zeros((spec.full_height, spec.full_width, 3), colors.dtype)
+    left, top = spec.x - spec.full_x, spec.y - spec.full_y
+    rows = slice(max(0, top), min(spec.full_height, top + spec.height))
+    columns = slice(max(0, left), min(spec.full_width, left + spec.width))
+    if rows.start < rows.stop and columns.start < columns.stop:
+        shown[rows, columns] = colors[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    return shown
 
 
 @contextmanager

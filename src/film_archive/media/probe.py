@@ -3,6 +3,7 @@ it."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -154,8 +155,9 @@ def probe_path(path: str | os.PathLike[str], *, rate: RateLike | None = None) ->
         return (ProbedClip(Clip(text, (text,)), probe(place, rate=rate)),)
     if not stat.S_ISDIR(mode):
         raise NotSupported(f"{printable(text)} is {kind_of(mode)}, not a file or a folder.")
-    probed = (_tried(clip, rate) for clip in find_clips(_files_below(text)).clips)
-    return tuple(each for each in probed if each.facts is not None or not _is_unrelated(each))
+    unread: list[ProbedClip] = []
+    probed = [_tried(clip, rate) for clip in find_clips(_files_below(text, unread)).clips]
+    return (*(each for each in probed if each.facts is not None or not _is_unrelated(each)), *unread)
 
 
 def _tried(clip: Clip, rate: RateLike | None) -> ProbedClip:
@@ -170,13 +172,23 @@ def _is_unrelated(probed: ProbedClip) -> bool:
     return isinstance(probed.problem, NotMedia) and not is_media_extension(extension_of(probed.clip.name))
 
 
-def _files_below(folder: str) -> Iterator[str]:
+def _files_below(folder: str, unread: list[ProbedClip]) -> Iterator[str]:
+    """Files that may be media, in order; what can't be looked at goes to `unread`, unless it is the folder itself."""
+
     def failed(error: OSError) -> None:
-        raise from_os_error(error, f"list the folder {printable(folder)}") from error
+        place = str(error.filename or folder)
+        problem = from_os_error(error, f"read {printable(place)}")
+        if place == folder:
+            raise problem from error
+        unread.append(ProbedClip(Clip(place, (place,)), None, problem))
 
     for above, folders, names in os.walk(folder, onerror=failed):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            path = Path(above, name)
-            if not name.startswith(".") and path.is_file():
-                yield str(path)
+            path = str(Path(above, name))
+            try:
+                if not name.startswith(".") and stat.S_ISREG(Path(path).stat().st_mode):
+                    yield path
+            except OSError as error:
+                if error.errno not in (errno.ENOENT, errno.ELOOP):  # a link that leads nowhere, a file that has just gone
+                    failed(error)

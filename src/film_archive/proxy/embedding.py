@@ -45,8 +45,15 @@ def add(writer: Writer, original: Member, proxy: Proxy, identity: str) -> Member
     start = None if proxy.start is None else str(proxy.start)
     made = settings(proxy.rung)
     line = _line(proxy.rung.name, proxy.width, proxy.height, proxy.bit_rate, proxy.frames, start, original, made)
+    line["proof"] = proxy.proof.to_json()
     if proxy.corrupt:
         line["corrupt"] = len(proxy.corrupt)
+    if proxy.treatment:
+        line["treatment"] = dict(proxy.treatment)
+    if proxy.sound_damage is not None:
+        line["sound_damage"] = proxy.sound_damage
+    if proxy.missing:
+        line["missing"] = len(proxy.missing)
     with FileSource(proxy.path) as source:
         return _add(writer, original, proxy.rung.name, source, identity, line)
 

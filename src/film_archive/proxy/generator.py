@@ -101,7 +101,7 @@ class ProxyGenerator:
             key = (path.resolve(), embedding.identity_of(source), facts.start_timecode, facts.reel)
             folder = self._own_folder(path.name, " ".join(map(str, (*key, *map(making.settings, different)))))
             with self._alone_in(folder):
-                made = making.make(source, facts, index(source), different, folder)
+                made = making.make(source, facts, index(source), different, folder, workers=self.max_workers)
             source.check_unchanged()
         files_of = {proxy.rung: proxy_file(proxy, facts, path) for proxy in made}
         return [files_of[rung] for rung in rungs]

@@ -5,24 +5,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
 
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NoSpace, NotSupported
+from film_archive.core.executors.executor import worker_count
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.ladder import Rung
 from film_archive.core.source import ByteSource, FileSource
 from film_archive.core.timecode import Timecode
-from film_archive.media.mov import MovFile
+from film_archive.proxy.proof import Proof, prove
+
+if TYPE_CHECKING:
+    from film_archive.media.av.clip_pictures import Pictures
+    from film_archive.media.av.overlays import Graded, Treatment
+    from film_archive.media.av.proxying import ClipSound, MadeProxy, ProxyTarget
 
 OnFrames = Callable[[int], None]
 
-VERSION = 1
+_STILLS = frozenset(("dpx", "exr", "tiff", "jpeg", "png", "cin", "bmp", "tga", "jp2", "jpeg2000"))
+
+VERSION = 2
 """Of how proxies are made: when it changes, those of older versions count as stale."""
 
 
@@ -41,16 +50,48 @@ class Proxy:
     start: Timecode | None
     corrupt: tuple[int, ...]
     """Frames of the original that could not be decoded; the proxy shows the one before in their place."""
+    proof: Proof
+    missing: tuple[int, ...] = ()
+    """Frames of a sequence that have no file; the proxy shows the one before in their place."""
+    sound_damage: str | None = None
+    """Why its sound is silent from some place on."""
+    treatment: Mapping[str, Any] = field(default_factory=dict)
+    """What was done to the pictures besides scaling: colours, burn-in."""
 
 
-def settings(rung: Rung) -> str:
+def settings(rung: Rung, treatment: Treatment | None = None) -> str:
     """What a proxy depends on besides its original, for telling a stale one."""
-    return f"proxy {VERSION} {rung}"
+    made = f"proxy {VERSION} {rung}"
+    return made if treatment is None or not treatment.key else f"{made} {treatment.key}"
 
 
 def can_have_proxies(facts: MediaFacts | None) -> bool:
-    """Whether there is a picture that can be decoded here."""
-    return facts is not None and facts.decodable and bool(facts.width) and bool(facts.frames) and facts.frame_rate is not None
+    """Whether there are pictures that can be decoded here: a clip's, or a sequence's of more than one image."""
+    if facts is None or not facts.decodable or not facts.width or not facts.frames:
+        return False
+    return facts.frames > 1 if is_still(facts) else facts.frame_rate is not None
+
+
+def shortcomings(proxy: Proxy) -> list[str]:
+    """What a proxy could not show, or make heard, of its original; a sentence each."""
+    said = []
+    if proxy.corrupt:
+        said.append(f"{len(proxy.corrupt)} frames could not be decoded (the first is {proxy.corrupt[0]})")
+    if proxy.missing:
+        said.append(f"{len(proxy.missing)} frames have no file (the first is {proxy.missing[0]})")
+    if proxy.sound_damage:
+        said.append(f"the proxies' sound is not whole: {proxy.sound_damage}")
+    return said
+
+
+def is_still(facts: MediaFacts) -> bool:
+    """Whether a clip is made of image files."""
+    return facts.container in _STILLS
+
+
+def workers_used(workers: int | None) -> int:
+    """How many threads `make` has where so many are asked for (None: one for each processor)."""
+    return worker_count(workers)
 
 
 def make(
@@ -60,70 +101,160 @@ def make(
     rungs: Sequence[Rung],
     folder: Path,
     *,
+    among: Sequence[Rung] = (),
+    codec: str = "h264",
     preset: str = "superfast",
+    workers: int | None = None,
+    hardware: bool = False,
+    audio_map: Sequence[int] | None = None,
+    treatment: Treatment | None = None,
     on_frames: OnFrames | None = None,
 ) -> list[Proxy]:
     """One proxy file a rung in `folder`, in the rungs' order, from one decode; pieces of a killed run are used.
 
+    `codec` "prores_proxy" and "dnxhr_lb" are for the edit: QuickTime with timecode track, reel and all sound as PCM.
+    `hardware` lets an encoder of this machine's hardware work where there is one that does: faster, but its bytes differ
+    from machine to machine and run to run.
+    `audio_map` names the channels that are heard, `treatment` says what is done to the pictures.
+    `among` are all sizes that were asked for, where some of them are there already: the bytes of a small one depend on
+    the larger ones it was made beside. `workers` threads do the work (None: one for each processor).
+
     Raises NotSupported where there is nothing to decode, Damaged where a proxy does not prove equal (it is removed).
     """
-    from film_archive.media.av.proxying import ProxyTarget, make_proxies
+    from film_archive.media.av.hardware import hardware_encoder
+    from film_archive.media.av.overlays import Graded
+    from film_archive.media.av.proxy_sound import mix_of
+    from film_archive.media.av.proxying import ClipSound
+    from film_archive.media.av.reduced_pictures import best_pictures
 
     if not can_have_proxies(facts):
         raise NotSupported(f"{source.name} has no picture that can be decoded here; no proxies were made.")
-    targets = []
-    for rung in rungs:
-        width, height = rung.fit(facts.width or 0, facts.height or 0, facts.pixel_aspect or Fraction(1))
-        targets.append(ProxyTarget(rung.name, width, height, rung.bit_rate, preset, VERSION))
-    with _explaining_room(source, index, rungs, folder), files.explaining(f"make proxies of {source.name}"):
+    key = "" if treatment is None else treatment.key
+    if hardware and codec == "h264":
+        preset = hardware_encoder() or preset
+    targets = [_target(rung, facts, preset, key, codec) for rung in rungs]
+    together = {*targets, *(_target(rung, facts, preset, key, codec) for rung in among)}
+    largest = max(target.width for target in together), max(target.height for target in together)
+    mix = mix_of(facts.audio, audio_map)
+    sound = None if mix is None else ClipSound(source, mix, facts.audio)
+    pictures = best_pictures(source, facts, index, *largest)
+    grade = None if treatment is None or treatment.grade.is_nothing else Graded(treatment.grade, *largest)
+    return _made(pictures, sound, facts, rungs, targets, together, folder, workers, on_frames, treatment, grade)
+
+
+def make_of_images(
+    name: str,
+    facts: MediaFacts,
+    open_frame: Callable[[int], ByteSource | None],
+    rungs: Sequence[Rung],
+    folder: Path,
+    *,
+    among: Sequence[Rung] = (),
+    treatment: Treatment | None = None,
+    preset: str = "superfast",
+    workers: int | None = None,
+    on_frames: OnFrames | None = None,
+) -> list[Proxy]:
+    """The same of an image sequence: `open_frame` opens the image of a frame counted from 0 (None: there is none).
+
+    The treatment's grade says how its colours become a display's; see `still_pictures` for what is done without one.
+    Frames without a file show the one before and are told in `Proxy.missing`.
+    """
+    from film_archive.media.av.still_pictures import StillPictures
+
+    if not can_have_proxies(facts):
+        raise NotSupported(f"{name} is no sequence of images that can be decoded here; no proxies were made.")
+    pictures = StillPictures(name, facts, open_frame, None if treatment is None else treatment.grade)
+    key = "" if treatment is None else treatment.key
+    targets = [_target(rung, facts, preset, key) for rung in rungs]
+    together = {*targets, *(_target(rung, facts, preset, key) for rung in among)}
+    return _made(pictures, None, facts, rungs, targets, together, folder, workers, on_frames, treatment, None)
+
+
+def _made(
+    pictures: Pictures,
+    sound: ClipSound | None,
+    facts: MediaFacts,
+    rungs: Sequence[Rung],
+    targets: Sequence[ProxyTarget],
+    together: set[ProxyTarget],
+    folder: Path,
+    workers: int | None,
+    on_frames: OnFrames | None,
+    treatment: Treatment | None,
+    grade: Graded | None,
+) -> list[Proxy]:
+    from film_archive.media.av.overlays import BurnedIn
+    from film_archive.media.av.proxying import Labels, make_proxies
+
+    drawn = None
+    if treatment is not None and treatment.burn_in:
+        start, first = facts.start_timecode, treatment.first_number
+        drawn = BurnedIn.of(treatment.burn_in, PurePath(pictures.name).stem, start, pictures.frames, first)
+    with _explaining_room(pictures, rungs, folder), files.explaining(f"make proxies of {pictures.name}"):
         folder.mkdir(parents=True, exist_ok=True)
-        made = make_proxies(source, facts, index, targets, folder, on_frames=on_frames)
-    return [
-        _proven(proxy.path, rung, proxy.pieces, proxy.corrupt, facts, index)
-        for proxy, rung in zip(made, rungs, strict=True)
-    ]
+        made = make_proxies(
+            pictures,
+            targets,
+            folder,
+            among=list(together),
+            sound=sound,
+            labels=Labels(facts.start_timecode, facts.reel),
+            workers=workers,
+            on_frames=on_frames,
+            grade=grade,
+            draws=[drawn] * len(targets),
+        )
+    record = {} if treatment is None else treatment.record
+    return [_proven(proxy, rung, pictures, facts, record) for proxy, rung in zip(made, rungs, strict=True)]
+
+
+def _target(rung: Rung, facts: MediaFacts, preset: str, look: str = "", codec: str = "h264") -> ProxyTarget:
+    from film_archive.media.av.proxying import ProxyTarget
+
+    width, height = rung.fit(facts.width or 0, facts.height or 0, facts.pixel_aspect or Fraction(1))
+    return ProxyTarget(rung.name, width, height, rung.bit_rate, preset, VERSION, codec, look)
 
 
 @contextmanager
-def _explaining_room(source: ByteSource, index: FrameIndex, rungs: Sequence[Rung], folder: Path) -> Iterator[None]:
+def _explaining_room(pictures: Pictures, rungs: Sequence[Rung], folder: Path) -> Iterator[None]:
     """A full disk is said with about how much the proxies need."""
     try:
         yield
     except NoSpace as error:
-        needed = sum(rung.bit_rate for rung in rungs) * index.seconds / 8
+        needed = sum(rung.bit_rate for rung in rungs) * pictures.seconds / 8
         missing = max(1, int(needed) - files.free_space(folder if folder.exists() else folder.parent))
         raise NoSpace(
-            f"Could not make proxies of {source.name}: the disk is full, about {missing} bytes are missing; what was "
-            "finished is kept, and the same command continues when there is room."
+            f"Could not make proxies of {pictures.name}: the disk is full, about {missing} bytes are missing; what was "
+            "finished is kept."
         ) from error
 
 
 def _proven(
-    path: Path, rung: Rung, pieces: int, corrupt: tuple[int, ...], facts: MediaFacts, index: FrameIndex
+    made: MadeProxy, rung: Rung, pictures: Pictures, facts: MediaFacts, treatment: Mapping[str, Any]
 ) -> Proxy:
-    """Read the proxy's own index and hold it against the original's."""
-    with FileSource(path) as source:
-        movie = MovFile.open(source)
-        found, frames = movie.facts(), movie.index()
-        size = source.size
-    wrong = None
-    if frames.frames != index.frames:
-        wrong = f"has {frames.frames} frames instead of {index.frames}"
-    elif found.start_timecode != facts.start_timecode:
-        wrong = f"starts at {found.start_timecode} instead of {facts.start_timecode}"
-    if wrong is not None:
-        files.remove(path)
-        raise Damaged(f"The {rung.name} proxy of {path.parent.name} {wrong}; it was not kept.")
-    seconds = frames.seconds
+    """A proxy with its proof; one that can't be proven is removed."""
+    try:
+        with FileSource(made.path) as source:
+            proof = prove(source, made, pictures, facts)
+            size = source.size
+    except Damaged:
+        files.remove(made.path)
+        raise
+    absent = frozenset(pictures.missing)
     return Proxy(
         rung=rung,
-        path=path,
-        width=found.width or 0,
-        height=found.height or 0,
-        frames=frames.frames,
-        pieces=pieces,
+        path=made.path,
+        width=made.target.width,
+        height=made.target.height,
+        frames=made.frames,
+        pieces=made.pieces,
         size=size,
-        bit_rate=round(size * 8 / seconds) if seconds else 0,
-        start=found.start_timecode,
-        corrupt=corrupt,
+        bit_rate=round(size * 8 / proof.seconds) if proof.seconds else 0,
+        start=facts.start_timecode,
+        corrupt=tuple(number for number in made.corrupt if number not in absent),
+        missing=pictures.missing,
+        proof=proof,
+        sound_damage=made.sound_damage,
+        treatment=treatment,
     )

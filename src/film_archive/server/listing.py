@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from film_archive.archive import layout
-from film_archive.core.errors import NotFound, from_os_error
-from film_archive.core.source import FileSource, printable
+from film_archive.core.errors import NotFound, NotSupported, from_os_error
+from film_archive.core.source import FileSource, kind_of, printable
 
 _KEPT_FOLDERS = 4096
 _SETTLED = 2.0
@@ -217,12 +217,22 @@ class Root:
 
 
 def root_of(path: Path, *, follow_links: bool = False) -> Root:
-    """A folder, or a single archive file, as a ROOT; raises NotFound where there is nothing."""
+    """A folder, or a single archive file, as a ROOT.
+
+    Raises NotFound where there is nothing, Refused where it may not be read, NotSupported where it is neither.
+    """
     try:
-        real = path.resolve(strict=True)
+        real = Path(os.path.realpath(path, strict=True))
+        mode = real.stat().st_mode
+        if stat.S_ISDIR(mode):
+            os.scandir(real).close()
+        elif stat.S_ISREG(mode):
+            real.open("rb").close()
     except OSError as error:
         raise from_os_error(error, f"serve {printable(path)}") from error
     label = layout.member_name(real.name or "root")[0]
-    if real.is_dir():
+    if stat.S_ISDIR(mode):
         return Root(label, real, Listing(real, follow_links=follow_links))
+    if not stat.S_ISREG(mode):
+        raise NotSupported(f"{printable(path)} is {kind_of(mode)}; serve a folder, or a single archive.")
     return Root(label, real.parent, Listing(real.parent, real.name))

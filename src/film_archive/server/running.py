@@ -37,6 +37,7 @@ import uvicorn
 
 from film_archive.core import places
 from film_archive.core.errors import Refused, StorageError, UsageError, from_os_error
+from film_archive.core.records import Record
 from film_archive.server.access import Grant, Guard, read_grants, require_roots
 from film_archive.server.app import create_app
 from film_archive.server.gate import access_log
@@ -71,6 +72,20 @@ class Settings:
     follow_links: bool = False
     access_log: bool = False
     """A line for each answer on stderr."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving(Record):
+    """A server that listens: what `serve` prints once connections are accepted, and nothing after it."""
+
+    address: str
+    """The address to open."""
+    roots: tuple[str, ...]
+    """What is served."""
+    workers: int
+    """Processes that share the port."""
+    needs_token: bool
+    """Whether clients have to show a token."""
 
 
 def run_server(settings: Settings, *, on_listening: Callable[[str], None], on_stopping: Callable[[], None]) -> bool:

@@ -6,6 +6,7 @@ is killed from when it says, or shows, that it has begun. POSIX only.
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -62,6 +63,7 @@ def start(work: Callable[[], object]) -> int:
 
 def _work_in_fork(work: Callable[[], object], begun: int) -> None:
     status = _FAILED
+    gc.freeze()  # what the parent left to be collected may belong to threads, which are not here: freeing it would wait for ever
     try:
         os.write(begun, b".")
         work()

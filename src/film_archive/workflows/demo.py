@@ -2,49 +2,59 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from film_archive.archive.check import check_archive
-from film_archive.archive.reader import open_archive
-from film_archive.core.errors import Damaged, Refused
+from film_archive.core import files
+from film_archive.core.errors import Damaged, NoSpace, Refused
+from film_archive.core.job import Report
+from film_archive.core.progress import Progress, quiet
+from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange, Timecode
 from film_archive.editorial.otio_library import Shot, summary, write_cut
 from film_archive.workflows.extraction import extract
-from film_archive.workflows.inspection import probe_all
+from film_archive.workflows.inspection import Probed, check, list_members, probe_all
 from film_archive.workflows.production import create_archive
 from film_archive.workflows.timelines import Cut
 
 Say = Callable[[str], None]
 
 HANDLES = 8
+NEEDED = 300_000_000
+"""Bytes that the demo writes, rounded up: its footage, the archive of it with proxies, the cuts."""
 
 
-@dataclass(slots=True)
-class Demo:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoStep(Record):
+    """One step of the demo."""
+
+    step: str
+    """Its name."""
+    seconds: float
+    """How long it took."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo(Report):
     """What the demo did, step by step, with times."""
 
     folder: Path
+    """Where it was made."""
     archive: Path
+    """The archive in it."""
     timeline: Path
-    clips: list[dict[str, Any]] = field(default_factory=list)
-    steps: list[dict[str, Any]] = field(default_factory=list)
-    cuts: list[Path] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "folder": printable(self.folder),
-            "archive": printable(self.archive),
-            "timeline": printable(self.timeline),
-            "clips": self.clips,
-            "steps": self.steps,
-            "cuts": [printable(cut) for cut in self.cuts],
-        }
+    """The cut of the clips, an OTIO timeline."""
+    clips: tuple[Probed, ...]
+    """The footage, with its media facts."""
+    steps: tuple[DemoStep, ...]
+    """What was done."""
+    cuts: tuple[Path, ...]
+    """The files that were cut."""
 
 
 def free_folder() -> Path:
@@ -56,99 +66,130 @@ def free_folder() -> Path:
     return folder
 
 
-def run_demo(folder: Path, say: Say) -> Demo:
+def run_demo(folder: Path, say: Say, *, progress: Progress | None = None) -> Demo:
     """Do the main job in a new folder. Every step's result is verified by the next; raises what fails."""
-    from film_archive.testing.media import demo_production
-
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise Refused(f"{printable(folder)} is there and no folder; name a new folder for the demo.")
     if folder.exists() and any(folder.iterdir()):
         raise Refused(f"{printable(folder)} is not empty; name a new folder for the demo.")
+    files.require_space(folder, NEEDED, f"The demo in {printable(folder)}")
     card = folder / "card"
-    card.mkdir(parents=True, exist_ok=True)
-    demo = Demo(folder, folder / "day01.zip", folder / "day01.otio")
-    with _step(demo, "shoot", say, "Making three clips, as cameras would …"):
-        demo_production(card)
-    with _step(demo, "probe", say, "What they are:"):
-        for clip in probe_all([str(card)]).clips:
-            demo.clips.append({"path": clip.path, **clip.facts.to_json()})
-            facts = clip.facts
-            say(
-                f"    {Path(clip.path).name}: {facts.profile or facts.codec} {facts.width}×{facts.height} "
-                f"{facts.frame_rate.text if facts.frame_rate else '?'} fps, {facts.frames} frames from "
-                f"{facts.start_timecode}, reel {facts.reel or '–'}"
-            )
-    with _step(demo, "edit", say, "Cutting them together, as an editor would, into an OTIO timeline …"):
-        _edit(demo)
-        say(f"    {printable(demo.timeline)}: a second of each clip")
-    with _step(demo, "create", say, f"Archiving all, proxies and timeline inside, in {printable(demo.archive)} …"):
-        made = create_archive(demo.archive, [card], timeline=Cut(demo.timeline))
-        say(f"    {made.members} members, {made.bytes / 1e6:.1f} MB, {made.proxies} proxies")
-    with _step(demo, "check", say, "Reading every byte again …"), open_archive(demo.archive) as archive:
-        result = check_archive(archive)
-        if not result.ok:
-            raise Damaged(f"{printable(demo.archive)}: {result.problems[0].path}: {result.problems[0].what}")
-        say(f"    {result.members_checked} members are what their digests say")
-    with _step(demo, "bundle", say, "Opening the archive with OpenTimelineIO, since it is an .otioz too …"):
-        _open_as_bundle(demo, say)
-    with _step(demo, "extract", say, f"Cutting a second out of each clip by timecode, {HANDLES} frames of handles …"):
-        for path, start in _clips(demo.archive):
-            _cut(demo, path, start, say)
-    say("")
-    say(f"To look at it: film-archive serve {printable(folder)}")
-    return demo
+    with files.explaining(f"make the folder {printable(card)}"):
+        card.mkdir(parents=True, exist_ok=True)
+    try:
+        return _Run(folder, card, say, progress or quiet()).demo()
+    except NoSpace as error:
+        raise NoSpace(
+            f"{str(error).rstrip('.')}. The demo is not finished: remove {printable(folder)}, and run it where there is room."
+        ) from error
 
 
-def _edit(demo: Demo) -> None:
-    """A second of each clip, one second in, one after the other."""
-    shots = []
-    for clip in probe_all([str(demo.folder / "card")]).clips:
-        start, frames = clip.facts.start_timecode, clip.facts.frames
-        if start is None or frames is None:
-            raise Damaged(f"{printable(clip.path)} lacks a start timecode or frames; the demo can't go on.")
-        second = start.rate.nominal
-        shots.append(Shot(Path(clip.path).stem, Path(clip.path), start, frames, FrameRange(second, 2 * second)))
-    write_cut(demo.timeline, "Day 1", shots)
+class _Run:
+    def __init__(self, folder: Path, card: Path, say: Say, progress: Progress) -> None:
+        self.folder = folder
+        self.card = card
+        self.archive = folder / "day01.zip"
+        self.timeline = folder / "day01.otio"
+        self.say = say
+        self.progress = progress
+        self.steps: list[DemoStep] = []
+        self.clips: tuple[Probed, ...] = ()
+        self.cuts: list[Path] = []
+
+    def demo(self) -> Demo:
+        from film_archive.testing.media import demo_production
+
+        begun = time.monotonic()
+        with self.step("shoot", "Making three clips, as cameras would …"), files.explaining(f"write {printable(self.card)}"):
+            demo_production(self.card)
+        with self.step("probe", "What they are:"):
+            self.clips = probe_all([str(self.card)]).media
+            for clip in self.clips:
+                self.say(f"    {_described(clip)}")
+        with self.step("edit", "Cutting them together, as an editor would, into an OTIO timeline …"):
+            self.edit()
+            self.say(f"    {printable(self.timeline)}: a second of each clip")
+        with self.step("create", f"Archiving all, proxies and timeline inside, in {printable(self.archive)} …"):
+            made = create_archive(self.archive, [self.card], timeline=Cut(self.timeline), progress=self.progress)
+            self.say(f"    {made.members} members ({made.clips} clips, {made.proxies} proxies), {made.bytes / 1e6:.1f} MB")
+        with self.step("check", "Reading every byte again …"):
+            result = check(self.archive, progress=self.progress)
+            if not result.ok:
+                raise Damaged(f"{printable(self.archive)}: {result.problems[0].sentence()}")
+            self.say(f"    {result.members_checked} members are what their digests say")
+        with self.step("bundle", "Opening the archive with OpenTimelineIO, since it is an .otioz too …"):
+            self.open_as_bundle()
+        with self.step("extract", f"Cutting a second out of each clip by timecode, {HANDLES} frames of handles …"):
+            (self.folder / "cuts").mkdir()
+            with list_members(self.archive) as listing:
+                clips = [(member.path, member.media) for member in listing.members if member.is_original and member.get("media")]
+            for path, facts in clips:
+                if facts is not None and facts.start_timecode is not None:
+                    self.cut(path, facts.start_timecode)
+        self.say("")
+        self.say(f"To look at it: film-archive serve {printable(self.folder)}")
+        return Demo(
+            folder=self.folder,
+            archive=self.archive,
+            timeline=self.timeline,
+            clips=self.clips,
+            steps=tuple(self.steps),
+            cuts=tuple(self.cuts),
+            seconds=time.monotonic() - begun,
+        )
+
+    def edit(self) -> None:
+        """A second of each clip, one second in, one after the other."""
+        shots = []
+        for clip in self.clips:
+            start, frames = clip.facts.start_timecode, clip.facts.frames
+            if start is None or frames is None:
+                raise Damaged(f"{printable(clip.path)} lacks a start timecode or frames; the demo can't go on.")
+            second = start.rate.nominal
+            shots.append(Shot(Path(clip.path).stem, Path(clip.path), start, frames, FrameRange(second, 2 * second)))
+        write_cut(self.timeline, "Day 1", shots)
+
+    def open_as_bundle(self) -> None:
+        """What any OTIO program sees: the timeline, and every clip's media inside."""
+        seen = summary(self.archive, "otioz")
+        with list_members(self.archive) as listing:
+            members = {member.path for member in listing.members}
+        if not members.issuperset(seen.urls):
+            raise Damaged(f"{printable(self.archive)}: its timeline references {seen.urls}, and not all of them are in it.")
+        urls = ", ".join(seen.urls)
+        self.say(f"    “{seen.name}”: {seen.clips} clips, {seen.seconds:.1f} s, their media in the archive: {urls}")
+        self.say(f'    in Python: opentimelineio.adapters.read_from_file("{self.archive.name}", "otioz")')
+
+    def cut(self, path: str, start: Timecode) -> None:
+        """One second, one second into the clip."""
+        first = start + start.rate.nominal
+        output = self.folder / "cuts" / f"{Path(path).stem}.mov"
+        done = extract(
+            f"{self.archive}::{path}",
+            output,
+            in_point=str(first),
+            out_point=str(first + start.rate.nominal),
+            handles=HANDLES,
+            progress=self.progress,
+        )
+        self.cuts.append(output)
+        self.say(f"    {output.name}: {done.frames} frames from {done.start_timecode}, {done.bytes_read / 1e6:.1f} MB read")
+
+    @contextmanager
+    def step(self, name: str, words: str) -> Iterator[None]:
+        self.say(words)
+        begun = time.monotonic()
+        yield
+        seconds = time.monotonic() - begun
+        self.steps.append(DemoStep(step=name, seconds=seconds))
+        self.say(f"    {seconds:.1f} s")
 
 
-def _open_as_bundle(demo: Demo, say: Say) -> None:
-    """What any OTIO program sees: the timeline, and every clip's media inside."""
-    seen = summary(demo.archive, "otioz")
-    with open_archive(demo.archive) as archive:
-        for url in seen.urls:
-            archive.member(url)
-    say(f"    “{seen.name}”: {seen.clips} clips, {seen.seconds:.1f} s, their media in the archive: {', '.join(seen.urls)}")
-    say(f'    in Python: opentimelineio.adapters.read_from_file("{demo.archive.name}", "otioz")')
-
-
-def _clips(archive_path: Path) -> list[tuple[str, Timecode]]:
-    with open_archive(archive_path) as archive:
-        found = [(member.path, member.media) for member in archive.originals()]
-    return [(path, facts.start_timecode) for path, facts in found if facts is not None and facts.start_timecode is not None]
-
-
-def _cut(demo: Demo, path: str, start: Timecode, say: Say) -> None:
-    """One second, one second into the clip."""
-    first = start + start.rate.nominal
-    output = demo.folder / "cuts" / f"{Path(path).stem}.mov"
-    output.parent.mkdir(exist_ok=True)
-    done = extract(
-        f"{demo.archive}::{path}",
-        output,
-        in_point=str(first),
-        out_point=str(first + start.rate.nominal),
-        handles=HANDLES,
+def _described(clip: Probed) -> str:
+    facts = clip.facts
+    start = f"from {facts.start_timecode}" if facts.start_timecode is not None else "without a start timecode"
+    rate = facts.frame_rate.text if facts.frame_rate else "?"
+    return (
+        f"{Path(clip.path).name}: {facts.profile or facts.codec} {facts.width}×{facts.height} {rate} fps, "
+        f"{facts.frames} frames {start}, reel {facts.reel or '–'}"
     )
-    demo.cuts.append(output)
-    say(
-        f"    {output.name}: {done.selection.frames.count} frames from {done.start}, "
-        f"{(done.result.bytes_read if done.result else 0) / 1e6:.1f} MB read"
-    )
-
-
-@contextmanager
-def _step(demo: Demo, name: str, say: Say, words: str) -> Iterator[None]:
-    say(words)
-    begun = time.monotonic()
-    yield
-    seconds = time.monotonic() - begun
-    demo.steps.append({"step": name, "seconds": round(seconds, 3)})
-    say(f"    {seconds:.1f} s")

@@ -11,70 +11,74 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from film_archive.archive import layout
+from film_archive.archive.continuing import Writer
 from film_archive.archive.entries import EPOCH_NS
-from film_archive.archive.writer import Writer
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher
-from film_archive.core.errors import Damaged, NotMedia, NotSupported, ShortRead, SourceChanged
+from film_archive.core.errors import Damaged, NotMedia, NotSupported, ShortRead
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
+from film_archive.core.job import Report, identity_of, require_unchanged
 from film_archive.core.ladder import LADDER, Rung
 from film_archive.core.manifest import Member, Role
+from film_archive.core.progress import Phase, Progress
+from film_archive.core.records import Record
 from film_archive.core.source import FileSource, printable
 from film_archive.media.clips import clip_of_sequence
 from film_archive.proxy import embedding, making
-from film_archive.workflows.gathering import Found, FoundSequence, Gathered, Kind, grouped, identity_of
-
-OnBytes = Callable[[int], None]
+from film_archive.proxy.making import Proxy
+from film_archive.workflows.clip_logs import ClipLog
+from film_archive.workflows.gathering import Found, FoundSequence, Kind, LeftOut
+from film_archive.workflows.room import Outlook
 
 DEFAULT_PROXIES = (LADDER["thumbnail"], LADDER["preview"])
 INDEX_VERSION = 1
 
 
-@dataclass(slots=True)
-class Made:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made(Report):
     """What `create` or `add` did."""
 
     archive: Path
-    members: int = 0
-    bytes: int = 0
-    proxies: int = 0
+    """Its path."""
+    members: int
+    """How many it has now: media, folders and links, and our own data; in a dry run those that would come in."""
+    bytes: int
+    """The sum of their sizes."""
+    clips: int = 0
+    """Media among what was archived."""
+    proxies: int | None = 0
+    """How many were made; null in a dry run: clips are looked into when they are archived."""
     generation: int = 1
-    seconds: float = 0.0
-    junk: int = 0
+    """1, and one more with each `add`."""
+    junk_skipped: int = 0
+    """Operating systems' leftovers that were not archived."""
     reused: int = 0
     """Members that a killed run had finished already."""
-    left_out: tuple[tuple[str, str], ...] = ()
-    warnings: list[str] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "archive": printable(self.archive),
-            "members": self.members,
-            "bytes": self.bytes,
-            "proxies": self.proxies,
-            "generation": self.generation,
-            "seconds": round(self.seconds, 3),
-            "junk_skipped": self.junk,
-            "reused": self.reused,
-            "left_out": [{"path": path, "reason": why} for path, why in self.left_out],
-            "warnings": list(self.warnings),
-        }
+    left_out: tuple[LeftOut, ...] = ()
+    """What can't be archived: pipes, sockets, devices."""
+    warnings: tuple[str, ...] = ()
+    """What is to be known of single clips, each one sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Enclosure:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enclosure(Record):
     """A small member that is made, not found; it goes in before all that was gathered."""
 
     path: str
+    """Its path in the archive."""
     data: bytes
+    """What it holds."""
     role: Role
+    """What it is for."""
     mtime_ns: int = EPOCH_NS
+    """Modification time, nanoseconds since 1970."""
     of: str | None = None
-    raw_name: str | None = None
+    """The member that it was made from."""
+    name_bytes: bytes | None = None
+    """Its path on disk, where that is not UTF-8."""
 
     @property
     def identity(self) -> str:
@@ -84,21 +88,61 @@ class Enclosure:
         return f"enclosure {hasher.digests()[KEY]}"
 
 
-def proxy_folder(target: Path) -> Path:
-    """Where the proxies of an archive are made before they go into it; pieces of a killed run wait there."""
-    return target / layout.WORK / "proxies" if target.is_dir() else files.temporary_name(target, "proxies")
+@dataclass(slots=True)
+class Tally:
+    """What filling an archive has come to so far."""
+
+    clips: int = 0
+    proxies: int = 0
+    warnings: list[str] = field(default_factory=list)
+    without: WithoutProxies = field(default_factory=lambda: WithoutProxies())
+
+
+@dataclass(slots=True)
+class WithoutProxies:
+    """Clips that got no proxies, by the reason, for one sentence each."""
+
+    names: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, path: str, facts: MediaFacts | None) -> None:
+        """Take note of a clip, unless it has no picture or is no media at all."""
+        reason = None if facts is None else reason_without_proxies(facts)
+        if reason is not None:
+            self.names.setdefault(reason, []).append(printable(path))
+
+    def sentences(self) -> Iterator[str]:
+        for reason, names in self.names.items():
+            shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            yield f"no proxies of {shown}: {reason}"
+
+
+def reason_without_proxies(facts: MediaFacts) -> str | None:
+    """Why a clip with a picture can't have proxies here; None where it can, or has no picture."""
+    if not facts.decodable:
+        return facts.note or f"{facts.codec or facts.container} is not decoded here"
+    if not facts.width:
+        return None
+    if making.can_have_proxies(facts):
+        return None
+    if facts.frames == 1 or facts.frames is None:
+        return "single images have none"
+    return "they have no frames" if facts.frames == 0 else "they have no frame rate"
 
 
 def fill(
     archive: Writer,
-    gathered: Gathered,
+    entries: Sequence[Found | FoundSequence],
     rungs: Sequence[Rung],
+    outlook: Outlook,
     work: Path,
-    begun: float,
-    on_bytes: OnBytes | None = None,
+    progress: Progress,
+    *,
     enclosures: Sequence[Enclosure] = (),
+    workers: int | None = None,
+    log: ClipLog | None = None,
 ) -> Made:
-    """Put everything that was gathered into an archive and finish it. `work` holds proxies in the making."""
+    """Put everything into an archive and finish it. `work` holds proxies in the making."""
+    begun = time.monotonic()
     for each in enclosures:
         archive.add_bytes(
             each.path,
@@ -107,11 +151,12 @@ def fill(
             role=each.role,
             mtime_ns=each.mtime_ns,
             of=each.of,
-            raw_name=each.raw_name,
+            raw_name=_hex(each.name_bytes),
         )
-    filling = _Filling(archive, tuple(rungs), work, on_bytes or (lambda count: None), Made(archive.target))
-    sequences = {member.path for member in archive.base_members() if member.sequence is not None}
-    for entry in grouped(gathered.entries, sequences):
+    filling = _Filling(archive, tuple(rungs), outlook, work, progress, workers, Tally(), log)
+    progress.expect(filling.phase, sum(entry.size for entry in entries))
+    progress.expect(Phase.ENCODING, sum(outlook.frames.values()))
+    for entry in entries:
         if isinstance(entry, FoundSequence):
             filling.sequence(entry)
         elif entry.kind == Kind.FILE:
@@ -121,20 +166,35 @@ def fill(
         else:
             filling.folder(entry)
     files.remove_tree(work)  # all are in the archive now; behind its end nobody would remove them after a kill
-    made, sealed = filling.made, archive.finish()
-    made.members, made.bytes, made.generation = sealed.members, sealed.bytes, sealed.generation
-    made.junk, made.left_out, made.reused = gathered.junk, gathered.left_out, archive.reused
-    made.seconds = time.monotonic() - begun
-    return made
+    tally, sealed = filling.tally, archive.finish()
+    return Made(
+        archive=archive.target,
+        members=sealed.members,
+        bytes=sealed.bytes,
+        clips=tally.clips,
+        proxies=tally.proxies,
+        generation=sealed.generation,
+        reused=archive.reused,
+        warnings=(*tally.warnings, *tally.without.sentences()),
+        seconds=time.monotonic() - begun,
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Filling:
     archive: Writer
     rungs: tuple[Rung, ...]
+    outlook: Outlook
     work: Path
-    on_bytes: OnBytes
-    made: Made
+    progress: Progress
+    workers: int | None
+    tally: Tally
+    log: ClipLog | None
+
+    @property
+    def phase(self) -> Phase:
+        """Files are read where they are in an archive that is made in place, and written to another."""
+        return Phase.READING if self.archive.target.is_dir() else Phase.WRITING
 
     def folder(self, entry: Found) -> None:
         self.archive.add_folder(
@@ -142,63 +202,109 @@ class _Filling:
             empty=entry.empty,
             mtime_ns=entry.mtime_ns,
             mode=entry.mode,
-            raw_name=_hex(entry.raw_name),
+            raw_name=_hex(entry.name_bytes),
         )
 
     def symlink(self, entry: Found) -> None:
+        require_unchanged(printable(entry.path), entry.identity, _identity_of_link(entry))
         self.archive.add_symlink(
             entry.member,
             entry.target or "",
             mtime_ns=entry.mtime_ns,
-            raw_name=_hex(entry.raw_name),
-            raw_target=_hex(entry.raw_target),
+            raw_name=_hex(entry.name_bytes),
+            raw_target=_hex(entry.target_bytes),
         )
 
     def sequence(self, sequence: FoundSequence) -> None:
         """All frames of an image sequence, as one member."""
         from film_archive.media.probe import probe_clip
 
+        self.progress.begin(self.phase, sequence.name.pattern)
         for number, frame in sequence.frames:
             with _unchanged(frame) as source:
                 self.archive.add_frame(
                     frame.member,
                     number,
                     source,
-                    identity=frame.identity,
+                    identity=frame.identity or "",
                     mtime_ns=frame.mtime_ns,
                     mode=frame.mode,
-                    on_bytes=self.on_bytes,
+                    on_bytes=self.progress.counting(self.phase),
                 )
         facts = None
         with contextlib.suppress(NotMedia, NotSupported, Damaged):  # then it is archived without facts
-            facts = probe_clip(clip_of_sequence(sequence.images))
-        self.archive.end_sequence(sequence.name, media=facts, original_path=sequence.original)
+            facts = self.logged(sequence.images.hashes, probe_clip(clip_of_sequence(sequence.images)))
+        member = self.archive.end_sequence(sequence.name, media=facts, original_path=sequence.original)
+        self.tally.clips += facts is not None
+        self.sequence_proxies(member, sequence, facts)
+
+    def sequence_proxies(self, member: Member, sequence: FoundSequence, facts: MediaFacts | None) -> None:
+        """A sequence's proxies, beside it."""
+        expected = self.outlook.frames.get(member.path, 0)
+        if not self.rungs or facts is None or not making.can_have_proxies(facts):
+            self.progress.expect(Phase.ENCODING, -expected)
+            if self.rungs:
+                self.tally.without.add(member.path, facts)
+            return
+        images = dict(sequence.frames)
+
+        def open_frame(number: int) -> FileSource | None:
+            found = images.get(sequence.images.first + number)
+            return None if found is None else FileSource(found.path)
+
+        self.progress.expect(Phase.ENCODING, (facts.frames or 0) - expected)
+        self._embed(
+            member,
+            facts.frames or 0,
+            lambda missing, folder: making.make_of_images(
+                printable(member.path),
+                facts,
+                open_frame,
+                missing,
+                folder,
+                among=self.rungs,
+                on_frames=self.progress.counting(Phase.ENCODING),
+                workers=self.workers,
+            ),
+        )
 
     def file(self, entry: Found) -> None:
         """A file, and what is made of it."""
-        member = self.archive.reuse(entry.member, entry.identity)
+        self.progress.begin(self.phase, entry.member)
+        member = self.archive.reuse(entry.member, entry.identity or "")
         with _unchanged(entry) as source:
             if member is None:
                 facts, problem = _facts(source)
+                if facts is not None:
+                    facts = self.logged(entry.member, facts)
                 member = self.archive.add(
                     entry.member,
                     source,
-                    identity=entry.identity,
+                    identity=entry.identity or "",
                     mtime_ns=entry.mtime_ns,
                     mode=entry.mode,
-                    on_bytes=self.on_bytes,
-                    raw_name=_hex(entry.raw_name),
+                    on_bytes=self.progress.counting(self.phase),
+                    raw_name=_hex(entry.name_bytes),
                     media=facts,
                     media_problem=problem,
                     original_path=entry.original,
                 )
             else:
-                self.on_bytes(member.size)
+                self.progress.add(self.phase, member.size)
             if member.get("media_problem"):
-                self.made.warnings.append(f"{entry.member}: {member.get('media_problem')}")
+                self.warn(member, str(member.get("media_problem")))
             index = self.index(member, source)
             if index is not None:
-                self.proxies(member, source, index)
+                self.tally.clips += 1
+            self.proxies(member, source, index)
+
+    def logged(self, path: str, facts: MediaFacts) -> MediaFacts:
+        """With what a log knows of it, where one was given."""
+        return facts if self.log is None else self.log.completed(path, facts)
+
+    def warn(self, member: Member, sentence: str) -> None:
+        path = printable(member.path)
+        self.tally.warnings.append(sentence if path in sentence else f"{path}: {sentence}")
 
     def index(self, member: Member, source: FileSource) -> FrameIndex | None:
         """The frame index of a clip, beside it."""
@@ -209,7 +315,7 @@ class _Filling:
         try:
             frames = index(source)
         except (NotSupported, Damaged) as error:
-            self.made.warnings.append(f"{member.path}: no frame index: {error}")
+            self.warn(member, f"no frame index: {error}")
             return None
         identity = f"index {INDEX_VERSION} {member.digests.get(KEY)}"
         self.archive.add_bytes(
@@ -222,30 +328,52 @@ class _Filling:
         )
         return frames
 
-    def proxies(self, member: Member, source: FileSource, index: FrameIndex) -> None:
+    def proxies(self, member: Member, source: FileSource, index: FrameIndex | None) -> None:
         """A clip's proxies, beside it; those that a killed run has put in are not made again."""
         facts = member.media
-        if not self.rungs or facts is None or not making.can_have_proxies(facts):
+        expected = self.outlook.frames.get(member.path, 0)
+        if not self.rungs or facts is None or index is None or not making.can_have_proxies(facts):
+            self.progress.expect(Phase.ENCODING, -expected)
+            if self.rungs:
+                self.tally.without.add(member.path, facts)
             return
+        self.progress.expect(Phase.ENCODING, index.frames - expected)
+        self._embed(
+            member,
+            index.frames,
+            lambda missing, folder: making.make(
+                source,
+                facts,
+                index,
+                missing,
+                folder,
+                among=self.rungs,
+                on_frames=self.progress.counting(Phase.ENCODING),
+                workers=self.workers,
+            ),
+        )
+
+    def _embed(self, member: Member, frames: int, make: Callable[[list[Rung], Path], list[Proxy]]) -> None:
+        """Make what is missing of a clip's proxies, and put it in."""
+        self.progress.begin(Phase.ENCODING, member.path)
         missing = list(self.rungs)
         while missing and self.archive.reuse(layout.proxy_path(member.path, missing[0].name), _identity(missing[0], member)):
             missing.pop(0)
-            self.made.proxies += 1
+            self.tally.proxies += 1
         if not missing:
+            self.progress.expect(Phase.ENCODING, -frames)
             return
         folder = self.work / str(member.digests.get(KEY))
         try:
-            made = making.make(source, facts, index, missing, folder)
+            made = make(missing, folder)
         except (NotSupported, Damaged) as error:
-            self.made.warnings.append(f"{member.path}: no proxies: {error}")
+            self.warn(member, f"no proxies: {error}")
             return
         for proxy in made:
             embedding.add(self.archive, member, proxy, _identity(proxy.rung, member))
-            self.made.proxies += 1
-            if proxy.corrupt:
-                self.made.warnings.append(
-                    f"{member.path}: {len(proxy.corrupt)} frames could not be decoded (the first is {proxy.corrupt[0]})"
-                )
+            self.tally.proxies += 1
+        for sentence in making.shortcomings(made[0]):
+            self.warn(member, sentence)
         files.remove_tree(folder)
 
 
@@ -253,13 +381,18 @@ class _Filling:
 def _unchanged(entry: Found) -> Iterator[FileSource]:
     """A file, opened; raises SourceChanged where it is not what it was when it was gathered."""
     with FileSource(entry.path) as source:
-        if identity_of(source.status) != entry.identity:
-            raise SourceChanged(f"{source.name} changed since it was looked at; try again when nothing writes to it.")
+        require_unchanged(source.name, entry.identity, identity_of(source.status))
         try:
             yield source
         except ShortRead:
             source.check_unchanged()  # it became shorter: that says more
             raise
+
+
+def _identity_of_link(entry: Found) -> str:
+    path = Path(entry.path)
+    with files.explaining(f"read {printable(path)}"):
+        return identity_of(path.lstat())
 
 
 def _facts(source: FileSource) -> tuple[MediaFacts | None, str | None]:

@@ -12,44 +12,54 @@ from pathlib import Path
 from film_archive.archive import layout
 from film_archive.core.errors import NotFound, NotSupported, Refused, UsageError, from_os_error
 from film_archive.core.frame_table import SequenceName
+from film_archive.core.job import Step, identity_of
+from film_archive.core.records import Record
 from film_archive.core.source import kind_of, printable
 from film_archive.media.sequence import ImageSequence, find_sequences
 
 
 class Kind(StrEnum):
+    """What a thing to archive is."""
+
     FILE = "file"
     FOLDER = "folder"
     SYMLINK = "symlink"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found(Step):
     """One thing to archive: where it is, and the member path that it gets."""
 
-    path: Path
+    path: str
+    """Where it is."""
     member: str
-    raw_name: bytes | None
+    """The path that it gets in the archive."""
+    name_bytes: bytes | None = None
+    """The name on disk, where it is not UTF-8."""
     kind: Kind
-    size: int
+    """"file", "folder" or "symlink"."""
     mtime_ns: int
+    """Modification time, nanoseconds since 1970."""
     mode: int
-    identity: str
-    """Changes when the file does (see `identity_of`)."""
+    """Permission bits."""
     empty: bool = False
+    """Of a folder: whether nothing is archived from it."""
     target: str | None = None
-    """For symbolic links: where they point, as text."""
-    raw_target: bytes | None = None
+    """Of a symbolic link: where it points, as text."""
+    target_bytes: bytes | None = None
     """The same as bytes, where it is not UTF-8."""
     original: str | None = None
-    """For media of a bundle: the member path without it, or where on disk the file was if it was not among the sources."""
+    """Of media of a bundle: the member path without it, or where on disk the file was if it was not among the sources."""
 
 
-def identity_of(status: os.stat_result) -> str:
-    """Changes when a file's content does: size, modification and change time.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut(Record):
+    """What lies among the files to archive and can't be archived."""
 
-    Neither device nor inode number is in it: they are others after a restart, or after a camera card was put in again.
-    """
-    return f"{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
+    path: str
+    """Where it is."""
+    reason: str
+    """Why: a pipe, a socket, a device."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +69,11 @@ class Gathered:
     entries: tuple[Found, ...]
     junk: int
     """Operating systems' leftovers that were skipped."""
-    left_out: tuple[tuple[str, str], ...]
-    """(path, why) of what can't be archived: pipes, sockets, devices."""
+    left_out: tuple[LeftOut, ...]
 
     @property
     def bytes(self) -> int:
         return sum(entry.size for entry in self.entries)
-
-    @property
-    def files(self) -> int:
-        return sum(entry.kind == Kind.FILE for entry in self.entries)
 
 
 def gather(sources: Iterable[Path], *, root: str = "", leave_out: Iterable[Path] = ()) -> Gathered:
@@ -97,7 +102,7 @@ def gather_folder(folder: Path) -> Gathered:
     walk = _Walk(set())
     if not folder.is_dir():
         raise NotFound(f"There is no folder {printable(folder)}.")
-    return walk.result([entry for entry in walk.folder(folder, "") if entry.member])
+    return walk.result([entry for entry in walk.folder(os.fspath(folder), "") if entry.member])
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,11 @@ class FoundSequence:
     """(number, file), ascending."""
     original: str | None = None
     """As `Found.original`, with the numbers in printf's form."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of all frames."""
+        return sum(frame.size for _, frame in self.frames)
 
 
 def grouped(entries: Iterable[Found], taken: Collection[str] = ()) -> Iterator[Found | FoundSequence]:
@@ -127,14 +137,13 @@ def grouped(entries: Iterable[Found], taken: Collection[str] = ()) -> Iterator[F
             found = _sequence(images, files)
             if found.name.pattern in taken:
                 continue
-            paths = [str(entry.path) for _, entry in found.frames]
+            paths = [entry.path for _, entry in found.frames]
             begins[min(paths, key=os.fsencode)] = found
             framed.update(paths)
     for entry in entries:
-        path = str(entry.path)
-        if path in begins:
-            yield begins[path]
-        elif path not in framed:
+        if entry.path in begins:
+            yield begins[entry.path]
+        elif entry.path not in framed:
             yield entry
 
 
@@ -142,8 +151,8 @@ def _by_folder(entries: Iterable[Found]) -> Iterable[dict[str, Found]]:
     """Path → file, of those that can be frames; apart by the folders that they will have in the archive."""
     folders: dict[str, dict[str, Found]] = {}
     for entry in entries:
-        if entry.kind == Kind.FILE and entry.raw_name is None:
-            folders.setdefault(entry.member.rpartition("/")[0], {})[str(entry.path)] = entry
+        if entry.kind == Kind.FILE and entry.name_bytes is None:
+            folders.setdefault(entry.member.rpartition("/")[0], {})[entry.path] = entry
     return folders.values()
 
 
@@ -165,7 +174,7 @@ class _Walk:
         self._leave_out = leave_out
         self._leave_out_names = {Path(path).name for path in leave_out}
         self._junk = 0
-        self._left_out: list[tuple[str, str]] = []
+        self._left_out: list[LeftOut] = []
 
     def source(self, path: Path, name: str) -> Iterator[Found]:
         """A source as the user named it: a link at this level is followed."""
@@ -174,13 +183,13 @@ class _Walk:
         except OSError as error:
             raise from_os_error(error, f"read {printable(path)}") from error
         if stat.S_ISDIR(status.st_mode):
-            yield from self.folder(path, name)
+            yield from self.folder(os.fspath(path), name)
         elif stat.S_ISREG(status.st_mode):
-            yield self._file(path, name, status)
+            yield self._file(os.fspath(path), name, status)
         else:
             raise NotSupported(f"{printable(path)} is {kind_of(status.st_mode)}, which can't be archived.")
 
-    def folder(self, path: Path, name: str) -> Iterator[Found]:
+    def folder(self, path: str, name: str) -> Iterator[Found]:
         """A folder, then all below it; however deep it is."""
         found, items = self._open_folder(path, name)
         yield found
@@ -200,32 +209,32 @@ class _Walk:
                 stack.append((below, iter(items)))
             yield found_below
 
-    def _open_folder(self, path: Path, name: str) -> tuple[Found, list[os.DirEntry[str]]]:
+    def _open_folder(self, path: str, name: str) -> tuple[Found, list[os.DirEntry[str]]]:
         try:
             with os.scandir(path) as scan:
                 items = sorted(scan, key=lambda item: os.fsencode(item.name))
-            status = path.stat()
+            status = Path(path).stat()
         except OSError as error:
             raise from_os_error(error, f"read the folder {printable(path)}") from error
         kept = [item for item in items if not self._is_skipped(item, at_root=not name)]
         return _found(path, name, Kind.FOLDER, status, size=0, empty=not kept), kept
 
     def _item(self, item: os.DirEntry[str], name: str) -> Found | None:
-        path = Path(item.path)
+        path = item.path
         try:
             status = item.stat(follow_symlinks=False)
             if stat.S_ISLNK(status.st_mode):
-                return _found(path, name, Kind.SYMLINK, status, size=0, target=os.fsencode(path.readlink()))
+                return _found(path, name, Kind.SYMLINK, status, size=0, target=os.fsencode(Path(path).readlink()))
         except OSError as error:
             raise from_os_error(error, f"read {printable(path)}") from error
         if stat.S_ISDIR(status.st_mode):
             return _found(path, name, Kind.FOLDER, status, size=0)
         if stat.S_ISREG(status.st_mode):
             return self._file(path, name, status)
-        self._left_out.append((printable(path), f"is {kind_of(status.st_mode)}"))
+        self._left_out.append(LeftOut(path=path, reason=f"is {kind_of(status.st_mode)}"))
         return None
 
-    def _file(self, path: Path, name: str, status: os.stat_result) -> Found:
+    def _file(self, path: str, name: str, status: os.stat_result) -> Found:
         if not os.access(path, os.R_OK):
             raise Refused(f"{printable(path)} may not be read by this user; nothing was written.")
         return _found(path, name, Kind.FILE, status, size=status.st_size)
@@ -236,7 +245,8 @@ class _Walk:
             return True
         if item.name == layout.OWN:
             if not at_root:
-                self._left_out.append((printable(item.path), "is another archive's own data, made anew for this one"))
+                reason = "is another archive's own data, made anew for this one"
+                self._left_out.append(LeftOut(path=item.path, reason=reason))
             return True
         if layout.is_own_temporary(item.name):
             return True
@@ -261,7 +271,7 @@ def refuse_clashes(entries: Iterable[Found]) -> None:
 
 
 def _found(
-    path: Path,
+    path: str,
     name: str,
     kind: Kind,
     status: os.stat_result,
@@ -271,11 +281,11 @@ def _found(
     target: bytes | None = None,
 ) -> Found:
     member, raw = layout.member_name(name)
-    text, raw_target = (None, None) if target is None else layout.member_name(os.fsdecode(target))
+    text, target_bytes = (None, None) if target is None else layout.member_name(os.fsdecode(target))
     return Found(
         path=path,
         member=member,
-        raw_name=raw,
+        name_bytes=raw,
         kind=kind,
         size=size,
         mtime_ns=status.st_mtime_ns,
@@ -283,7 +293,7 @@ def _found(
         identity=identity_of(status),
         empty=empty,
         target=text,
-        raw_target=raw_target,
+        target_bytes=target_bytes,
     )
 
 

@@ -13,7 +13,6 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from film_archive.archive import layout
 from film_archive.bundles.policy import MediaReferencePolicy
@@ -21,6 +20,7 @@ from film_archive.bundles.references import Lookup, Meaning
 from film_archive.bundles.urls import MEDIA, is_read_differently, media_url
 from film_archive.core.errors import NotFound, Refused, from_os_error
 from film_archive.core.manifest import Role
+from film_archive.core.records import Record
 from film_archive.core.source import FileSource, kind_of, printable
 from film_archive.editorial.otio import Document, Missing, Relinked, read_document
 from film_archive.workflows.filling import Enclosure
@@ -43,15 +43,42 @@ class Cut:
     """Where relative URLs begin. Without it: the working directory, and for what is not there the timeline's own folder."""
 
 
-@dataclass(frozen=True, slots=True)
-class Medium:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Medium(Record):
     """A file that the timeline references, or belongs to one that it does."""
 
-    path: Path
+    path: str
+    """Where it is."""
     member: str
+    """Its path in the archive."""
     size: int
+    """Bytes."""
     named: bool
     """Whether it was among the sources; else it comes in from where it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingReference(Record):
+    """A reference of the timeline that became missing."""
+
+    url: str
+    """What it referenced."""
+    reason: str
+    """Why that is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Carried(Record):
+    """A timeline that goes into an archive."""
+
+    path: Path
+    """Where it is."""
+    references: int
+    """How many references to media it has."""
+    media: tuple[Medium, ...]
+    """The files that they lead to."""
+    missing: tuple[MissingReference, ...]
+    """Those that lead nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +101,11 @@ class Joined:
         lost = [f"{printable(url) or 'a reference without URL'} became a missing reference: {why}" for url, why in self.missing]
         return [*dict.fromkeys(lost), *self.warnings]
 
-    def to_json(self) -> dict[str, Any]:
-        return {
-            "path": printable(self.cut.path),
-            "references": self.references,
-            "media": [
-                {"path": printable(each.path), "member": each.member, "size": each.size, "named": each.named}
-                for each in self.media
-            ],
-            "missing": [{"url": printable(url), "reason": why} for url, why in self.missing],
-        }
+    @property
+    def carried(self) -> Carried:
+        """What the plan says of it."""
+        missing = tuple(MissingReference(url=url, reason=why) for url, why in self.missing)
+        return Carried(path=self.cut.path, references=self.references, media=self.media, missing=missing)
 
 
 def join_timeline(cut: Cut, gathered: Gathered, *, leave_out: Iterable[Path] = ()) -> Joined:
@@ -134,9 +156,10 @@ def _enclosures(
     cut: Cut, document: Document, data: bytes, changes: Mapping[int, Relinked | Missing], status: os.stat_result
 ) -> Iterator[Enclosure]:
     kept, raw = layout.member_name(layout.timeline_path(cut.path.name))
-    yield Enclosure(layout.BUNDLE_VERSION, VERSION_TEXT, Role.STRUCTURE)
-    yield Enclosure(layout.BUNDLE_CONTENT, document.changed(changes), Role.TIMELINE, status.st_mtime_ns, of=kept)
-    yield Enclosure(kept, data, Role.TIMELINE, status.st_mtime_ns, raw_name=None if raw is None else raw.hex())
+    yield Enclosure(path=layout.BUNDLE_VERSION, data=VERSION_TEXT, role=Role.STRUCTURE)
+    when, role = status.st_mtime_ns, Role.TIMELINE
+    yield Enclosure(path=layout.BUNDLE_CONTENT, data=document.changed(changes), role=role, mtime_ns=when, of=kept)
+    yield Enclosure(path=kept, data=data, role=role, mtime_ns=when, name_bytes=raw)
 
 
 def _meanings(cut: Cut, document: Document) -> Iterator[Meaning]:
@@ -174,15 +197,16 @@ class _Media:
     _taken: dict[tuple[str, str], Path] = field(default_factory=dict)
     _names: dict[str, Path] = field(default_factory=dict)
     _known: dict[tuple[str, str], Found] = field(default_factory=dict)
-    _groups: dict[Path, FoundSequence] = field(default_factory=dict)
+    _groups: dict[str, FoundSequence] = field(default_factory=dict)
     _real: dict[Path, str] = field(default_factory=dict)
     _spelled: dict[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for entry in self.gathered.entries:
             if entry.kind == Kind.FILE:
-                self._known[self._key(entry.path)] = entry
-                self._spelled.setdefault(self._real[entry.path.parent], entry.path.parent)
+                path = Path(entry.path)
+                self._known[self._key(path)] = entry
+                self._spelled.setdefault(self._real[path.parent], path.parent)
         for group in grouped(self.gathered.entries):
             if isinstance(group, FoundSequence):
                 self._groups.update((frame.path, group) for _, frame in group.frames)
@@ -213,7 +237,7 @@ class _Media:
             return
         group = self._groups.get(entry.path)
         for each in (entry,) if group is None else (frame for _, frame in group.frames):
-            self._take(self._key(each.path), each.path)
+            self._take(self._key(Path(each.path)), Path(each.path))
 
     def _take(self, key: tuple[str, str], path: Path) -> None:
         other = self._names.setdefault(layout.fold(layout.member_name(path.name)[0]), path)
@@ -232,23 +256,26 @@ class _Media:
         """All that goes into the archive: sources where they stood, then what comes in from elsewhere."""
         wanted = {self._key(path): path for path in self._taken.values()}
         entries = [
-            _moved(entry, entry.member) if entry.kind == Kind.FILE and self._key(entry.path) in wanted else entry
+            _moved(entry, entry.member) if entry.kind == Kind.FILE and self._key(Path(entry.path)) in wanted else entry
             for entry in self.gathered.entries
         ]
         elsewhere = [path for key, path in wanted.items() if key not in self._known]
         brought = gather(elsewhere, root=MEDIA, leave_out=self.leave_out)
-        entries += [_moved(entry, layout.member_name(os.path.normpath(entry.path.absolute()))[0]) for entry in brought.entries]
+        for entry in brought.entries:
+            place = os.path.normpath(Path(entry.path).absolute())
+            entries.append(_moved(entry, layout.member_name(place)[0]))
         _refuse_reserved(entries)
         refuse_clashes(entries)
         return replace(self.gathered, entries=tuple(entries))
 
     def medium(self, entry: Found) -> Medium:
-        return Medium(entry.path, entry.member, entry.size, self._key(entry.path) in self._known)
+        named = self._key(Path(entry.path)) in self._known
+        return Medium(path=entry.path, member=entry.member, size=entry.size, named=named)
 
 
 def _moved(entry: Found, original: str) -> Found:
-    member, raw = layout.member_name(f"{MEDIA}/{entry.path.name}")
-    return replace(entry, member=member, raw_name=raw, original=original)
+    member, raw = layout.member_name(f"{MEDIA}/{Path(entry.path).name}")
+    return replace(entry, member=member, name_bytes=raw, original=original)
 
 
 def _refuse_reserved(entries: Iterable[Found]) -> None:

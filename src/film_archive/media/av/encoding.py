@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from film_archive.core.errors import FilmArchiveError, UsageError, from_os_error
 from film_archive.core.source import printable
 from film_archive.core.timecode import Timecode
+from film_archive.media.av.coded import CodedPacket, muxable
 from film_archive.media.av.frames import converted, copy_of, frame_of
 from film_archive.media.av.opening import explained
 from film_archive.media.av.settings import (
@@ -253,6 +254,7 @@ class VideoTrack:
         self._reformatter = VideoReformatter()
         self._format = settings.pixel_format or settings.encoder.pixel_format
         self._fields = None if settings.scan == "progressive" else field_marker(settings, self._format)
+        self._coded = False
         self._stream = video_stream(output, settings)
         self._context = self._stream.codec_context
 
@@ -270,9 +272,17 @@ class VideoTrack:
             frame.pts, frame.duration, frame.time_base = start, duration, self.settings.tick
             self._writer._mux(self._stream.encode(frame))
 
+    def write_coded(self, packet: CodedPacket) -> None:
+        """Add a picture that was coded elsewhere with this track's settings; times are ticks of their time base."""
+        with self._writer._explaining():
+            self._writer._start()
+            self._writer._mux([muxable(packet, self._stream, self.settings.tick)])
+            self._coded = True
+
     def flush(self) -> None:
         """Write what the encoder still holds; the writer's `close` does it."""
-        self._writer._mux(self._stream.encode(None))
+        if not self._coded:
+            self._writer._mux(self._stream.encode(None))
 
     def _prepared(self, picture: NDArray[Any] | av.VideoFrame) -> av.VideoFrame:
         settings = self.settings
@@ -306,7 +316,8 @@ class AudioTrack:
         self.settings = settings
         self._writer = writer
         self._next = 0
-        self._layout = layout_of(settings.codec, settings.channels)
+        self._coded = False
+        self._layout = settings.layout or layout_of(settings.codec, settings.channels)
         self._stream = audio_stream(output, settings, self._layout)
 
     def write(self, samples: NDArray[Any], at: int | None = None) -> None:
@@ -328,9 +339,17 @@ class AudioTrack:
             frame.pts, frame.time_base = start, Fraction(1, self.settings.sample_rate)
             self._mux(frame)
 
+    def write_coded(self, packet: CodedPacket) -> None:
+        """Add sound that was coded elsewhere with this track's settings; times are samples."""
+        with self._writer._explaining():
+            self._writer._start()
+            self._writer._mux([muxable(packet, self._stream, Fraction(1, self.settings.sample_rate))])
+            self._coded = True
+
     def flush(self) -> None:
         """Write what the encoder still holds; the writer's `close` does it."""
-        self._mux(None)
+        if not self._coded:
+            self._mux(None)
 
     def _mux(self, frame: av.AudioFrame | None) -> None:
         packets = self._stream.encode(frame)

@@ -1,33 +1,41 @@
 """How our proxies are written: H.264 4:2:0 BT.709 in fragmented MP4, one closed GOP of 12 frames a fragment.
 
-No B-frames (without an edit list they would show everything late by a frame), a keyframe exactly every 12th frame,
-and one `moof` + `mdat` for each. So a proxy can be made in pieces, by several processes, and joined byte by byte: a
-piece that begins at frame n has the same `moov`, and its fragments are counted and timed from n.
-
-Timecode and reel lie in the file's metadata keys (`timecode`, `com.apple.proapps.reel`); there is no tmcd track, which
-browsers may refuse.
+No B-frames (without an edit list they would show everything late by a frame), a keyframe exactly every 12th frame, one
+`moof` + `mdat` for each, and one `sidx` before the first that tells where each begins, so that a player can go anywhere
+after one small read. Timecode and reel lie in the file's metadata keys (`timecode`, `com.apple.proapps.reel`); there is no
+tmcd track, which browsers may refuse.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
-from pathlib import Path
 from typing import BinaryIO
 
-from film_archive.core.errors import Damaged, UsageError
-from film_archive.core.source import ByteSource
+from film_archive.core.errors import UsageError
 from film_archive.core.timecode import FrameRate, Timecode
-from film_archive.media.av.encoders import encoder_for
-from film_archive.media.av.encoding import AudioSettings, ContainerWriter, VideoSettings
+from film_archive.media.av.coded import CodedPacket
+from film_archive.media.av.encoders import Encoder, encoder_for
+from film_archive.media.av.encoding import AudioSettings, AudioTrack, ContainerWriter, VideoSettings, VideoTrack
+from film_archive.media.av.settings import timescale
 
 GOP = 12
 """Frames in a fragment."""
 
-_FLAGS = "cmaf+frag_keyframe+empty_moov+default_base_moof+skip_sidx+frag_discont+skip_trailer+use_metadata_tags"
-_BLOCK = 1 << 20
-_AAC_FRAME = 1024
+AAC_FRAME = 1024
+"""Samples in a frame of AAC."""
+
+HARDWARE: Mapping[str, Mapping[str, str]] = {
+    "h264_nvenc": {"rc": "vbr", "no-scenecut": "1", "strict_gop": "1"},
+    "h264_qsv": {"look_ahead": "0"},
+    "h264_videotoolbox": {"realtime": "0", "allow_sw": "0"},
+}
+"""FFmpeg's name of an encoder that is hardware → its options; tried in this order."""
+
+_FLAGS = "cmaf+frag_keyframe+empty_moov+default_base_moof+skip_sidx+skip_trailer+use_metadata_tags"
+_MOST_REFERENCES = 0xFFFF
+_BIT_RATES = {1: 96_000, 2: 128_000, 6: 320_000}
 
 
 def fragment_video(
@@ -40,11 +48,14 @@ def fragment_video(
     pixel_aspect: Fraction = Fraction(1),
     threads: int = 1,
 ) -> VideoSettings:
-    """The picture track of a proxy; width and height are even."""
+    """The picture track of a proxy; width and height are even. `preset` is x264's, or names an encoder of hardware."""
     if width % 2 or height % 2 or min(width, height) < 2:
         raise UsageError(f"A 4:2:0 picture of {width}×{height} is not possible; give even numbers.")
+    rates = {"maxrate": str(bit_rate * 3 // 2), "bufsize": str(bit_rate * 2)}
+    software = preset not in HARDWARE
+    options = {"preset": preset, "x264-params": "open-gop=0:log=none"} if software else dict(HARDWARE[preset])
     return VideoSettings(
-        encoder=encoder_for("h264", "High"),
+        encoder=encoder_for("h264", "High") if software else Encoder(preset, "yuv420p", {"profile": "high"}, intra=False),
         width=width,
         height=height,
         rate=rate,
@@ -53,115 +64,160 @@ def fragment_video(
         b_frames=0,
         pixel_aspect=pixel_aspect,
         threads=threads,
-        options={
-            "preset": preset,
-            "maxrate": str(bit_rate * 3 // 2),
-            "bufsize": str(bit_rate * 2),
-            "forced-idr": "1",
-            "x264-params": "open-gop=0:log=none",
-        },
+        options=options | rates | {"forced-idr": "1"},
     )
 
 
-def fragment_audio(
-    rate: FrameRate,
-    *,
-    channels: int = 2,
-    sample_rate: int = 48_000,
-    bit_rate: int = 128_000,
-    first_frame: int = 0,
-    end_frame: int | None = None,
-) -> AudioSettings:
-    """The AAC track of a proxy, or of its piece from `first_frame` to before `end_frame` (the last piece has none).
+def fragment_audio(*, channels: int = 2, sample_rate: int = 48_000, bit_rate: int | None = None) -> AudioSettings:
+    """The AAC track of a proxy: mono, stereo, or 5.1 for six channels.
 
-    Give the track the samples of `audio_span(...)`: a piece then hears what comes before and after it, as the whole
-    would, and writes only the packets that begin in it. The run-up packet before sample 0 is left out (its time would
-    be negative), so the first 21 ms of a proxy fade in.
+    The run-up packet before sample 0 is left out (its time would be negative), so the first 21 ms of a proxy fade in.
     """
-    end = None if end_frame is None else _sample(end_frame, rate, sample_rate)
-    keep = (_sample(first_frame, rate, sample_rate), end)
-    return AudioSettings(codec="aac", sample_rate=sample_rate, channels=channels, bit_rate=bit_rate, keep=keep)
+    return AudioSettings(
+        codec="aac",
+        sample_rate=sample_rate,
+        channels=channels,
+        bit_rate=bit_rate or _BIT_RATES.get(channels, 64_000 * channels),
+        layout="5.1" if channels == 6 else None,
+        keep=(0, None),
+    )
 
 
-def audio_span(
-    first_frame: int, end_frame: int | None, rate: FrameRate, sample_rate: int = 48_000
-) -> tuple[int, int | None]:
-    """From which sample to before which a piece's track is given: a little more than the piece on both sides.
+class FragmentWriter:
+    """A proxy that is written into an open binary file, named `name` in errors; `close` makes it whole.
 
-    The first lies on the grid of AAC frames that counts from sample 0; the second is None for the last piece: all
-    there is.
+    `frames` is how many pictures there will be: room for the index of their fragments is left before them. `tick` is
+    seconds of one tick of the pictures' times (default: one frame).
     """
-    first = max(0, _sample(first_frame, rate, sample_rate) // _AAC_FRAME - 2) * _AAC_FRAME
-    return first, None if end_frame is None else _sample(end_frame, rate, sample_rate) + 4 * _AAC_FRAME
+
+    def __init__(
+        self,
+        target: BinaryIO,
+        settings: VideoSettings,
+        sound: AudioSettings | None = None,
+        *,
+        frames: int,
+        timecode: Timecode | None = None,
+        reel: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        name: str | None = None,
+    ) -> None:
+        self._tick = settings.tick
+        self._scale = timescale(settings.tick)
+        self._sink = _IndexedFile(target, -(-frames // GOP))
+        self._end = 0
+        self._starts: list[int] = []
+        options = {"movflags": _FLAGS, "write_tmcd": "0", "use_editlist": "0"}
+        self._writer = ContainerWriter(
+            self._sink,  # type: ignore[arg-type]  # all of a file that is used
+            "mp4",
+            options=options,
+            metadata=metadata,
+            timecode=timecode,
+            reel=reel,
+            name=name,
+        )
+        self.video: VideoTrack = self._writer.add_video(settings)
+        self.audio: AudioTrack | None = None if sound is None else self._writer.add_audio(sound)
+
+    def write(self, pictures: Iterable[CodedPacket], sound: Iterable[CodedPacket] = ()) -> None:
+        """Write all pictures and all sound; both are in order of their times."""
+        heard = iter(sound)
+        rate = 1 if self.audio is None else self.audio.settings.sample_rate
+        waiting = next(heard, None)
+        for packet in pictures:
+            if packet.key:
+                self._starts.append(packet.time)
+            self._end = packet.time + packet.duration
+            while waiting is not None and Fraction(waiting.time, rate) < packet.time * self._tick:
+                self._hear(waiting)
+                waiting = next(heard, None)
+            self.video.write_coded(packet)
+        while waiting is not None:
+            self._hear(waiting)
+            waiting = next(heard, None)
+
+    def _hear(self, packet: CodedPacket) -> None:
+        assert self.audio is not None
+        self.audio.write_coded(packet)
+
+    def close(self) -> None:
+        """Write the rest and the index."""
+        self._writer.close()
+        ticks = [round(start * self._tick * self._scale) for start in (*self._starts, self._end)]
+        self._sink.finish(self._scale, ticks)
+
+    def abort(self) -> None:
+        self._writer.abort()
 
 
-def _sample(frame: int, rate: FrameRate, sample_rate: int) -> int:
-    return int(Fraction(frame * sample_rate) / rate + Fraction(1, 2))
+class _IndexedFile:
+    """A file that finds the fragments in what is written through it, and keeps room for a `sidx` before the first."""
 
+    def __init__(self, file: BinaryIO, fragments: int) -> None:
+        self._file = file
+        self.name = str(getattr(file, "name", "the proxy"))
+        self._together = max(1, -(-fragments // _MOST_REFERENCES))
+        """Fragments of one reference."""
+        self._references = -(-fragments // self._together)
+        self._room = 40 + 12 * self._references
+        self._place: int | None = None
+        self._ends: list[int] = []
+        """Offsets at which fragments begin, and where the last one ends."""
+        self._left = 0
+        self._head = b""
+        self._written = 0
 
-def open_fragments(
-    target: Path | BinaryIO,
-    *,
-    first_frame: int = 0,
-    timecode: Timecode | None = None,
-    reel: str | None = None,
-    metadata: Mapping[str, str] | None = None,
-) -> ContainerWriter:
-    """A writer for a proxy, or for the piece of one that begins at `first_frame` (a multiple of 12).
+    def write(self, data: bytes) -> int:
+        view = memoryview(data)
+        length = len(view)
+        while len(view):
+            if not self._left:
+                wanted = 8 - len(self._head)
+                self._head += bytes(view[:wanted])
+                view = view[wanted:]
+                if len(self._head) == 8:
+                    self._begin(self._head)
+                continue
+            part = view[: self._left]
+            self._file.write(part)
+            self._left -= len(part)
+            self._written += len(part)
+            view = view[len(part) :]
+        return length
 
-    `timecode` is that of frame 0, in every piece. Pictures are written at their numbers: `track.write(picture, at=n)`.
-    """
-    if first_frame < 0 or first_frame % GOP:
-        raise UsageError(f"A piece of a proxy begins at a multiple of {GOP} frames, not at {first_frame}.")
-    options = {
-        "movflags": _FLAGS,
-        "write_tmcd": "0",
-        "use_editlist": "0",
-        "fragment_index": str(first_frame // GOP + 1),
-    }
-    return ContainerWriter(target, "mp4", options=options, metadata=metadata, timecode=timecode, reel=reel)
+    def _begin(self, head: bytes) -> None:
+        """The header of a top-level box (ISO/IEC 14496-12, 4.2)."""
+        size, kind = struct.unpack(">I4s", head)
+        if size < 8:
+            raise UsageError("A proxy's fragment is too large.")  # 4 GiB within 12 frames
+        if kind == b"moof":
+            if self._place is None:
+                self._place = self._written
+                self._file.write(bytes(self._room))
+                self._written += self._room
+            self._ends.append(self._written)
+        self._file.write(head)
+        self._written += 8
+        self._left, self._head = size - 8, b""
 
+    def finish(self, scale: int, ticks: list[int]) -> None:
+        """Write the index (ISO/IEC 14496-12, 8.16.3): for each reference its bytes and its ticks, `ticks` has the edges."""
+        expected = -(-len(self._ends) // self._together)
+        if self._place is None or len(self._ends) + 1 != len(ticks) or expected != self._references:
+            raise UsageError(f"{len(self._ends)} fragments of a proxy are not the groups of pictures that it was to have.")
+        step = self._together
+        places, times = [*self._ends[::step], self._written], [*ticks[:-1:step], ticks[-1]]
+        body = struct.pack(">IIIQQHH", 1 << 24, 1, scale, ticks[0], 0, 0, len(places) - 1)
+        for before, after, start, end in zip(places, places[1:], times, times[1:], strict=False):
+            body += struct.pack(">III", after - before, end - start, 1 << 31 | 1 << 28)  # begins with a closed GOP
+        self._file.seek(self._place)
+        self._file.write(struct.pack(">I4s", 8 + len(body), b"sidx") + body)
+        self._file.seek(0, 2)
 
-def join_fragments(pieces: Sequence[ByteSource], target: BinaryIO) -> int:
-    """Write the pieces of a proxy, in order, as one file; returns its size.
+    def tell(self) -> int:
+        return self._written
 
-    Raises Damaged where a piece is not whole or was made with other settings than the first.
-    """
-    if not pieces:
-        raise UsageError("A proxy is joined from one piece or more; none was given.")
-    size, head = 0, b""
-    for piece in pieces:
-        length = _head_length(piece)
-        here = piece.read_at(0, length)
-        if not head:
-            head = here
-            size += target.write(head)
-        elif here != head:
-            raise Damaged(f"{piece.name} was made with other settings than {pieces[0].name}; make the pieces again.")
-        for offset in range(length, piece.size, _BLOCK):
-            size += target.write(piece.read_at(offset, _BLOCK))
-    return size
+    def seekable(self) -> bool:
+        return False
 
-
-def _head_length(piece: ByteSource) -> int:
-    """Bytes before the first fragment; checks that the rest is whole fragments."""
-    kinds = list(_boxes(piece))
-    names = [name for name, _, _ in kinds]
-    if names[:2] != [b"ftyp", b"moov"] or names[2:] != [b"moof", b"mdat"] * (len(names[2:]) // 2):
-        raise Damaged(f"{piece.name} is not a piece of a proxy: it has {b' '.join(names[:8]).decode('latin-1')}.")
-    return kinds[1][1] + kinds[1][2]
-
-
-def _boxes(piece: ByteSource) -> Iterator[tuple[bytes, int, int]]:
-    """(type, offset, size) of the top-level boxes (ISO/IEC 14496-12, 4.2)."""
-    offset = 0
-    while offset < piece.size:
-        header = piece.read_at(offset, 16)
-        size, name = struct.unpack(">I4s", header[:8]) if len(header) >= 8 else (0, b"")
-        least = 8
-        if size == 1 and len(header) == 16:
-            size, least = struct.unpack(">Q", header[8:])[0], 16
-        if size < least or offset + size > piece.size:
-            raise Damaged(f"{piece.name} is cut short at byte {offset}; make the piece again.")
-        yield name, offset, size
-        offset += size

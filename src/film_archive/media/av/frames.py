@@ -65,7 +65,7 @@ def rgb_of(frame: av.VideoFrame) -> NDArray[np.uint8]:
 
 def luma_of(frame: av.VideoFrame) -> NDArray[np.uint8]:
     """The picture's luma (Y') as uint8 (height, width), full range."""
-    lines = _lines(converted(frame, pixel_format="yuv420p", full_range=True).planes[0])
+    lines = lines_of(converted(frame, pixel_format="yuv420p", full_range=True).planes[0])
     return lines[: frame.height, : frame.width].copy()
 
 
@@ -78,6 +78,7 @@ def converted(
     matrix: int | None = None,
     full_range: bool | None = None,
     interpolation: str = "BICUBIC",
+    exact: bool = True,
     reformatter: VideoReformatter | None = None,
     threads: int = 1,
 ) -> av.VideoFrame:
@@ -85,7 +86,8 @@ def converted(
 
     Without `matrix` and `full_range` the source's stay (RGB or gray → YUV: BT.709, limited). Transfer and primaries
     are never converted. A caller who converts in several ways by turns passes a VideoReformatter for each: making its
-    tables takes longer than using them. The frame is written to meanwhile: one thread at a time has it.
+    tables takes longer than using them. Without `exact` rounding is up to one level off, for half the time. The
+    frame is written to meanwhile: one thread at a time has it.
     """
     target = frame.format.name if pixel_format is None else pixel_format
     source_full = _is_full_range(frame)
@@ -94,7 +96,9 @@ def converted(
         full_range = to_rgb or (source_full and not _is_rgb(frame) and not _is_gray(frame))
     source_matrix = None if _is_rgb(frame) else matrix_of(frame)
     wanted_matrix = matrix if matrix is not None else source_matrix if source_matrix is not None else 1
-    exact = Interpolation.ACCURATE_RND | (Interpolation.FULL_CHR_H_INT if to_rgb else 0)
+    flags = Interpolation[interpolation] | (Interpolation.ACCURATE_RND if exact else 0)
+    if to_rgb:
+        flags |= Interpolation.FULL_CHR_H_INT
     return (reformatter or _reformatter()).reformat(
         frame,
         width,
@@ -104,7 +108,7 @@ def converted(
         dst_colorspace=None if to_rgb else _MATRICES.get(wanted_matrix, Colorspace.ITU709),
         src_color_range=ColorRange.JPEG if source_full else ColorRange.MPEG,
         dst_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
-        interpolation=Interpolation[interpolation] | exact,
+        interpolation=flags,
         threads=threads,
     )
 
@@ -120,7 +124,7 @@ def copy_of(frame: av.VideoFrame) -> av.VideoFrame:
     """A frame of its own with the same picture: an encoder rewrites the times of what it is given."""
     copy = av.VideoFrame(frame.width, frame.height, frame.format.name)
     for source, target in zip(frame.planes, copy.planes, strict=True):
-        into, out = _lines(target), _lines(source)
+        into, out = lines_of(target), lines_of(source)
         rows, used = min(len(into), len(out)), min(source.line_size, target.line_size)
         into[:rows, :used] = out[:rows, :used]
     copy.color_range, copy.colorspace = frame.color_range, frame.colorspace
@@ -128,7 +132,7 @@ def copy_of(frame: av.VideoFrame) -> av.VideoFrame:
     return copy
 
 
-def _lines(plane: VideoPlane) -> NDArray[np.uint8]:
+def lines_of(plane: VideoPlane) -> NDArray[np.uint8]:
     """A plane's memory as rows of bytes, with whatever padding each has; a view."""
     memory: NDArray[np.uint8] = np.frombuffer(cast(Any, plane), np.uint8)  # PyAV's types do not say that it is a buffer
     rows = len(memory) // plane.line_size
@@ -140,7 +144,12 @@ def matrix_of(frame: av.VideoFrame) -> int:
     tagged = int(frame.colorspace)
     if tagged in _MATRICES:
         return tagged
-    return 6 if (frame.width, frame.height) in _SD_SIZES else 1
+    return default_matrix(frame.width, frame.height)
+
+
+def default_matrix(width: int, height: int) -> int:
+    """The H.273 MatrixCoefficients that untagged YUV of this size is taken to have."""
+    return 6 if (width, height) in _SD_SIZES else 1
 
 
 def _is_full_range(frame: av.VideoFrame) -> bool:

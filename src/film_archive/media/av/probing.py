@@ -308,7 +308,7 @@ def _audio(stream: AudioStream) -> AudioFacts:
         codec=name,
         channels=layout.nb_channels,
         sample_rate=context.sample_rate or 0,
-        bits=8 * _frame_bytes(stream) // layout.nb_channels if name.startswith("pcm_") else None,
+        bits=8 * _frame_bytes(stream) // max(1, layout.nb_channels) or None,
         samples=None,
         layout=layout.name if "channels" not in layout.name else None,
     )

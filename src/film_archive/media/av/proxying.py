@@ -1,46 +1,42 @@
-"""Making proxies: one decode, scaled down in steps, encoded in pieces of fixed length.
+"""Making proxies: one decode, scaled down in steps, coded in pieces of fixed length, joined with the sound, and held
+against the original's pictures before they get their names.
 
-A piece is 20 GOPs and has encoders of its own, each with one thread, in serial runs too: so the bytes do not depend on
-threads or on where a killed run was taken up again. Pieces and whole proxies that are there already are kept.
+Pieces and whole proxies that are there already are kept, so that a killed run goes on where it was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
-from av.video.reformatter import VideoReformatter
-from numpy.typing import NDArray
+from pydantic_core import from_json, to_json
 
 from film_archive.core import files
-from film_archive.core.errors import NotSupported
-from film_archive.core.facts import MediaFacts
-from film_archive.core.frame_index import FrameIndex
+from film_archive.core.errors import Damaged, NotSupported
+from film_archive.core.facts import AudioFacts
 from film_archive.core.source import ByteSource, FileSource
-from film_archive.core.timecode import FrameRate
-from film_archive.media.av.decoding import decode_frames
-from film_archive.media.av.encoding import AudioTrack, ContainerWriter, VideoTrack
-from film_archive.media.av.fragments import (
-    GOP,
-    audio_span,
-    fragment_audio,
-    fragment_video,
-    join_fragments,
-    open_fragments,
-)
-from film_archive.media.av.frames import converted
-from film_archive.media.av.sound import decode_audio
-
-PIECE = 20 * GOP
-"""Frames in a piece."""
+from film_archive.core.timecode import Timecode
+from film_archive.media.av.clip_pictures import Pictures
+from film_archive.media.av.coded import CodedFile, CodedPacket
+from film_archive.media.av.edit_proxies import EditWriter, edit_video
+from film_archive.media.av.fragments import GOP, FragmentWriter, fragment_video
+from film_archive.media.av.lanes import Watch, lanes_for, run_all
+from film_archive.media.av.likeness import Likeness, Look, keyframes
+from film_archive.media.av.piece import PIECE, Draw, Overlay, Size, make_piece
+from film_archive.media.av.proxy_sound import Mix, code_sound
+from film_archive.media.av.pyramid import Looker
+from film_archive.media.av.settings import VideoSettings
+from film_archive.media.av.versions import ffmpeg_version
 
 OnFrames = Callable[[int], None]
+
+_MADE_BY = 2
+"""Of how pieces are made and kept: those of other versions are made again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +52,34 @@ class ProxyTarget:
     bit_rate: int
     preset: str = "superfast"
     version: int = 1
+    codec: str = "h264"
+    """"h264", or one of `edit_proxies.CODECS`."""
+    look: str = ""
+    """What is drawn into it or done to its colours, as a short digest."""
 
     @property
     def key(self) -> str:
-        return f"{self.size}-{self.width}x{self.height}-{self.bit_rate}-{self.preset}-{self.version}"
+        coded = (self.bit_rate, self.preset) if self.codec == "h264" else (self.codec,)
+        parts = (self.size, f"{self.width}x{self.height}", *coded, self.look, self.version)
+        return "-".join(str(part) for part in parts if part != "")
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSound:
+    """Where a clip's sound is, and which of it is heard."""
+
+    source: ByteSource
+    mix: Mix
+    tracks: tuple[AudioFacts, ...] = ()
+    """All of it, for proxies for the edit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """What stands in a proxy's file beside its pictures."""
+
+    timecode: Timecode | None = None
+    reel: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,210 +91,282 @@ class MadeProxy:
     frames: int
     pieces: int
     corrupt: tuple[int, ...] = ()
-
-
-@dataclass(slots=True)
-class _Clip:
-    source: ByteSource
-    facts: MediaFacts
-    index: FrameIndex
-    rate: FrameRate
-    sound: tuple[tuple[int, int], ...]
-    """(track, channel) of each channel of the proxy's sound."""
-    sample_rate: int
+    likeness: Likeness = field(default_factory=Likeness)
+    sound_frames: int = 0
+    """Frames of AAC; of PCM, samples of one channel of each track."""
+    sound_damage: str | None = None
+    """Why its sound is silent from some place on."""
 
 
 def make_proxies(
-    source: ByteSource,
-    facts: MediaFacts,
-    index: FrameIndex,
+    pictures: Pictures,
     targets: Sequence[ProxyTarget],
     folder: Path,
     *,
+    among: Sequence[ProxyTarget] = (),
+    sound: ClipSound | None = None,
+    labels: Labels | None = None,
+    workers: int | None = None,
     on_frames: OnFrames | None = None,
+    grade: Draw | None = None,
+    draws: Sequence[Overlay | None] | None = None,
 ) -> list[MadeProxy]:
-    """Make one proxy file a target in `folder`, from one decode of the source.
+    """Make one proxy file a target in `folder`, from one decode, by `workers` threads (None: as many as processors).
 
-    Every proxy has as many frames as the index. Raises NotSupported where there is no picture that can be decoded,
-    Damaged where nothing of it can.
+    Every proxy has as many frames as the clip. `among` are all sizes of this clip that were asked for, those that are
+    elsewhere already too: smaller ones are made from larger ones, so their bytes depend on which there are. `grade`
+    changes every picture's colours, `draws` draw into those of each target. Raises NotSupported where nothing can be
+    decoded, Damaged where a proxy does not show what it should: it is then not kept.
     """
-    if facts.frame_rate is None or index.frames == 0 or not facts.decodable:
-        raise NotSupported(f"{source.name} has no picture that can be decoded; no proxies were made.")
-    sound, sample_rate = proxy_sound(facts)
-    clip = _Clip(source, facts, index, facts.frame_rate, sound, sample_rate)
-    finished = {target for target in targets if (folder / f"{target.key}.mp4").exists()}
-    missing = [target for target in targets if target not in finished]
-    ordered = sorted(missing, key=lambda target: target.width * target.height, reverse=True)
-    starts = [*range(0, index.frames, PIECE), index.frames]
-    for first, end in pairwise(starts):
-        paths = [_piece_path(folder, target, first) for target in ordered]
-        if paths and not all(path.exists() for path in paths):
-            _make_piece(clip, ordered, paths, first, end, _corrupt_path(folder, first), on_frames)
-        elif on_frames is not None:
-            on_frames(end - first)
-    made = []
-    corrupt = _corrupt_frames(folder, starts[:-1])
-    for target in targets:
-        pieces = [_piece_path(folder, target, first) for first in starts[:-1]]
-        path = folder / f"{target.key}.mp4"
-        if target not in finished:
-            _join(pieces, path)
-        made.append(MadeProxy(target, path, index.frames, len(pieces), corrupt))
-    return made
+    if not pictures.frames:
+        raise NotSupported(f"{pictures.name} has no picture that can be decoded; no proxies were made.")
+    work = _Work(pictures, folder, sound, labels or Labels(), Watch(on_frames))
+    missing = [target for target in targets if not work.finished(target)]
+    drawn = dict(zip(targets, draws or [None] * len(targets), strict=True))
+    if missing:
+        work.code(missing, {*targets, *among}, drawn, grade, workers)
+    elif on_frames is not None:
+        on_frames(pictures.frames)
+    return [work.join(target, drawn[target]) if target in missing else work.take(target) for target in targets]
 
 
-def proxy_sound(facts: MediaFacts) -> tuple[tuple[tuple[int, int], ...], int]:
-    """Which (track, channel) become the proxy's sound, and its sample rate: mono, or two channels as stereo."""
-    if not facts.audio:
-        return (), 0
-    first = facts.audio[0]
-    if first.channels >= 2:
-        return ((0, 0), (0, 1)), first.sample_rate
-    if len(facts.audio) >= 2 and facts.audio[1].sample_rate == first.sample_rate:
-        return ((0, 0), (1, 0)), first.sample_rate
-    return ((0, 0),), first.sample_rate
+class _Work:
+    """One clip's proxies in the making."""
 
+    def __init__(
+        self, pictures: Pictures, folder: Path, sound: ClipSound | None, labels: Labels, watch: Watch
+    ) -> None:
+        self._pictures, self._folder, self._sound, self._labels = pictures, folder, sound, labels
+        self._watch = watch
+        edges = [*range(0, pictures.frames, PIECE), pictures.frames]
+        self._pieces = list(pairwise(edges))
 
-def _make_piece(
-    clip: _Clip,
-    targets: Sequence[ProxyTarget],
-    paths: Sequence[Path],
-    first: int,
-    end: int,
-    corrupt_path: Path,
-    on_frames: OnFrames | None,
-) -> None:
-    corrupt: list[int] = []
-    with ExitStack() as stack:
-        outputs = [stack.enter_context(files.AtomicFile(path, replace=True, purpose="piece")) for path in paths]
-        writers = [_open_piece(clip, target, output, first) for target, output in zip(targets, outputs, strict=True)]
-        tracks = []
-        for (writer, pictures), target in zip(writers, targets, strict=True):
-            stack.enter_context(writer)
-            tracks.append((pictures, _add_sound(clip, writer, first, end), target))
-        _write_sound(clip, [sound for _, sound, _ in tracks if sound is not None], first, end)
-        reformatters = [VideoReformatter() for _ in targets]
-        for number, picture in _pictures(clip, first, end, corrupt):
-            scaled = picture
-            for (pictures, _, target), reformatter in zip(tracks, reformatters, strict=True):
-                scaled = converted(
-                    scaled, target.width, target.height, "yuv420p", matrix=1, full_range=False, reformatter=reformatter
+    def finished(self, target: ProxyTarget) -> bool:
+        return self._path(target).exists() and self._proof_path(target).exists()
+
+    def code(
+        self,
+        missing: Sequence[ProxyTarget],
+        among: set[ProxyTarget],
+        drawn: dict[ProxyTarget, Overlay | None],
+        grade: Draw | None,
+        workers: int | None,
+    ) -> None:
+        """Make the pieces and the sound that are not there yet."""
+        ordered = sorted(among, key=lambda target: (target.width * target.height, target.key), reverse=True)
+        smallest = max(place for place, target in enumerate(ordered) if target in missing)
+        ordered = ordered[: smallest + 1]
+        jobs: list[Callable[[], object]] = []
+        heard = any(target.codec == "h264" for target in missing)
+        if heard and self._sound is not None and not self._sound_file().is_current():
+            jobs.append(partial(
+                code_sound, self._sound.source, self._sound.mix, self._pictures.seconds, self._sound_file().path,
+                self._sound_maker(), self._watch,
+            ))  # fmt: skip
+        todo = []
+        for first, end in self._pieces:
+            files_there = [target not in missing or self._piece(target, first).is_current() for target in ordered]
+            if all(files_there):
+                self._watch.done(end - first)
+            else:
+                todo.append((first, end, files_there))
+        lanes = lanes_for([(first, end) for first, end, _ in todo], self._pictures.picture_bytes, self._pictures.lead, workers)
+        for place, (first, end, there) in enumerate(todo):
+            sizes = [
+                Size(
+                    name=target.size,
+                    settings=self._settings(target),
+                    maker=self._maker(target),
+                    path=None if is_there else self._piece(target, first).path,
+                    draw=drawn.get(target),
                 )
-                pictures.write(scaled, at=number)
-            if on_frames is not None:
-                on_frames(1)
-        for writer, _ in writers:
-            writer.close()
-        files.remove(corrupt_path)
-        if corrupt:
-            files.write_atomically(corrupt_path, " ".join(map(str, corrupt)).encode())
-        for output in outputs:
-            output.commit()
+                for target, is_there in zip(ordered, there, strict=True)
+            ]
+            threads = lanes.for_piece(len(todo) - place)
+            jobs.append(partial(make_piece, self._pictures, sizes, first, end, threads, self._watch, grade=grade))
+        run_all(jobs, lanes.count, self._watch)
 
+    def join(self, target: ProxyTarget, draw: Overlay | None = None) -> MadeProxy:
+        """Join a target's pieces and the sound, hold the file against the original, and give it its name.
 
-def _open_piece(
-    clip: _Clip, target: ProxyTarget, output: files.AtomicFile, first: int
-) -> tuple[ContainerWriter, VideoTrack]:
-    writer = open_fragments(
-        output.file, first_frame=first, timecode=clip.facts.start_timecode, reel=clip.facts.reel  # type: ignore[arg-type]
-    )
-    return writer, writer.add_video(
-        fragment_video(target.width, target.height, clip.rate, target.bit_rate, preset=target.preset)
-    )
-
-
-def _add_sound(clip: _Clip, writer: ContainerWriter, first: int, end: int) -> AudioTrack | None:
-    if not clip.sound:
-        return None
-    settings = fragment_audio(
-        clip.rate,
-        channels=len(clip.sound),
-        sample_rate=clip.sample_rate,
-        first_frame=first,
-        end_frame=end if end < clip.index.frames else None,
-    )
-    return writer.add_audio(settings)
-
-
-def _write_sound(clip: _Clip, tracks: Sequence[AudioTrack], first: int, end: int) -> None:
-    """The piece's stretch of sound into each size's track, in runs that all channels have."""
-    if not tracks:
-        return
-    begin, stop = audio_span(first, end if end < clip.index.frames else None, clip.rate, clip.sample_rate)
-    for position, samples in _samples(clip, begin, stop):
-        for track in tracks:
-            track.write(samples, at=position)
-
-
-def _samples(clip: _Clip, begin: int, stop: int | None) -> Iterator[tuple[int, NDArray[Any]]]:
-    tracks = {track for track, _ in clip.sound}
-    if len(tracks) == 1:
-        channels = [channel for _, channel in clip.sound]
-        for position, samples in _heard(clip, tracks.pop(), begin, stop):
-            yield position, samples[:, [min(channel, samples.shape[1] - 1) for channel in channels]]
-        return
-    columns = []  # mono tracks side by side; a shorter one is followed by silence
-    for track, channel in clip.sound:
-        parts = [np.zeros(0, np.int32)]
-        for position, samples in _heard(clip, track, begin, stop):
-            parts.append(np.zeros(position - begin - sum(map(len, parts)), samples.dtype))
-            parts.append(samples[:, channel])
-        columns.append(np.concatenate(parts[1:]) if len(parts) > 1 else parts[0])
-    length = max(len(column) for column in columns)
-    if length:
-        kind = max((column.dtype for column in columns), key=lambda dtype: dtype.itemsize)
-        yield begin, np.stack([np.pad(column, (0, length - len(column))).astype(kind) for column in columns], axis=1)
-
-
-def _heard(clip: _Clip, track: int, begin: int, stop: int | None) -> Iterator[tuple[int, NDArray[Any]]]:
-    """A track's samples from `begin` to before `stop`, or to where it ends."""
-    for run in decode_audio(clip.source, track=track, start=begin):
-        samples = run.samples if stop is None else run.samples[: max(0, stop - run.position)]
-        if len(samples):
-            yield run.position, samples
-        if stop is not None and run.position + len(run.samples) >= stop:
-            return
-
-
-def _corrupt_path(folder: Path, first: int) -> Path:
-    """Where the numbers of a piece's undecodable frames are kept for a later run."""
-    return folder / f"{first:08d}.corrupt"
-
-
-def _corrupt_frames(folder: Path, starts: Sequence[int]) -> tuple[int, ...]:
-    paths = [_corrupt_path(folder, first) for first in starts]
-    return tuple(int(word) for path in paths if path.exists() for word in path.read_text("ascii").split())
-
-
-def _pictures(clip: _Clip, first: int, end: int, corrupt: list[int]) -> Iterator[tuple[int, av.VideoFrame]]:
-    """Every frame of the piece; one that can't be decoded shows the one before it, or black."""
-    last: av.VideoFrame | None = None
-    for picture in decode_frames(clip.source, start=first, count=end - first, index=clip.index):
-        if picture.corrupt:
-            corrupt.append(picture.number)
-        if picture.frame is not None:
-            last = picture.frame
-        elif last is None:
-            last = _black(clip.facts)
-        yield picture.number, last
-
-
-def _black(facts: MediaFacts) -> av.VideoFrame:
-    return av.VideoFrame.from_ndarray(np.zeros((facts.height or 2, facts.width or 2, 3), np.uint8), format="rgb24")
-
-
-def _join(pieces: Sequence[Path], target: Path) -> None:
-    sources = [FileSource(piece) for piece in pieces]
-    try:
-        with files.AtomicFile(target, replace=True, purpose="join") as new:
-            join_fragments(sources, new.file)  # type: ignore[arg-type]
+        What `draw` covers is not compared.
+        """
+        pieces = [self._piece(target, first) for first, _ in self._pieces]
+        path = self._path(target)
+        if sum(len(notes_of(piece)["corrupt"]) for piece in pieces) == self._pictures.frames:
+            for piece in pieces:
+                files.remove(piece.path)
+            raise Damaged(f"{self._pictures.name}: none of its pictures can be decoded; no proxy was kept.")
+        with files.AtomicFile(path, replace=True, purpose="join") as new:
+            heard = self._write(target, pieces, new.file)
+            new.file.flush()
+            with FileSource(new.temporary) as proxy:
+                likeness, corrupt = self._compared(proxy, pieces, draw)
+            if likeness.wrong:
+                for piece in pieces:
+                    files.remove(piece.path)
+                number, what = likeness.wrong[0]
+                raise Damaged(
+                    f"The {target.size} proxy of {self._pictures.name} is not the original's: its picture at frame {number} "
+                    f"{what}; it was not kept."
+                )
+            notes = {
+                "corrupt": corrupt,
+                "sound": heard,
+                "compared": likeness.compared,
+                "still": likeness.still,
+                "error": likeness.error,
+                "lean": likeness.lean,
+                "sound_damage": self._sound_damage(target),
+            }
+            files.write_atomically(self._proof_path(target), to_json(notes), replace=True)
             new.commit()
-    finally:
-        for source in sources:
-            source.close()
-    for piece in pieces:
-        files.remove(piece)
+        for piece in pieces:
+            files.remove(piece.path)
+        return self.take(target)
+
+    def take(self, target: ProxyTarget) -> MadeProxy:
+        """A proxy that is there."""
+        notes: dict[str, Any] = from_json(self._proof_path(target).read_bytes())
+        likeness = Likeness(notes["compared"], notes["still"], notes["error"], notes["lean"])
+        return MadeProxy(
+            target=target,
+            path=self._path(target),
+            frames=self._pictures.frames,
+            pieces=len(self._pieces),
+            corrupt=tuple(notes["corrupt"]),
+            likeness=likeness,
+            sound_frames=notes["sound"],
+            sound_damage=notes["sound_damage"],
+        )
+
+    def _write(self, target: ProxyTarget, pieces: Sequence[CodedFile], output: Any) -> int:
+        """The proxy's bytes; returns how many frames of AAC, or samples of PCM, it has."""
+        if target.codec != "h264":
+            return self._write_for_edit(target, pieces, output)
+        heard = 0
+
+        def counted(packets: Iterator[CodedPacket]) -> Iterator[CodedPacket]:
+            nonlocal heard
+            for packet in packets:
+                heard += 1
+                yield packet
+
+        writer = FragmentWriter(
+            output,
+            self._settings(target),
+            None if self._sound is None else self._sound.mix.settings,
+            frames=self._pictures.frames,
+            timecode=self._labels.timecode,
+            reel=self._labels.reel,
+            name=f"the {target.size} proxy",
+        )
+        try:
+            sound = iter(()) if self._sound is None else counted(self._sound_file().packets())
+            writer.write((packet for piece in pieces for packet in piece.packets()), sound)
+            writer.close()
+        finally:
+            writer.abort()
+        return heard
+
+    def _write_for_edit(self, target: ProxyTarget, pieces: Sequence[CodedFile], output: Any) -> int:
+        sound = self._sound
+        writer = EditWriter(
+            output,
+            self._settings(target),
+            None if sound is None else sound.source,
+            () if sound is None else sound.tracks,
+            timecode=self._labels.timecode,
+            reel=self._labels.reel,
+            name=f"the {target.size} proxy",
+        )
+        try:
+            writer.write(packet for piece in pieces for packet in piece.packets())
+            writer.close()
+        finally:
+            writer.abort()
+        return writer.samples
+
+    def _compared(
+        self, proxy: ByteSource, pieces: Sequence[CodedFile], draw: Overlay | None
+    ) -> tuple[Likeness, list[int]]:
+        """The finished file's pictures against the looks that were taken of the original's."""
+        likeness, corrupt = Likeness(), []
+        looker = Looker(*notes_of(pieces[0])["size"])
+        covered = None if draw is None else draw.covered(looker.width, looker.height)
+        likeness.covered = covered
+        shown = keyframes(proxy, "mov", looker, self._pictures.frames)
+        waiting = next(shown, None)
+        before: dict[int, Look] = {}
+        key_error = 0.0
+        for place, piece in enumerate(pieces):
+            looks = {**before, **looks_of(piece)}
+            if place + 1 < len(pieces):
+                following = looks_of(pieces[place + 1])
+                looks |= {number: look for number, look in following.items() if number == self._pieces[place][1]}
+            again = looks.pop(-1, None)
+            corrupt += piece.notes["corrupt"]
+            if again is not None:
+                likeness.judge(piece.notes["again"], again, looks)
+            while waiting is not None and waiting[0] < self._pieces[place][1]:
+                number, picture = waiting
+                if number in looks:
+                    if number % GOP == 0:
+                        key_error = likeness.judge(number, picture, looks)
+                    else:
+                        likeness.judge(number, picture, looks, key_error=key_error)
+                waiting = next(shown, None)
+            before = {number: look for number, look in looks.items() if number == self._pieces[place][1] - 1}
+        return likeness, corrupt
+
+    def _sound_damage(self, target: ProxyTarget) -> str | None:
+        if self._sound is None or target.codec != "h264":
+            return None
+        damage = notes_of(self._sound_file()).get("damage")
+        return None if damage is None else str(damage)
+
+    def _settings(self, target: ProxyTarget) -> VideoSettings:
+        size, rate = (target.width, target.height), self._pictures.rate
+        if target.codec == "h264":
+            settings = fragment_video(*size, rate, target.bit_rate, preset=target.preset)
+        else:
+            settings = edit_video(target.codec, *size, rate)
+        return replace(settings, time_base=self._pictures.tick)
+
+    def _maker(self, target: ProxyTarget) -> str:
+        return f"{_MADE_BY} {ffmpeg_version()} {target.key} {self._pictures.made_by}"
+
+    def _sound_maker(self) -> str:
+        assert self._sound is not None
+        return f"{_MADE_BY} {ffmpeg_version()} {self._sound.mix.channels}"
+
+    def _sound_file(self) -> CodedFile:
+        return CodedFile(self._folder / "sound.piece", self._sound_maker())
+
+    def _piece(self, target: ProxyTarget, first: int) -> CodedFile:
+        return CodedFile(self._folder / f"{target.key}.{first:08d}.piece", self._maker(target))
+
+    def _path(self, target: ProxyTarget) -> Path:
+        return self._folder / f"{target.key}.{'mp4' if target.codec == 'h264' else 'mov'}"
+
+    def _proof_path(self, target: ProxyTarget) -> Path:
+        return self._folder / f"{target.key}.proof"
 
 
-def _piece_path(folder: Path, target: ProxyTarget, first: int) -> Path:
-    return folder / f"{target.key}.{first:08d}.piece"
+def notes_of(piece: CodedFile) -> dict[str, Any]:
+    """What a piece says of itself behind its packets."""
+    if not piece.notes:
+        for _ in piece.packets():
+            pass
+    return piece.notes
+
+
+def looks_of(piece: CodedFile) -> dict[int, Look]:
+    """The looks that a piece keeps: by frame number, and as −1 that of the second decoding."""
+    notes = notes_of(piece)
+    width, height = notes["size"]
+    numbers = [*notes["looks"], *([-1] if "again" in notes else [])]
+    values = np.frombuffer(piece.attachment, np.uint8)
+    if len(values) != len(numbers) * height * width:
+        raise Damaged(f"{piece.path.name} contradicts itself; remove it, and it is made again.")
+    return dict(zip(numbers, values.reshape(-1, height, width), strict=True))

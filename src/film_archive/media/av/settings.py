@@ -9,6 +9,7 @@ from fractions import Fraction
 import av
 from av.audio.stream import AudioStream
 from av.codec.context import Flags
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from film_archive.core.errors import UsageError
@@ -64,6 +65,8 @@ class AudioSettings:
     sample_rate: int = 48_000
     channels: int = 2
     bit_rate: int | None = None
+    layout: str | None = None
+    """FFmpeg's channel layout ("5.1"); the usual one of so many channels where nothing is said."""
     keep: tuple[int, int | None] | None = None
     """Write only packets that begin at or after the first of these samples and before the second.
 
@@ -74,6 +77,30 @@ class AudioSettings:
 
 def video_stream(output: av.container.OutputContainer, settings: VideoSettings) -> VideoStream:
     """A new picture stream of a container, its encoder set but not yet opened."""
+    stream = output.add_stream(settings.encoder.name, rate=Fraction(settings.rate))
+    assert isinstance(stream, VideoStream)
+    _set_up(stream.codec_context, settings)
+    if settings.encoder.tag is not None and output.format.name in QUICKTIME:
+        stream.codec_context.codec_tag = settings.encoder.tag
+    return stream
+
+
+def video_encoder(settings: VideoSettings, *, in_band: bool = False) -> VideoCodecContext:
+    """An encoder of its own, open, whose packets a stream of `video_stream` with the same settings takes.
+
+    `in_band` puts the codec's headers before every keyframe, for containers that have no place for them.
+    """
+    context = av.CodecContext.create(settings.encoder.name, "w")
+    assert isinstance(context, VideoCodecContext)
+    context.framerate = Fraction(settings.rate)
+    _set_up(context, settings)
+    if not in_band:
+        context.flags |= Flags.global_header
+    context.open()
+    return context
+
+
+def _set_up(context: VideoCodecContext, settings: VideoSettings) -> None:
     encoder, color = settings.encoder, settings.colors
     named = {
         "color_primaries": color.primaries,
@@ -83,9 +110,6 @@ def video_stream(output: av.container.OutputContainer, settings: VideoSettings) 
         "field_order": _FIELD_ORDER[settings.scan],
     }
     options = {key: value for key, value in named.items() if value is not None} | dict(encoder.options)
-    stream = output.add_stream(encoder.name, rate=Fraction(settings.rate))
-    assert isinstance(stream, VideoStream)
-    context = stream.codec_context
     context.width, context.height = settings.width, settings.height
     context.pix_fmt = settings.pixel_format or encoder.pixel_format
     context.time_base = settings.tick
@@ -98,8 +122,6 @@ def video_stream(output: av.container.OutputContainer, settings: VideoSettings) 
         if settings.gop is not None:
             context.gop_size = settings.gop
             options |= {"keyint_min": str(settings.gop), "sc_threshold": "0"}
-    if encoder.tag is not None and output.format.name in QUICKTIME:
-        context.codec_tag = encoder.tag
     context.flags |= Flags.frame_duration | Flags.bitexact
     if settings.scan != "progressive":
         context.flags |= Flags.interlaced_dct | Flags.interlaced_me
@@ -107,7 +129,6 @@ def video_stream(output: av.container.OutputContainer, settings: VideoSettings) 
             given = options.get("x264-params")
             options["x264-params"] = ":".join(filter(None, (given, f"{settings.scan}=1")))
     context.options = options | dict(settings.options)
-    return stream
 
 
 def audio_stream(output: av.container.OutputContainer, settings: AudioSettings, layout: str) -> AudioStream:

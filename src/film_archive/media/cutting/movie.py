@@ -42,7 +42,9 @@ class MovieClip(Cuttable):
         shared = 0
         with files.AtomicFile(target, purpose="cut") as new:
             descriptor = new.file.fileno()
-            with files.explaining(f"write {printable(target)}", needed=lambda: layout.size, folder=target.parent):
+            with files.explaining(
+                f"write {printable(target)}", needed=lambda: files.unwritten(descriptor, layout.size), folder=target.parent
+            ):
                 new.file.write(layout.head)
                 new.file.flush()
                 for run in layout.runs:

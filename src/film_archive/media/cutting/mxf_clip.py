@@ -96,7 +96,11 @@ class MxfClip(Cuttable):
         essence = int(sizes.sum())
         with files.AtomicFile(target, purpose="cut") as new:
             descriptor = new.file.fileno()
-            with files.explaining(f"write {printable(target)}", needed=lambda: layout.size(essence), folder=target.parent):
+            with files.explaining(
+                f"write {printable(target)}",
+                needed=lambda: files.unwritten(descriptor, layout.size(essence)),
+                folder=target.parent,
+            ):
                 new.file.write(layout.head)
                 new.file.flush()
                 position = layout.essence_offset

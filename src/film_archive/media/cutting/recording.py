@@ -73,7 +73,9 @@ class RecordingClip(Cuttable):
         head, sound, tail, diagnostics = self._lay_out(frames)
         with files.AtomicFile(target, purpose="cut") as new:
             size = len(head) + sound.size + len(tail)
-            with files.explaining(f"write {printable(target)}", needed=lambda: size, folder=target.parent):
+            with files.explaining(
+                f"write {printable(target)}", needed=lambda: files.unwritten(new.file.fileno(), size), folder=target.parent
+            ):
                 new.file.write(head)
                 new.file.flush()
                 shared = copying.transfer(sound, new.file.fileno(), len(head), on_bytes=on_bytes)

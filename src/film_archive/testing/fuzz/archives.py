@@ -15,7 +15,7 @@ from film_archive.archive.check import check_archive
 from film_archive.archive.entries import entries_of, parts_of
 from film_archive.archive.folder import FolderWriter
 from film_archive.archive.reader import Archive, ZipArchive, open_archive
-from film_archive.archive.repair import plan_repair, repair_archive
+from film_archive.archive.repair import diagnose, repair_archive
 from film_archive.archive.unpack import unpack
 from film_archive.archive.writer import Writer, ZipWriter
 from film_archive.core import files
@@ -124,7 +124,7 @@ def _examine_zip(sample: Sample, data: bytes, folder: Path) -> None:
     path.write_bytes(data)
     answer(lambda: _look(path, sample))
     answer(lambda: _unpack(path, folder / "out", sample))
-    answer(lambda: plan_repair(path))
+    answer(lambda: diagnose(path))
     if answer(lambda: repair_archive(path)) is not None:
         _look(path, sample)
     elif path.read_bytes() != data and answer(lambda: open_archive(path).close()) is None:
@@ -204,7 +204,7 @@ def _examine_folder(sample: Sample, data: bytes, folder: Path) -> None:
         (place / name).write_bytes(data)
     answer(lambda: _look(place, sample))
     answer(lambda: _unpack(place, folder / "out", sample))
-    answer(lambda: plan_repair(place))
+    answer(lambda: diagnose(place))
     if answer(lambda: repair_archive(place)) is not None:
         _look(place, sample)
 
@@ -240,7 +240,7 @@ def _examine_manifest(sample: Sample, text: bytes, folder: Path) -> None:
     nothing = Sample(path.name, data, ())
     answer(lambda: _look(path, nothing))
     answer(lambda: _unpack(path, folder / "out", nothing))
-    answer(lambda: plan_repair(path))
+    answer(lambda: diagnose(path))
     answer(lambda: repair_archive(path))
 
 

@@ -1,0 +1,137 @@
+"""Changing a proxy's colours: a CDL, a LUT, a display view of OpenColorIO, in this order; and what stands in for a view.
+
+Transforms are applied to RGB in floats. What was done is a plain record that goes into the manifest beside the proxy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from film_archive.core.digest import MultiHasher
+from film_archive.core.errors import Damaged, UsageError
+from film_archive.core.source import printable
+
+CONFIG = "ocio://studio-config-v2.1.0_aces-v1.3_ocio-v2.3"
+"""Built into OpenColorIO; used where the caller names no other."""
+DISPLAY = "Rec.1886 Rec.709 - Display"
+"""What a proxy's BT.709 tags promise."""
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Grade:
+    """What is done to colours, by the files and names that the user gave.
+
+    `view` is "VIEW" or "DISPLAY/VIEW" of the config, and needs `space`: the colour space that the pictures are in.
+    """
+
+    lut: Path | None = None
+    cdl: Path | None = None
+    view: str | None = None
+    space: str | None = None
+    config: str = CONFIG
+
+    @property
+    def is_nothing(self) -> bool:
+        return self.lut is None and self.cdl is None and self.view is None
+
+    @cached_property
+    def record(self) -> dict[str, Any]:
+        """What a proxy's line says: names, and digests of the files."""
+        done: dict[str, Any] = {}
+        for name, path in (("cdl", self.cdl), ("lut", self.lut)):
+            if path is not None:
+                done[name] = {"file": path.name, "xxh128": _digest(path)}
+        if self.view is not None:
+            done["view"] = {"view": self.view, "space": self.space, "config": self.config}
+        return done
+
+    @cached_property
+    def key(self) -> str:
+        """A short digest of the record, that tells proxies of different grades apart."""
+        if self.is_nothing:
+            return ""
+        hasher = MultiHasher()
+        hasher.update(repr(sorted(self.record.items())).encode())
+        return hasher.digests()["xxh128"][:8]
+
+    def apply(self, pixels: Floats) -> Floats:
+        """The pixels, (height, width, 3) and contiguous, changed in place; any number of threads may call it."""
+        if not self.is_nothing:
+            self._processor.applyRGB(pixels)
+        return pixels
+
+    @cached_property
+    def _processor(self) -> Any:
+        import PyOpenColorIO as ocio  # noqa: N813  the name its own documentation uses
+
+        try:
+            config = ocio.Config.CreateFromFile(self.config)
+            group = ocio.GroupTransform()
+            if self.cdl is not None:
+                group.appendTransform(ocio.CDLTransform.CreateFromFile(str(self.cdl), ""))
+            if self.lut is not None:
+                group.appendTransform(ocio.FileTransform(str(self.lut), interpolation=ocio.INTERP_BEST))
+            if self.view is not None:
+                group.appendTransform(self._viewing(config))
+            return config.getProcessor(group).getDefaultCPUProcessor()
+        except (ocio.Exception, ocio.ExceptionMissingFile) as error:
+            raise UsageError(f"The colours that were asked for can't be made: {' '.join(str(error).split())}") from error
+
+    def _viewing(self, config: Any) -> Any:
+        import PyOpenColorIO as ocio  # noqa: N813
+
+        if self.space is None:
+            raise UsageError("A view needs to know the pictures' colour space; name it (ACEScg, S-Log3 S-Gamut3.Cine, …).")
+        assert self.view is not None
+        display, _, view = self.view.rpartition("/")
+        display = display or DISPLAY
+        if view not in list(config.getViews(display)):
+            there = ", ".join(config.getViews(display)) or "none"
+            raise UsageError(f"{display} has no view {view!r}; it has: {there}.")
+        if config.getColorSpace(self.space) is None:
+            raise UsageError(f"{self.space!r} is no colour space of {self.config}.")
+        return ocio.DisplayViewTransform(src=self.space, display=display, view=view)
+
+
+def _digest(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError(f"{printable(path)} is not there; nothing was made.") from error
+    if len(data) > 1 << 28:
+        raise Damaged(f"{printable(path)} is too large for a look-up table or a list of corrections.")
+    hasher = MultiHasher()
+    hasher.update(data)
+    return hasher.digests()["xxh128"]
+
+
+def shown_linear(pixels: NDArray[Any]) -> NDArray[np.uint16]:
+    """Scene-linear floats as a BT.1886 display shows them: clipped to 0 … 1, to the power of 1/2.4, in 16 bits.
+
+    No tone mapping, no conversion of primaries: light above 1 is white.
+    """
+    if pixels.dtype == np.float16:
+        shown: NDArray[np.uint16] = _half_table()[pixels.view(np.uint16)]
+        return shown
+    return quantised(np.clip(pixels, 0, 1) ** np.float32(1 / 2.4))
+
+
+def quantised(pixels: NDArray[Any]) -> NDArray[np.uint16]:
+    """0 … 1 as 16 bits; what is no number is 0."""
+    clipped = np.clip(np.nan_to_num(pixels, nan=0, posinf=1, neginf=0), 0, 1)
+    return np.asarray(clipped * 65_535 + 0.5, np.uint16)
+
+
+@lru_cache(maxsize=1)
+def _half_table() -> NDArray[np.uint16]:
+    values = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float32)
+    values = np.nan_to_num(values, nan=0, posinf=1, neginf=0)
+    return quantised(np.clip(values, 0, 1) ** np.float32(1 / 2.4))

@@ -1,0 +1,133 @@
+"""Mending an archive's structure: what is wrong with it, and making it whole again. Members' own bytes are never changed."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from film_archive.archive import layout
+from film_archive.archive.reader import is_folder, open_archive
+from film_archive.archive.repair import diagnose, repair_archive
+from film_archive.core.job import DONE, IN_PART, Plan, Report, Step, identity_at, require_unchanged
+from film_archive.core.records import Record
+from film_archive.core.source import printable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost(Record):
+    """What can't be brought back."""
+
+    path: str
+    """A member, or a part of the archive."""
+    what: str
+    """What became of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MendStep(Step):
+    """One thing that is mended."""
+
+    would: str
+    """What would be done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairPlan(Plan):
+    """What is wrong with an archive's structure; without steps nothing is."""
+
+    verb: ClassVar[str] = "repair"
+    archive: Path
+    """The archive."""
+    identity: str
+    """Changes when the archive does."""
+    steps: tuple[MendStep, ...]
+    """What would be mended."""
+    lost: tuple[Lost, ...]
+    """What can't be brought back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repaired(Report):
+    """What `repair` did."""
+
+    archive: Path
+    """Its path."""
+    would: tuple[str, ...] = ()
+    """In a dry run: what would be done; empty where nothing is wrong."""
+    done: tuple[str, ...]
+    """What was done, each one sentence; empty where nothing was wrong."""
+    lost: tuple[Lost, ...]
+    """What could not be brought back; the exit status is then 12."""
+    generation: int | None
+    """That the archive has now; null in a dry run."""
+    members: int | None
+    """How many it has now; null in a dry run."""
+
+    @property
+    def exit_status(self) -> int:
+        return IN_PART if self.lost else DONE
+
+
+def plan_repair(archive: Path) -> RepairPlan:
+    """Look at what is wrong with an archive's structure.
+
+    Raises NotSupported for what is no archive of ours, Damaged where there is nothing to build on.
+    """
+    identity = _identity(archive)
+    found = diagnose(archive)
+    return RepairPlan(
+        archive=archive,
+        identity=identity,
+        steps=tuple(MendStep(would=would) for would in found.would),
+        lost=tuple(Lost(path=problem.path, what=problem.what) for problem in found.lost),
+    )
+
+
+def apply_repair(plan: RepairPlan) -> Repaired:
+    """Mend what is planned; an archive with nothing wrong is not touched.
+
+    Raises SourceChanged where the archive is not what it was when it was looked at.
+    """
+    begun = time.monotonic()
+    require_unchanged(printable(plan.archive), plan.identity, _identity(plan.archive))
+    if not plan.steps:
+        with open_archive(plan.archive) as archive:
+            header = archive.require_manifest("be repaired")
+        return replace(
+            as_planned(plan), generation=header.generation, members=header.members, seconds=time.monotonic() - begun
+        )
+    result = repair_archive(plan.archive)
+    return Repaired(
+        archive=plan.archive,
+        done=result.done,
+        lost=tuple(Lost(path=problem.path, what=problem.what) for problem in result.lost),
+        generation=result.generation,
+        members=result.members,
+        seconds=time.monotonic() - begun,
+    )
+
+
+def as_planned(plan: RepairPlan) -> Repaired:
+    """What a dry run says."""
+    return Repaired(
+        archive=plan.archive,
+        would=tuple(step.would for step in plan.steps),
+        done=(),
+        lost=plan.lost,
+        generation=None,
+        members=None,
+    )
+
+
+def repair(archive: Path) -> Repaired:
+    """Plan and mend."""
+    return apply_repair(plan_repair(archive))
+
+
+def _identity(archive: Path) -> str:
+    if not is_folder(archive):
+        return identity_at(archive)
+    places = [archive / name for name in (layout.MANIFEST, layout.MANIFEST_COPY)]
+    return " ".join(identity_at(place) if place.exists() else "missing" for place in places)

@@ -1,0 +1,218 @@
+"""Every verb with everything that is no archive and no media: the right status, one sentence, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+import pytest
+
+from film_archive.testing.wave import WaveSpec, make_wave
+from tests.cli.running import film_archive
+from tests.workflows.making import create, write_tree
+
+Capture = pytest.CaptureFixture[str]
+
+LONG = "a" * 251 + ".mov"
+TOO_LONG = "a" * 256
+RAW = os.fsdecode(b"\xff\xfe.mov")
+
+
+def place(folder: Path, what: str) -> str:
+    """Something to name on the command line."""
+    path = folder / what
+    match what:
+        case "folder":
+            path.mkdir()
+            (path / "notes.txt").write_text("no media")
+        case "pipe":
+            os.mkfifo(path)
+        case "device":
+            return "/dev/null"
+        case "loop":
+            path.symlink_to("loop")
+        case "zero":
+            path.touch()
+        case "denied":
+            path.write_bytes(b"secret")
+            path.chmod(0)
+        case "below a file":
+            (folder / "file").touch()
+            return str(folder / "file" / "below")
+        case "text.mov":
+            path.write_text("this is no film, whatever it is called")
+        case "missing":
+            return str(path)
+        case "empty":
+            return ""
+        case name:
+            (folder / name).write_bytes(b"no media")
+            return str(folder / name)
+    return str(path)
+
+
+def commands(what: str, folder: Path) -> dict[str, tuple[object, ...]]:
+    """Each verb with something as what it reads."""
+    out = folder / "out"
+    return {
+        "probe": ("probe", what),
+        "create": ("create", out / "new.zip", what),
+        "create --in-place": ("create", "--in-place", what),
+        "create onto": ("create", f"{what}/new.zip" if what else "", folder / "media"),
+        "add to": ("add", what, folder / "media"),
+        "add": ("add", folder / "archive.zip", what),
+        "ls": ("ls", what),
+        "check": ("check", what),
+        "repair": ("repair", what),
+        "unpack": ("unpack", what, out / "unpacked"),
+        "unpack into": ("unpack", folder / "archive.zip", what),
+        "proxy": ("proxy", what, "-o", out),
+        "edl": ("edl", what),
+        "create --timeline": ("create", out / "new.zip", folder / "media", "--timeline", what),
+        "extract": ("extract", what, "--in", "01:00:00:00", "--out", "01:00:00:01", "-o", out / "cut.mov"),
+        "serve": ("serve", what, "--host", "203.0.113.1"),  # refused last of all: nothing is served by mistake
+        "demo": ("demo", what),
+    }
+
+
+FILES = ("zero", "text.mov", LONG, RAW)
+STATUS: dict[str, dict[str, int]] = {
+    "missing": dict.fromkeys(("create onto",), 3) | {"unpack into": 0, "serve": 3, "demo": -1},
+    "folder": {
+        "probe": 5,
+        "create": 0,
+        "create --in-place": 0,
+        "create onto": 0,
+        "add": 0,
+        "unpack into": 0,
+        "proxy": 2,
+        "create --timeline": 4,
+        "serve": 4,
+        "demo": 4,
+    },
+    "pipe": {"create --in-place": 3, "create onto": 3, "unpack into": 4, "create --timeline": 4, "demo": 4},
+    "device": {"create --in-place": 3, "create onto": 3, "unpack into": 4, "create --timeline": 4, "demo": 4},
+    "loop": {"create onto": 3, "create --in-place": 3, "add to": 3},
+    "denied": {"create --in-place": 3, "create onto": 3, "unpack into": 4, "demo": 4},
+    "below a file": {"create onto": 3, "unpack into": 3, "demo": 3},
+    TOO_LONG: {"create onto": 3},
+    **{
+        name: {
+            "probe": 5,
+            "create": 0,
+            "create --in-place": 3,
+            "create onto": 3,
+            "add": 0,
+            "unpack into": 4,
+            "repair": 11,
+            "edl": 12,
+            "create --timeline": 11,
+            "proxy": 5,
+            "extract": 5,
+            "serve": 4,
+            "demo": 4,
+        }
+        for name in FILES
+    },
+    "empty": {},
+}
+"""What a verb ends with, where it is not what the thing itself is answered with."""
+USUAL = {
+    "missing": 3, "folder": 3, "pipe": 5, "device": 5, "loop": 4, "denied": 4, "below a file": 3, TOO_LONG: 5, "empty": 2,
+    **dict.fromkeys(FILES, 3),
+}  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_tree(tmp_path / "media", {"a.bin": b"a"})
+    create(tmp_path / "archive.zip", tmp_path / "media")
+    (tmp_path / "out").mkdir()
+    return tmp_path
+
+
+def as_nobody() -> bool:
+    """Whether tests of permissions mean something: root may do all."""
+    return os.geteuid() == 0
+
+
+VERBS = tuple(commands("", Path()))
+
+
+@pytest.mark.parametrize("what", USUAL, ids=lambda what: what[:20].encode("ascii", "backslashreplace").decode())
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb(folder: Path, capfd: Capture, verb: str, what: str) -> None:
+    named = str(folder / what) if what == TOO_LONG else place(folder, what)
+    expected = STATUS[what].get(verb, USUAL[what])
+    if expected < 0:
+        pytest.skip("this is what the verb is for")
+    command = [os.fspath(argument) if isinstance(argument, Path) else argument for argument in commands(named, folder)[verb]]
+    before = set(folder.rglob("*"))
+    if what == "denied" and as_nobody():
+        os.chown(folder, 65534, 65534)
+        os.chown(folder / "out", 65534, 65534)
+        for above in folder.parents[:3]:
+            above.chmod(0o755)
+        os.seteuid(65534)
+    try:
+        ran = film_archive(capfd, *command)
+    finally:
+        if os.getuid() == 0:
+            os.seteuid(0)
+    assert ran.status == expected, ran
+    if (verb, expected) in (("probe", 5), ("edl", 12)):
+        return  # what it found is what it prints
+    if expected:
+        assert ran.errors.count("\n") <= 1, ran
+        said = ran.errors or ran.output
+        assert said.count(". ") + said.count("; ") <= 4, said
+        assert "Traceback" not in said
+        assert "None" not in said
+        left = set(folder.rglob("*")) - before
+        assert not left, left
+
+
+def test_nothing_stays_open(folder: Path, capfd: Capture) -> None:
+    def count() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("the system does not tell which files are open")
+    for what in ("zero", "folder", "pipe", "text.mov"):
+        named = place(folder, what)
+        for verb in ("ls", "check", "repair", "unpack", "proxy", "extract", "add to"):
+            film_archive(capfd, *commands(named, folder)[verb])
+            before = count()
+            film_archive(capfd, *commands(named, folder)[verb])
+            assert count() == before, (verb, what)
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > count()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("probe", ""), ("unpack", "a.zip", ""), ("ls", ""), ("proxy", "a.mov", "--output="), ("create", "a.zip", "a", "")],
+)
+def test_an_empty_argument_is_wrong_usage(tmp_path: Path, capfd: Capture, arguments: tuple[str, ...]) -> None:
+    ran = film_archive(capfd, *arguments, "--json")
+    assert (ran.status, ran.document["error"]["status"]) == (2, 2)
+    assert "empty" in ran.errors
+
+
+def test_one_folder_that_can_not_be_read(tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = tmp_path / "card"
+    (card / "locked").mkdir(parents=True)
+    make_wave(WaveSpec(name="a", samples=480), card)
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    ran = film_archive(capfd, "probe", card, "--json")
+    assert ran.status == 12
+    assert [Path(clip["path"]).name for clip in ran.document["media"]] == ["a.wav"]
+    assert [(Path(failed["path"]).name, failed["status"]) for failed in ran.document["failed"]] == [("locked", 4)]
+    assert film_archive(capfd, "probe", card).output.count(str(card / "locked")) == 1

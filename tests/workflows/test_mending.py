@@ -1,0 +1,85 @@
+"""`repair`: what is wrong is said before it is mended, and nothing is touched where nothing is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from film_archive.archive import layout
+from film_archive.core import files
+from film_archive.core.errors import Damaged, NotFound, NotSupported
+from film_archive.workflows.mending import apply_repair, plan_repair, repair
+from tests.archive.making import Layout, make_two_generations
+from tests.workflows.making import check, create_in_place, write_tree
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    return make_two_generations(tmp_path / "archive.zip")
+
+
+def test_nothing_is_to_be_done(archive: Path) -> None:
+    before = (archive.read_bytes(), archive.stat().st_mtime_ns)
+    assert plan_repair(archive).steps == ()
+    report = repair(archive)
+    assert (report.done, report.lost, report.generation, report.exit_status) == ((), (), 2, 0)
+    assert (archive.read_bytes(), archive.stat().st_mtime_ns) == before
+
+
+def test_what_would_be_done_is_what_is_done(archive: Path) -> None:
+    """Every flipped byte outside of payloads: the plan names something, and applying it leaves nothing to be done."""
+    whole = archive.read_bytes()
+    structure = Layout(archive)
+    for at in [*range(0, 60, 7), *sorted(structure.manifest)[::40], len(whole) - 30]:
+        archive.write_bytes(structure.flipped(at))
+        if check(archive).ok:
+            continue
+        plan = plan_repair(archive)
+        assert archive.read_bytes() == structure.flipped(at)
+        if not plan.steps:
+            assert at not in structure.manifest, at  # a payload: that is not for repair
+            continue
+        report = apply_repair(plan)
+        assert report.done, at
+        assert plan_repair(archive).steps == (), at
+
+
+def test_a_gap_and_a_local_header(archive: Path) -> None:
+    data = bytearray(archive.read_bytes())
+    second = data.index(b"PK\3\4", 1)
+    data[second - 1] ^= 1  # the gap before it
+    data[second + 10] ^= 1  # its date
+    archive.write_bytes(data)
+    would = [step.would for step in plan_repair(archive).steps]
+    assert any(word.startswith("write the local header of ") for word in would), would
+    assert any(word.startswith("make the gap from byte ") for word in would), would
+    assert repair(archive).exit_status == 0
+    assert check(archive).ok
+
+
+def test_working_files_of_an_unfinished_run(archive: Path) -> None:
+    files.temporary_name(archive, "work").write_bytes(b"unfinished")
+    assert [step.would for step in plan_repair(archive).steps] == ["remove the working files of an unfinished run"]
+    assert repair(archive).done == ("Removed the working files of an unfinished run.",)
+    assert not files.temporary_name(archive, "work").exists()
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    folder = write_tree(tmp_path / "folder", {"a": b"a"})
+    create_in_place(folder)
+    assert plan_repair(folder).steps == ()
+    assert repair(folder).done == ()
+    (folder / layout.MANIFEST_COPY).unlink()
+    assert len(plan_repair(folder).steps) == 1
+    assert repair(folder).generation == 1
+    assert plan_repair(folder).steps == ()
+
+
+def test_what_is_no_archive(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no archive at all")
+    for path, error in ((tmp_path / "none", NotFound), (tmp_path, NotFound), (tmp_path / "text", Damaged)):
+        with pytest.raises(error):
+            plan_repair(path)
+    with pytest.raises(NotSupported):
+        plan_repair(Path("/dev/null"))
