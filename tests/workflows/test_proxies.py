@@ -151,18 +151,46 @@ def test_what_is_meant_by_a_folder(clips: Path, tmp_path: Path) -> None:
         make_proxies([clips / "a.mov"], (), output=tmp_path)
 
 
-def test_stills_and_sequences_are_told(tmp_path: Path) -> None:
+def test_sequences_have_proxies_and_stills_are_told(tmp_path: Path) -> None:
     media = tmp_path / "media"
     media.mkdir()
     make_sequence(SequenceSpec(name="single", format="tiff", width=96, height=54, frames=1), media)
-    make_sequence(SequenceSpec(name="plate", width=96, height=54, frames=3), media)
+    make_sequence(SequenceSpec(name="plate", width=96, height=54, frames=5, missing=(2,)), media)
     made = create_archive(tmp_path / "archive.zip", [media], proxies=TWO)
     assert made.warnings == (
-        "no proxies of media/plate.%07d.dpx: image sequences are not decoded yet",
+        "media/plate.%07d.dpx: 1 frames have no file (the first is 2)",
         "no proxies of media/single.0086400.tif: single images have none",
     )
+    assert made.proxies == 2
+    with open_archive(tmp_path / "archive.zip") as archive:
+        (plate,) = [member for member in archive.originals() if member.sequence is not None]
+        assert [(proxy.width, proxy.frames) for proxy in plate.proxies] == [(64, 5), (96, 5)]
     plan = plan_proxies([tmp_path / "archive.zip"], TWO)
+    assert (plan.steps, plan.current) == ((), 2)
     assert plan.notes == tuple(warning for warning in made.warnings if warning.startswith("no proxies of"))
+
+
+def test_a_sequence_in_an_archive_gets_its_proxies_later(tmp_path: Path) -> None:
+    """The very ones that it would have got when the archive was made."""
+    media = tmp_path / "media"
+    media.mkdir()
+    make_sequence(SequenceSpec(name="plate", width=96, height=54, frames=4, missing=(1,)), media)
+    for name, rungs in (("now.zip", TWO), ("later.zip", ())):
+        create_archive(tmp_path / name, [media], proxies=rungs)
+    done = make_proxies([tmp_path / "later.zip"], TWO)
+    assert (done.exit_status, len(done.proxies), done.failed) == (0, 2, ())
+    found = []
+    for name in ("now.zip", "later.zip"):
+        with open_archive(tmp_path / name) as archive:
+            found.append({member.path: member.digests["xxh128"] for member in archive.members() if member.get("proxy")})
+    assert found[0] == found[1]
+    assert len(found[0]) == 2
+
+
+def test_no_proxies_asked_for_is_no_warning(tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    media.mkdir()
+    make_sequence(SequenceSpec(name="plate", width=96, height=54, frames=3), media)
     assert create_archive(tmp_path / "none.zip", [media], proxies=()).warnings == ()
 
 

@@ -65,6 +65,8 @@ class Writer(ABC):
         self._unsynced = 0
         self._last_sync = time.monotonic()
         self._dropped: set[str] = set()
+        self._frames: list[FrameFile] = []
+        """Of the sequence that is being added."""
         self._begun = False
         """Whether there is something that the next run could reuse."""
         self._finished = False
@@ -98,12 +100,14 @@ class Writer(ABC):
                 self._consume(line)
                 self._position = line[1]["end"]
                 self._reused += 1
+                self._frames.append(frame)
                 return
         elif line is not None and line[1].get("path") != path and self._reused <= 1:
             self._refuse_other_work()
         self._stop_reusing()
         frame = self._put_frame(path, number, source, mtime_ns, mode, on_bytes)
         self._append({"frame": dataclasses.astuple(frame), "path": path, "identity": identity}, frame.size)
+        self._frames.append(frame)
 
     @abstractmethod
     def _put_frame(
@@ -114,12 +118,12 @@ class Writer(ABC):
     def end_sequence(self, name: SequenceName, *, media: MediaFacts | None = None, **facts: Any) -> Member:
         """The frames added since the last member become one member, an image sequence; `facts` as for `add`."""
         identity = f"sequence {name.pattern}"
-        found = self.reuse(name.pattern, identity)
-        if found is not None:
-            return found
-        member = Member.make(name.pattern, Role.ORIGINAL, 0, media=media, sequence=name.to_json(), **facts)
-        self._write_line(member, identity)
-        return member
+        member = self.reuse(name.pattern, identity)
+        if member is None:
+            member = Member.make(name.pattern, Role.ORIGINAL, 0, media=media, sequence=name.to_json(), **facts)
+            self._write_line(member, identity)
+        frames, self._frames = self._frames, []
+        return with_frames(member, frames)
 
     @abstractmethod
     def finish(self) -> Sealed:

@@ -154,9 +154,9 @@ class Checked(Report):
     ok: bool
     """True if nothing was found."""
     members_checked: int
-    """How many members there are: media, folders and links, and our own data."""
+    """How many members were checked: media, folders and links, and our own data. One that can't be read is not among them."""
     bytes: int
-    """The sum of their sizes; all were read."""
+    """The sum of all members' sizes."""
     problems: tuple[Found, ...]
     """What was found; the exit status is then 11, or 5 where something could not be read, or 12 for an unfinished add."""
 
@@ -202,7 +202,7 @@ def check(archive: Path, *, progress: Progress | None = None) -> Checked:
     return Checked(
         archive=printable(archive),
         ok=not problems,
-        members_checked=count,
+        members_checked=count - sum(problem.kind is Kind.UNREADABLE for problem in problems),
         bytes=size,
         problems=problems,
         seconds=time.monotonic() - begun,
