@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from film_archive.testing.media import ClipSpec, make_clip
 from film_archive.testing.wave import WaveSpec, make_wave
 from tests.cli.running import film_archive
 from tests.workflows.making import create, write_tree
@@ -216,3 +219,62 @@ def test_one_folder_that_can_not_be_read(tmp_path: Path, capfd: Capture, monkeyp
     assert [Path(clip["path"]).name for clip in ran.document["media"]] == ["a.wav"]
     assert [(Path(failed["path"]).name, failed["status"]) for failed in ran.document["failed"]] == [("locked", 4)]
     assert film_archive(capfd, "probe", card).output.count(str(card / "locked")) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("json", [(), ("--json",)])
+def test_output_that_can_not_be_written(json: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("there")
+    command = [sys.executable, "-c", "from film_archive.cli.main import run; run()", "create", "a.zip", "a.txt", *json]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 6
+    assert done.stderr.count("\n") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_an_archive_s_own_name_is_no_source(tmp_path: Path, capfd: Capture) -> None:
+    """Neither may a file of the user's stand where an archive keeps its own, nor be left out without a word."""
+    for name in (".film-archive", ".Film-Archive"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "manifest.jsonl").write_text("mine")
+        done = film_archive(capfd, "create", tmp_path / "a.zip", folder)
+        assert done.status == 4
+        assert "keeps its own data" in done.errors
+        assert not (tmp_path / "a.zip").exists()
+    (tmp_path / "card").mkdir()
+    (tmp_path / "card" / ".Film-Archive").mkdir()
+    assert film_archive(capfd, "create", "--in-place", tmp_path / "card").status == 4
+    (tmp_path / "card" / ".Film-Archive").rmdir()
+    (tmp_path / "card" / ".my.film-archive-notes.txt").write_text("keep me")
+    (tmp_path / "card" / ".b.zip.film-archive-work").write_text("ours")
+    made = film_archive(capfd, "create", tmp_path / "b.zip", tmp_path / "card", "--json").document
+    assert [left["path"].rpartition("/")[2] for left in made["left_out"]] == [".b.zip.film-archive-work"]
+    listed = film_archive(capfd, "ls", tmp_path / "b.zip", "--json").document["members"]
+    assert "card/.my.film-archive-notes.txt" in [member["path"] for member in listed]
+
+
+def test_real_media_with_the_longest_names(tmp_path: Path, capfd: Capture) -> None:
+    clip = make_clip(ClipSpec(name="a", width=96, height=54, frames=3), tmp_path)
+    card = tmp_path / "card"
+    card.mkdir()
+    for length in (248, 249, 251):
+        (card / ("n" * length + ".mov")).write_bytes(clip.read_bytes())
+    assert film_archive(capfd, "probe", card).status == 0
+    made = film_archive(capfd, "create", tmp_path / "a.zip", card, "--proxies", "thumbnail", "--json").document
+    assert (made["proxies"], made["warnings"]) == (3, [])
+
+
+def test_what_is_called_media_and_is_none_is_told(tmp_path: Path, capfd: Capture) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    (card / "empty.mov").touch()
+    (card / "text.mov").write_text("no movie")
+    (card / "notes.txt").touch()
+    for number in range(3):
+        (card / f"shot.{number:04}.dpx").write_bytes(b"garbage")
+    made = film_archive(capfd, "create", tmp_path / "a.zip", card, "--json").document
+    assert len(made["warnings"]) == 3
+    assert all(any(name in warning for warning in made["warnings"]) for name in ("empty.mov", "text.mov", "shot."))

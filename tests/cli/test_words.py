@@ -189,3 +189,33 @@ def test_serve_says_what_can_not_be_served(tmp_path: Path, capfd: Capture) -> No
         ran = film_archive(capfd, "serve", tmp_path / what, "--port", "0", "--json")
         assert ran.status == ran.document["error"]["status"] == status
         assert ran.errors.count("\n") == 1
+
+
+def test_repair_tells_what_it_can_not_bring_back(tmp_path: Path, capfd: Capture) -> None:
+    card = write_tree(tmp_path / "card", {"a.txt": b"a" * 50, "b.txt": b"b"})
+    assert film_archive(capfd, "create", "--in-place", card).status == 0
+    (card / "a.txt").unlink()
+    (card / "b.txt").write_bytes(b"longer")
+    ran = film_archive(capfd, "repair", card)
+    assert ran.status == 12
+    assert "lost: a.txt: is not there; bring it back from another copy" in ran.output
+    assert "lost: b.txt: has 6 bytes instead of 1" in ran.output
+    assert "Nothing was wrong" not in ran.output
+
+
+def test_an_archive_is_not_added_to_itself(tmp_path: Path, capfd: Capture) -> None:
+    write_tree(tmp_path / "card", {"a.txt": b"a"})
+    assert film_archive(capfd, "create", tmp_path / "a.zip", tmp_path / "card").status == 0
+    before = (tmp_path / "a.zip").read_bytes()
+    for more in ((), ("--dry-run",)):
+        ran = film_archive(capfd, "add", tmp_path / "a.zip", tmp_path / "a.zip", *more)
+        assert (ran.status, "can't be added to itself" in ran.errors) == (4, True)
+    assert (tmp_path / "a.zip").read_bytes() == before
+
+
+def test_a_dry_run_sees_the_disk(tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_tree(tmp_path / "card", {"a.bin": b"a" * 50_000})
+    monkeypatch.setattr(files, "free_space", lambda folder: 20_000)
+    ran = film_archive(capfd, "create", "--dry-run", tmp_path / "a.zip", tmp_path / "card")
+    assert ran.status == 6
+    assert "bytes are missing" in ran.errors

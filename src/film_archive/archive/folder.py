@@ -90,7 +90,7 @@ class FolderWriter(Writer):
         found = self.reuse(path, identity)
         if found is not None:
             return found
-        layout.check_member_name(path)
+        layout.check_member_name(path, own=role != Role.ORIGINAL)
         place = self.target / layout.place_of(Member.make(path, role, 0, raw_name=facts.get("raw_name")))
         if self._lies_at(source, place):
             digests = self._digest(source, on_bytes)

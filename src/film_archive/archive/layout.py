@@ -68,9 +68,14 @@ def is_junk(name: str) -> bool:
     return name in JUNK_NAMES or (name.startswith("._") and len(name) > 2)
 
 
+_PURPOSES = frozenset(("new", "work", "journal", "proxies", "copy", "cut", "join", "piece", "unpack"))
+"""What is in the making under a temporary name (`core.files.temporary_name`)."""
+
+
 def is_own_temporary(name: str) -> bool:
     """Whether this is an unfinished file of ours, which is never archived."""
-    return name.startswith(".") and ".film-archive-" in name
+    before, sign, purpose = name.rpartition(".film-archive-")
+    return bool(sign) and before.startswith(".") and len(before) > 1 and purpose in _PURPOSES
 
 
 def proxy_path(original: str, size: str, extension: str = "mp4") -> str:
@@ -173,9 +178,11 @@ def name_problem(path: str, *, folder: bool = False) -> str | None:
     return None
 
 
-def check_member_name(path: str) -> None:
-    """Raise Refused where a file of ours must not be called this."""
+def check_member_name(path: str, *, own: bool = False) -> None:
+    """Raise Refused where a member must not be called this; only our own data may lie where those lie."""
     problem = name_problem(path)
+    if problem is None and not own and fold(path.partition("/")[0]) == OWN:
+        problem = "an archive keeps its own data there"
     if problem is not None:
         raise Refused(f"{printable(path)} can't be archived under this name: {problem}.")
 

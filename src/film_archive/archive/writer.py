@@ -133,7 +133,7 @@ class ZipWriter(Writer):
         size = source.size
         aligned = size > 0 and role != Role.STRUCTURE
         _, payload = zipformat.place(self._draft.end, name, size, size, mtime_ns // 10**9, aligned=aligned)
-        layout.check_member_name(path)
+        layout.check_member_name(path, own=role != Role.ORIGINAL)
         with self._draft.undoing(path, payload + size):
             poured = copying.pour(source, self._draft.descriptor, payload, algorithms=self._algorithms, on_bytes=on_bytes)
             crc = poured.digests.pop("crc32")

@@ -113,8 +113,9 @@ def show_abandoned(removed: bool, json: bool, *named: Path) -> int:
 
 def show_plan(plan: ArchivingPlan, json: bool) -> int:
     """What a dry run prints."""
-    from film_archive.workflows.production import as_planned
+    from film_archive.workflows.production import as_planned, require_room_for
 
+    require_room_for(plan)
     made = as_planned(plan)
     if json:
         print_json({**made.to_json(), "plan": plan.to_json()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import unicodedata
 from collections.abc import Iterable, Mapping
@@ -53,7 +54,10 @@ def print_error(name: str, sentence: str, status: int, wants_json: bool = False)
     """An error: a sentence on stderr, and with `--json` also as the document; returns the status."""
     print(shown(f"{name}: {sentence}", sys.stderr), file=sys.stderr)
     if wants_json:
-        print_json({"error": {"status": status, "message": _encodable(sentence)}})
+        try:
+            print_json({"error": {"status": status, "message": _encodable(sentence)}})
+        except OSError:  # what can't be printed to may be what went wrong; stderr has the sentence
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes at its end
     return status
 
 

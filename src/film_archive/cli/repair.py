@@ -35,7 +35,8 @@ def repair_verb(
     for lost in result.lost:
         say(f"lost: {lost.path}: {lost.what}")
     if not plan.steps:
-        say("Nothing was wrong; nothing is to be done." if dry_run else "Nothing was wrong.")
+        what = "The structure is whole" if result.lost else "Nothing was wrong"
+        say(f"{what}; nothing is to be done." if dry_run else f"{what}.")
     if result.generation is not None:
         say(f"Generation {result.generation} with {result.members} members.")
     return 0 if dry_run else result.exit_status

@@ -23,6 +23,9 @@ _STOPPED_FOR_GOOD = "Stopped; nothing unfinished was left."
 
 def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -> int:
     """Run an app; returns the exit status."""
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed by whoever started us; its number must not become a file's of ours
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115  for as long as the program runs
     wants_json = "--json" in arguments
     command = typer.main.get_command(app)
     if any(argument == "" or (argument.startswith("--") and argument.endswith("=")) for argument in arguments):
@@ -70,3 +73,4 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
 def _stopped(arguments: list[str]) -> str:
     """What is said after Ctrl-C: whether something waits to be continued."""
     return _STOPPED if arguments and arguments[0] in _CONTINUED else _STOPPED_FOR_GOOD
+

@@ -7,6 +7,7 @@ Read are Sony's NonRealTimeMeta (`C0001M01.XML`, RDD 18 and MXF-less cards too) 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -62,9 +63,11 @@ def xml_sidecar_places(path: Path) -> tuple[Path, ...]:
     places = [path.with_name(f"{stem}{ending}") for ending in ("M01.XML", "M01.xml", ".XML", ".xml")]
     if path.parent.name.upper() == "VIDEO":  # Panasonic P2: CONTENTS/VIDEO/0001AB.MXF, CONTENTS/CLIP/0001AB.XML
         places += [path.parent.with_name("CLIP") / f"{stem}{ending}" for ending in (".XML", ".xml")]
-    return tuple(place for place in places if place != path)
+    return tuple(place for place in places if place != path and len(os.fsencode(place.name)) <= _LONGEST_NAME)
 
 
+_LONGEST_NAME = 255
+"""Bytes that file systems allow; a clip whose own name is as long as that has no room for an ending."""
 _ENDINGS = (
     "m01.xml",
     ".xml",

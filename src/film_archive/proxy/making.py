@@ -72,13 +72,13 @@ def can_have_proxies(facts: MediaFacts | None) -> bool:
     return facts.frames > 1 if is_still(facts) else facts.frame_rate is not None
 
 
-def shortcomings(proxy: Proxy) -> list[str]:
-    """What a proxy could not show, or make heard, of its original; a sentence each."""
+def shortcomings(proxy: Proxy, first: int = 0) -> list[str]:
+    """What a proxy could not show, or make heard, of its original; a sentence each. `first` is its first frame's number."""
     said = []
     if proxy.corrupt:
-        said.append(f"{len(proxy.corrupt)} frames could not be decoded (the first is {proxy.corrupt[0]})")
+        said.append(f"{len(proxy.corrupt)} frames could not be decoded (the first is {first + proxy.corrupt[0]})")
     if proxy.missing:
-        said.append(f"{len(proxy.missing)} frames have no file (the first is {proxy.missing[0]})")
+        said.append(f"{len(proxy.missing)} frames have no file (the first is {first + proxy.missing[0]})")
     if proxy.sound_damage:
         said.append(f"the proxies' sound is not whole: {proxy.sound_damage}")
     return said

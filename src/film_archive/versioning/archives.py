@@ -89,7 +89,7 @@ def entries_of(archive: Archive) -> list[Entry]:
     borrowed_from = identity_of(archive)
     entries = []
     for member in _members(archive):
-        layout.check_member_name(member.path)
+        layout.check_member_name(member.path, own=not member.is_original)
         entries.append(_entry_of(member, borrowed_from))
     for one, other in layout.clashes(entry.path for entry in entries):
         raise Refused(f"{archive.name} has both {printable(one)} and {printable(other)}; it can't be branched from.")

@@ -135,6 +135,8 @@ def plan_add(
         raise NotFound(f"There is no archive {printable(target)}; make one with `create`.")
     if not sources:
         raise UsageError("Nothing to add was named; give files or folders.")
+    if target.is_file() and any(os.path.realpath(source) == os.path.realpath(target) for source in sources):
+        raise Refused(f"{printable(target)} can't be added to itself; nothing was changed.")
     if target.is_dir():
         gathered = _new_in_folder(target, sources)
     else:

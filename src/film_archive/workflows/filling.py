@@ -231,10 +231,16 @@ class _Filling:
                     mode=frame.mode,
                     on_bytes=self.progress.counting(self.phase),
                 )
-        facts = None
-        with contextlib.suppress(NotMedia, NotSupported, Damaged):  # then it is archived without facts
+        facts = problem = None
+        try:
             facts = self.logged(sequence.images.hashes, probe_clip(clip_of_sequence(sequence.images)))
-        member = self.archive.end_sequence(sequence.name, media=facts, original_path=sequence.original)
+        except (NotMedia, NotSupported, Damaged) as error:  # then it is archived without facts
+            problem = str(error)
+        member = self.archive.end_sequence(
+            sequence.name, media=facts, media_problem=problem, original_path=sequence.original
+        )
+        if problem is not None:
+            self.warn(member, problem)
         self.tally.clips += facts is not None
         self.sequence_proxies(member, sequence, facts)
 
@@ -266,6 +272,7 @@ class _Filling:
                 on_frames=self.progress.counting(Phase.ENCODING),
                 workers=self.workers,
             ),
+            sequence.images.first,
         )
 
     def file(self, entry: Found) -> None:
@@ -353,8 +360,10 @@ class _Filling:
             ),
         )
 
-    def _embed(self, member: Member, frames: int, make: Callable[[list[Rung], Path], list[Proxy]]) -> None:
-        """Make what is missing of a clip's proxies, and put it in."""
+    def _embed(
+        self, member: Member, frames: int, make: Callable[[list[Rung], Path], list[Proxy]], first: int = 0
+    ) -> None:
+        """Make what is missing of a clip's proxies, and put it in; `first` is the number that its first frame has."""
         self.progress.begin(Phase.ENCODING, member.path)
         missing = list(self.rungs)
         while missing and self.archive.reuse(layout.proxy_path(member.path, missing[0].name), _identity(missing[0], member)):
@@ -372,7 +381,7 @@ class _Filling:
         for proxy in made:
             embedding.add(self.archive, member, proxy, _identity(proxy.rung, member))
             self.tally.proxies += 1
-        for sentence in making.shortcomings(made[0]):
+        for sentence in making.shortcomings(made[0], first):
             self.warn(member, sentence)
         files.remove_tree(folder)
 
@@ -398,13 +407,13 @@ def _identity_of_link(entry: Found) -> str:
 def _facts(source: FileSource) -> tuple[MediaFacts | None, str | None]:
     """What a probe knows of a file, and why it knows nothing where it should."""
     from film_archive.media.probe import probe
+    from film_archive.media.raw_cameras import extension_of
+    from film_archive.media.readers import is_media_extension
 
-    if source.size == 0:
-        return None, None
     try:
         return probe(source), None
-    except NotMedia:
-        return None, None
+    except NotMedia as error:
+        return None, str(error) if is_media_extension(extension_of(source.name)) else None
     except (Damaged, NotSupported) as error:
         return None, str(error)
 

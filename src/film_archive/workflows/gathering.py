@@ -178,6 +178,11 @@ class _Walk:
 
     def source(self, path: Path, name: str) -> Iterator[Found]:
         """A source as the user named it: a link at this level is followed."""
+        if any(layout.fold(part) == layout.OWN for part in name.split("/")):
+            raise Refused(
+                f"{printable(path)} has the name under which an archive keeps its own data; it can't be archived under it. "
+                "Name the folder above it (an archive's own data are then made anew), or rename it."
+            )
         try:
             status = path.stat()
         except OSError as error:
@@ -243,12 +248,19 @@ class _Walk:
         if layout.is_junk(item.name):
             self._junk += 1
             return True
-        if item.name == layout.OWN:
+        if layout.fold(item.name) == layout.OWN:
+            if at_root and item.name != layout.OWN:
+                raise Refused(
+                    f"{printable(item.path)} is {layout.OWN} where case is ignored, and an archive in place keeps its own data "
+                    "there; rename it. Nothing was written."
+                )
             if not at_root:
                 reason = "is another archive's own data, made anew for this one"
                 self._left_out.append(LeftOut(path=item.path, reason=reason))
             return True
         if layout.is_own_temporary(item.name):
+            if os.path.realpath(item.path) not in self._leave_out:
+                self._left_out.append(LeftOut(path=item.path, reason="is an unfinished file of this program"))
             return True
         return item.name in self._leave_out_names and os.path.realpath(item.path) in self._leave_out
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from film_archive.archive import layout
+from film_archive.archive.entries import parts_of
 from film_archive.archive.reader import is_folder, open_archive
 from film_archive.archive.repair import diagnose, repair_archive
 from film_archive.core.job import DONE, IN_PART, Plan, Report, Step, identity_at, require_unchanged
+from film_archive.core.manifest import Role
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 
@@ -77,12 +80,30 @@ def plan_repair(archive: Path) -> RepairPlan:
     """
     identity = _identity(archive)
     found = diagnose(archive)
+    gone = _gone(archive) if is_folder(archive) and not found.would else ()
     return RepairPlan(
         archive=archive,
         identity=identity,
         steps=tuple(MendStep(would=would) for would in found.would),
-        lost=tuple(Lost(path=problem.path, what=problem.what) for problem in found.lost),
+        lost=(*(Lost(path=problem.path, what=problem.what) for problem in found.lost), *gone),
     )
+
+
+def _gone(folder: Path) -> Iterator[Lost]:
+    """Files of a folder archive that are not there, or have another size; only another copy brings them back."""
+    with open_archive(folder) as archive:
+        for member in archive.members():
+            for part in parts_of(member):
+                if part.role in (Role.FOLDER, Role.SYMLINK):
+                    continue
+                try:
+                    size = (folder / layout.place_of(part)).lstat().st_size
+                except OSError:
+                    yield Lost(path=printable(part.path), what="is not there; bring it back from another copy")
+                    continue
+                if size != part.size:
+                    what = f"has {size} bytes instead of {part.size}; bring it back from another copy"
+                    yield Lost(path=printable(part.path), what=what)
 
 
 def apply_repair(plan: RepairPlan) -> Repaired:

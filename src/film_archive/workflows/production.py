@@ -174,6 +174,13 @@ def _fill(
     )
 
 
+def require_room_for(plan: ArchivingPlan) -> None:
+    """Refuse with NoSpace, as applying the plan would, where its disk has no room for it; opens the clips for their length."""
+    target = plan.archive.resolve() if plan.archive.exists() else plan.archive
+    outlook = look_ahead(grouped(plan.steps), plan.rungs)
+    require_room(target, plan.steps, outlook, (*working_files(target), proxy_folder(target)))
+
+
 def _still_to_add(archive: Writer, plan: AddPlan) -> tuple[Found, ...]:
     """What is to be added, now that nobody else writes the archive."""
     with open_archive(archive.target) as before:

@@ -156,7 +156,7 @@ class _Planning:
         from film_archive.media.probe import probe
 
         try:
-            targets = [output / f"{path.stem}_{rung.name}.mp4" for rung in self.rungs]
+            targets = [output / layout.fitting_name(f"{path.stem}_{rung.name}.mp4") for rung in self.rungs]
             for target in targets:
                 if os.path.lexists(target):
                     raise Refused(f"{printable(target)} exists already; nothing was made of {printable(path)}.")
