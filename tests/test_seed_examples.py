@@ -68,7 +68,7 @@ NOT_HERE: dict[str, str] = {
 }
 """Blocks that never run on this machine; that they can be parsed is all that is looked at."""
 
-NIGHTLY = ("film_archive:1",)
+NIGHTLY = ("film_archive:1", "film_archive:7", "ded_io:6")
 """What takes long, with uv a network too, and is nearly what `ded_io:6` does: an installation into an environment of its own."""
 
 SHOWN: dict[str, str] = {
