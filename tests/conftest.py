@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,9 @@ if importlib.util.find_spec("hypothesis"):  # a plain install has none, and its 
 def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where `cached_clip` and its kin keep what they make."""
     return tmp_path_factory.mktemp("footage")
+
+
+def pytest_configure() -> None:
+    """A shell that starts the tests in the background has Ctrl-C ignored; what they start is to hear it all the same."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
