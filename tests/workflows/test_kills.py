@@ -107,7 +107,7 @@ def command(*arguments: object) -> list[str]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_command_is_stopped_and_continued(tmp_path: Path, number: int) -> None:
-    media = sources(tmp_path / "media", size=2_000_000)
+    media = sources(tmp_path / "media", size=24_000_000)  # so much that the signal comes before the end
     whole = tmp_path / "whole.zip"
     create(whole, media)
     target = tmp_path / "job" / "archive.zip"

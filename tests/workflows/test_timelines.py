@@ -317,7 +317,7 @@ def test_forms_of_urls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ["sp ace", "sp ace", "sp ace", "per%20cent", "per%20cent", "take#1", "take#1", "ü", "p"]
     assert urls(tmp_path / "cut.otioz") == [f"media/{name}.mov" for name in names]
     assert moved(tmp_path / "cut.otioz") == {f"media/{name}.mov": f"x/{name}.mov" for name in names}
-    assert [re.findall(r"media/\S+mov", warning) for warning in made.warnings] == [
+    assert [re.findall(r"media/\S+mov", warning) for warning in of_timeline(made.warnings)] == [
         ["media/per%20cent.mov"],
         ["media/take#1.mov"],
     ]
@@ -374,6 +374,11 @@ def test_what_is_not_there_is_listed_and_refused(tmp_path: Path, media: Path) ->
     assert sorted(path.name for path in tmp_path.iterdir()) == ["card", "cut.otio", "folder.mov", "pipe.mov"]
 
 
+def of_timeline(warnings: Iterable[str]) -> list[str]:
+    """Without what is said of these tests' media, which are none but by their names."""
+    return [warning for warning in warnings if "called like media" not in warning]
+
+
 def test_missing_if_not_file(tmp_path: Path, media: Path) -> None:
     cut = write_cut(tmp_path / "cut.otio", external(media / "a.mov"), external("gone.mov", name="g"))
     made = create(tmp_path / "cut.otioz", [media], Cut(cut.path, MISSING))
@@ -384,7 +389,7 @@ def test_missing_if_not_file(tmp_path: Path, media: Path) -> None:
     assert gone.metadata["original_target_url"] == "gone.mov"
     assert gone.metadata["missing_reference_because"] == "it is not there"
     assert gone.metadata["camera"]["roll"] == "A001"
-    assert made.warnings == ("gone.mov became a missing reference: it is not there",)
+    assert of_timeline(made.warnings) == ["gone.mov became a missing reference: it is not there"]
 
 
 def test_all_missing(tmp_path: Path, media: Path) -> None:
@@ -586,7 +591,7 @@ def test_the_verbs(tmp_path: Path, media: Path, capfd: pytest.CaptureFixture[str
     assert "gone.mov became a missing reference" in shown
     assert not target.exists()
     made = film_archive(capfd, *arguments, "--media-policy", "MissingIfNotFile", "--json")
-    assert (made.status, len(made.document["warnings"])) == (0, 1)
+    assert (made.status, len(of_timeline(made.document["warnings"]))) == (0, 1)
     listed = film_archive(capfd, "ls", target, "--json").document["members"]
     assert [each["path"] for each in listed if each["role"] == "timeline"] == ["content.otio", ".film-archive/timelines/cut.otio"]
     assert re.search(r"timeline .* content\.otio", film_archive(capfd, "ls", target).output)

@@ -259,7 +259,8 @@ class _Walk:
                 self._left_out.append(LeftOut(path=item.path, reason=reason))
             return True
         if layout.is_own_temporary(item.name):
-            if os.path.realpath(item.path) not in self._leave_out:
+            # Those of this very job go without saying.
+            if item.name.rpartition(".film-archive-")[0][1:] not in self._leave_out_names:
                 self._left_out.append(LeftOut(path=item.path, reason="is an unfinished file of this program"))
             return True
         return item.name in self._leave_out_names and os.path.realpath(item.path) in self._leave_out
