@@ -249,9 +249,9 @@ def test_an_archive_s_own_name_is_no_source(tmp_path: Path, capfd: Capture) -> N
     assert film_archive(capfd, "create", "--in-place", tmp_path / "card").status == 4
     (tmp_path / "card" / ".Film-Archive").rmdir()
     (tmp_path / "card" / ".my.film-archive-notes.txt").write_text("keep me")
-    (tmp_path / "card" / ".b.zip.film-archive-work").write_text("ours")
+    (tmp_path / "card" / ".c.zip.film-archive-work").write_text("ours")
     made = film_archive(capfd, "create", tmp_path / "b.zip", tmp_path / "card", "--json").document
-    assert [left["path"].rpartition("/")[2] for left in made["left_out"]] == [".b.zip.film-archive-work"]
+    assert [left["path"].rpartition("/")[2] for left in made["left_out"]] == [".c.zip.film-archive-work"]
     listed = film_archive(capfd, "ls", tmp_path / "b.zip", "--json").document["members"]
     assert "card/.my.film-archive-notes.txt" in [member["path"] for member in listed]
 

@@ -10,7 +10,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from queue import Queue
+from queue import SimpleQueue
 from typing import Protocol
 
 from film_archive.core.errors import ShortRead, UsageError
@@ -186,8 +186,9 @@ class _Reader:
         self._end = end
         self._while_reading = while_reading
         self._stopped = False
-        self._free: Queue[bytearray] = Queue()
-        self._full: Queue[tuple[bytearray, int] | BaseException | None] = Queue()
+        # Ctrl-C may come anywhere: a Queue, whose lock is taken in Python, could be left locked by it for ever.
+        self._free: SimpleQueue[bytearray] = SimpleQueue()
+        self._full: SimpleQueue[tuple[bytearray, int] | BaseException | None] = SimpleQueue()
         for _ in range(_BUFFERS):
             self._free.put(bytearray(BLOCK))
         self._thread = threading.Thread(target=self._read, name=f"read {source.name}", daemon=True)
