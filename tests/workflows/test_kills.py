@@ -101,22 +101,27 @@ def test_killed_twice(creating: Job, appending: Job) -> None:
 # The real command
 
 
-def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-c", "from film_archive.cli.main import run; run()", *map(str, arguments)]
+def command(*arguments: object, paused: int, reached: Path) -> list[str]:
+    """The command line, in a process that waits before a certain write, so that the signal never comes too late."""
+    code = (
+        "from pathlib import Path; from film_archive.cli.main import run; from film_archive.testing import faults\n"
+        f"with faults.pausing({paused}, Path({os.fspath(reached)!r}), names=('pwrite',)): run()"
+    )
+    return [sys.executable, "-c", code, *map(str, arguments)]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_command_is_stopped_and_continued(tmp_path: Path, number: int) -> None:
-    media = sources(tmp_path / "media", size=24_000_000)  # so much that the signal comes before the end
+    media = sources(tmp_path / "media", size=4_000_000)
     whole = tmp_path / "whole.zip"
     create(whole, media)
     target = tmp_path / "job" / "archive.zip"
     target.parent.mkdir()
     work = files.temporary_name(target, "work")
     status, output, errors = crash.signal_command(
-        command("create", target, media, "--proxies", "none"),
+        command("create", target, media, "--proxies", "none", paused=12, reached=tmp_path / "reached"),
         number,
-        begun=lambda: work.exists() and work.stat().st_size > 2_000_000,
+        begun=(tmp_path / "reached").exists,
     )
     assert not target.exists()
     assert work.exists()

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -86,6 +88,23 @@ def failing(
             finally:
                 os.kill(os.getpid(), signal.SIGKILL)
         raise OSError(how, os.strerror(int(how)))
+
+    with _wrapped(names, meet):
+        yield calls
+
+
+@contextmanager
+def pausing(number: int, reached: Path, *, names: tuple[str, ...] = WRITING) -> Iterator[Calls]:
+    """Let the process make the file `reached` and wait for ever before the call with that number, to be stopped there."""
+    calls = Calls()
+
+    def meet(name: str, call: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        calls.append(name)
+        if len(calls) == number + 1:
+            reached.touch()
+            while True:
+                time.sleep(1)
+        return call(*arguments, **options)
 
     with _wrapped(names, meet):
         yield calls
