@@ -501,6 +501,23 @@ def test_temporary_names_fit(name: str) -> None:
     if encoded.isascii() or name.isprintable():
         os.fsencode(made.name).decode()  # no half signs, which macOS refuses
     assert made != files.temporary_name(target, "work")
+    assert files.is_temporary_name(made.name)
+    assert made.name in files.temporary_names(target)
+
+
+@pytest.mark.parametrize(
+    "name", [".a.zip.film-archive-work", ".film-archive-share-17", ".film-archive-proxies-0af", ".film-archive-unpack-1"]
+)
+def test_names_of_ours(name: str) -> None:
+    assert files.is_temporary_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a.film-archive-work", ".my.film-archive-notes.txt", ".film-archive", ".film-archive-", ".film-archive-notes", "work"],
+)
+def test_names_of_others(name: str) -> None:
+    assert not files.is_temporary_name(name)
 
 
 def test_temporary_names_of_long_names_that_are_no_text() -> None:

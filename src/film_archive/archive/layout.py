@@ -68,16 +68,6 @@ def is_junk(name: str) -> bool:
     return name in JUNK_NAMES or (name.startswith("._") and len(name) > 2)
 
 
-_PURPOSES = frozenset(("new", "work", "journal", "proxies", "copy", "cut", "join", "piece", "unpack"))
-"""What is in the making under a temporary name (`core.files.temporary_name`)."""
-
-
-def is_own_temporary(name: str) -> bool:
-    """Whether this is an unfinished file of ours, which is never archived."""
-    before, sign, purpose = name.rpartition(".film-archive-")
-    return bool(sign) and before.startswith(".") and len(before) > 1 and purpose in _PURPOSES
-
-
 def proxy_path(original: str, size: str, extension: str = "mp4") -> str:
     return f"{OWN}/proxies/{_fitting(original)}/{size}.{extension}"
 

@@ -139,7 +139,7 @@ def _reopened(source: ByteSource) -> tuple[FileSource, int] | None:
 
 def can_share(source: Path, folder: Path) -> bool:
     """Whether files of a folder can share blocks with a file: tried on one block of it."""
-    probe = folder / f".film-archive-share-{os.getpid()}"
+    probe = folder / files.helper_name("share", str(os.getpid()))
     try:
         descriptor = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError:

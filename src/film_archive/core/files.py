@@ -255,8 +255,35 @@ def remove_empty_folders(folder: Path) -> None:
             os.rmdir(below)
 
 
+_MARK = ".film-archive-"
+_PURPOSES = frozenset(("new", "work", "journal", "proxies", "copy", "cut", "join", "piece", "unpack"))
+"""What a name may be built for beside a target."""
+_HELPERS = frozenset(("share", "proxies", "unpack"))
+"""What lies in a folder for a while without belonging to one name in it."""
+
+
+def helper_name(purpose: str, key: str) -> str:
+    """How something of ours is called that lies in a folder for a while: hidden, known as ours, told apart by `key`."""
+    assert purpose in _HELPERS
+    return f"{_MARK}{purpose}-{key}"
+
+
+def temporary_names(target: Path) -> frozenset[str]:
+    """All names that what is built for a target may have beside it."""
+    return frozenset(temporary_name(target, purpose).name for purpose in _PURPOSES)
+
+
+def is_temporary_name(name: str) -> bool:
+    """Whether a file or folder of this name is unfinished work of ours (`temporary_name`, `helper_name`)."""
+    before, mark, purpose = name.rpartition(_MARK)
+    if not before:
+        return bool(mark) and purpose.partition("-")[0] in _HELPERS
+    return before.startswith(".") and purpose in _PURPOSES
+
+
 def temporary_name(target: Path, purpose: str) -> Path:
     """Where a file is built before it has its name: hidden, beside it, known as ours, no longer than a name may be."""
+    assert purpose in _PURPOSES
     name = os.fsencode(target.name)
     if len(name) > 180:
         digest = MultiHasher()
@@ -265,7 +292,7 @@ def temporary_name(target: Path, purpose: str) -> Path:
         while end > 116 and name[end] & 0xC0 == 0x80:  # in the middle of a sign; macOS takes no half ones
             end -= 1
         name = name[:end] + b"~" + digest.digests()[KEY].encode()
-    return target.with_name(os.fsdecode(b"." + name + b".film-archive-" + purpose.encode()))
+    return target.with_name(os.fsdecode(b"." + name + (_MARK + purpose).encode()))
 
 
 # Space

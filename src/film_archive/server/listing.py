@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from film_archive.archive import layout
+from film_archive.core import files
 from film_archive.core.errors import NotFound, NotSupported, from_os_error
 from film_archive.core.source import FileSource, kind_of, printable
 
@@ -166,7 +167,7 @@ class Listing:
         with os.scandir(descent.descriptor) as found:
             for item in sorted(found, key=lambda item: item.name):
                 name = layout.member_name(item.name)[0]
-                if layout.is_junk(item.name) or layout.is_own_temporary(item.name) or name in entries:
+                if layout.is_junk(item.name) or files.is_temporary_name(item.name) or name in entries:
                     continue
                 if self._only not in (None, item.name) and not descent.path:
                     continue

@@ -337,7 +337,7 @@ class Repository:
             return
         with files.explaining(f"make the repository {printable(self.root)}"):
             self.root.mkdir(parents=True, exist_ok=True)
-            others = [place.name for place in self.root.iterdir() if not layout.is_own_temporary(place.name)]
+            others = [place.name for place in self.root.iterdir() if not files.is_temporary_name(place.name)]
         if others and _FORMAT not in others:
             raise Refused(f"{printable(self.root)} is not empty and no repository; nothing was changed.")
         files.write_atomically(mark, _FORMAT_TEXT, replace=True)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from film_archive.archive import layout
+from film_archive.core import files
 from film_archive.core.errors import NotFound, NotSupported, Refused, UsageError, from_os_error
 from film_archive.core.frame_table import SequenceName
 from film_archive.core.job import Step, identity_of
@@ -130,11 +131,11 @@ def grouped(entries: Iterable[Found], taken: Collection[str] = ()) -> Iterator[F
     entries = tuple(entries)
     begins: dict[str, FoundSequence] = {}
     framed: set[str] = set()
-    for files in _by_folder(entries):
-        for images in find_sequences(files).sequences:
+    for together in _by_folder(entries):
+        for images in find_sequences(together).sequences:
             if images.first < 0:
                 continue  # a member's table has no minus signs; these stay files
-            found = _sequence(images, files)
+            found = _sequence(images, together)
             if found.name.pattern in taken:
                 continue
             paths = [entry.path for _, entry in found.frames]
@@ -173,6 +174,8 @@ class _Walk:
     def __init__(self, leave_out: set[str]) -> None:
         self._leave_out = leave_out
         self._leave_out_names = {Path(path).name for path in leave_out}
+        self._own_work = frozenset[str]().union(*(files.temporary_names(Path(path)) for path in leave_out))
+        """What this very job builds goes without saying."""
         self._junk = 0
         self._left_out: list[LeftOut] = []
 
@@ -258,9 +261,8 @@ class _Walk:
                 reason = "is another archive's own data, made anew for this one"
                 self._left_out.append(LeftOut(path=item.path, reason=reason))
             return True
-        if layout.is_own_temporary(item.name):
-            # Those of this very job go without saying.
-            if item.name.rpartition(".film-archive-")[0][1:] not in self._leave_out_names:
+        if files.is_temporary_name(item.name):
+            if item.name not in self._own_work:
                 self._left_out.append(LeftOut(path=item.path, reason="is an unfinished file of this program"))
             return True
         return item.name in self._leave_out_names and os.path.realpath(item.path) in self._leave_out

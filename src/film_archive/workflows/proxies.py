@@ -43,7 +43,6 @@ __all__ = [
 ]
 """The whole face of a verb, its plan among it."""
 
-_WORK = ".film-archive-proxies-"
 _TOLERATED = (NotSupported, Damaged, NotFound)
 """What keeps one clip from having proxies, and not the others."""
 
@@ -355,7 +354,7 @@ def _require_room(folder: Path, steps: Sequence[EncodeStep], work: Path, what: P
 
 
 def _work_name(path: Path) -> str:
-    return f"{_WORK}{_digest(os.fspath(path.absolute()))}"
+    return files.helper_name("proxies", _digest(os.fspath(path.absolute())))
 
 
 def _work_of(step: EncodeStep, output: Path) -> Path:

@@ -38,8 +38,6 @@ from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 
-_JOURNAL = ".film-archive-unpack-"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpackStep(Step):
@@ -193,7 +191,7 @@ def abandon_unpack(archive: Path, folder: Path) -> bool:
                     if place.is_file():
                         files.remove(place)
                         found = True
-    for place in folder.glob(f"{_JOURNAL}*"):
+    for place in folder.glob(files.helper_name("unpack", "*")):
         files.remove(place)
         found = True
     return found
@@ -224,7 +222,7 @@ def _journaled(plan: UnpackPlan) -> Iterator[Journal]:
     head = {"verb": plan.verb, "archive": printable(plan.archive.resolve()), "identity": plan.identity}
     hasher = MultiHasher()
     hasher.update(to_json(head))
-    with Journal.open(plan.folder / f"{_JOURNAL}{hasher.digests()[KEY][:16]}", head) as journal:
+    with Journal.open(plan.folder / files.helper_name("unpack", hasher.digests()[KEY][:16]), head) as journal:
         try:
             yield journal
         except BaseException:
