@@ -269,7 +269,7 @@ def test_what_can_not_be_read_is_told_from_damage(tmp_path: Path) -> None:
         result = check_archive(archive)
         assert [(problem.path, problem.kind) for problem in result.problems] == [("a", Kind.UNREADABLE)]
         assert "Deflate64" in result.problems[0].what
-        assert (result.members_checked, result.exit_status) == (1, 5)
+        assert (result.files_read, result.exit_status) == (1, 5)
         with pytest.raises(NotSupported, match="Deflate64"):
             archive.read("a")
     refuses(deflate64, tmp_path / "out", NotSupported, "Deflate64")
