@@ -7,6 +7,7 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from film_archive.archive import zipformat
 from film_archive.archive.zipformat import Entry
@@ -134,6 +135,7 @@ def _apply_extra(
     return size, packed, offset, mtime, name, flags
 
 
+@lru_cache(maxsize=4096)
 def _from_dos_time(dos_time: int, date: int) -> int:
     try:
         return calendar.timegm(

@@ -22,7 +22,7 @@ def check_verb(
     12 where all is whole but for an add that was interrupted.
     """
     from film_archive.cli.progress import progress
-    from film_archive.workflows.inspection import check
+    from film_archive.workflows.checking import check
 
     with progress() as counted:
         result = check(archive, progress=counted)

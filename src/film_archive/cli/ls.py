@@ -23,7 +23,7 @@ def ls(
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """List an archive's members."""
-    from film_archive.workflows.inspection import is_own, list_members
+    from film_archive.workflows.listing import is_own, list_members
 
     with list_members(archive) as listing:
         if json:

@@ -26,7 +26,7 @@ def probe_verb(
 ) -> int:
     """Codec, size, rate, start timecode and reel, frames counted, sound, colour."""
     from film_archive.workflows.clip_logs import ClipLog
-    from film_archive.workflows.inspection import probe_all
+    from film_archive.workflows.probing import probe_all
 
     found = probe_all(media, rate=rate, log=None if log is None else ClipLog.read(log, rate))
     if json:

@@ -17,8 +17,10 @@ from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange, Timecode
 from film_archive.editorial.otio_library import Shot, summary, write_cut
+from film_archive.workflows.checking import check
 from film_archive.workflows.extraction import extract
-from film_archive.workflows.inspection import Probed, check, list_members, probe_all
+from film_archive.workflows.listing import list_members
+from film_archive.workflows.probing import Probed, probe_all
 from film_archive.workflows.production import create_archive
 from film_archive.workflows.timelines import Cut
 
