@@ -17,7 +17,7 @@ from film_archive.archive.continuing import Writer
 from film_archive.archive.entries import EPOCH_NS
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher
-from film_archive.core.errors import Damaged, NotMedia, NotSupported, ShortRead
+from film_archive.core.errors import Damaged, NotMedia, NotSupported, ShortRead, SourceChanged
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.job import Report, identity_of, require_unchanged
@@ -256,7 +256,7 @@ class _Filling:
 
         def open_frame(number: int) -> FileSource | None:
             found = images.get(sequence.images.first + number)
-            return None if found is None else FileSource(found.path)
+            return None if found is None else _opened(found)
 
         self.progress.expect(Phase.ENCODING, (facts.frames or 0) - expected)
         self._embed(
@@ -375,6 +375,8 @@ class _Filling:
         folder = self.work / str(member.digests.get(KEY))
         try:
             made = make(missing, folder)
+        except SourceChanged:
+            raise
         except (NotSupported, Damaged) as error:
             self.warn(member, f"no proxies: {error}")
             return
@@ -386,11 +388,21 @@ class _Filling:
         files.remove_tree(folder)
 
 
+def _opened(entry: Found) -> FileSource:
+    """A file, opened by whom it is closed; raises SourceChanged where it is not what it was when it was gathered."""
+    source = FileSource(entry.path)
+    try:
+        require_unchanged(source.name, entry.identity, identity_of(source.status))
+    except BaseException:
+        source.close()
+        raise
+    return source
+
+
 @contextlib.contextmanager
 def _unchanged(entry: Found) -> Iterator[FileSource]:
     """A file, opened; raises SourceChanged where it is not what it was when it was gathered."""
-    with FileSource(entry.path) as source:
-        require_unchanged(source.name, entry.identity, identity_of(source.status))
+    with _opened(entry) as source:
         try:
             yield source
         except ShortRead:
