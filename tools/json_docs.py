@@ -28,6 +28,7 @@ from typing import Any
 from ded_io import doctor
 from film_archive.core import facts, job, manifest
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
+from film_archive.proxy import recipe
 from film_archive.server import running
 from film_archive.workflows import (
     clip_logs,
@@ -37,6 +38,7 @@ from film_archive.workflows import (
     gathering,
     inspection,
     mending,
+    originals,
     production,
     proxies,
     proxy_plans,
@@ -117,9 +119,13 @@ SECTIONS: tuple[Section, ...] = (
     Section("Members to write", unpacking.UnpackStep),
     Section("proxy", proxies.ProxiesMade),
     Section("Made proxies", proxies.MadeProxy),
+    Section("Made stills", proxies.MadeStill),
     _plan("proxy", proxies.ProxyPlan, "apply_proxies", "[clips to encode](#clips-to-encode)"),
     Section("Clips to encode", proxy_plans.EncodeStep),
+    Section("Images", originals.Images),
     Section("Wanted proxies", proxy_plans.WantedProxy),
+    Section("Wanted stills", proxy_plans.WantedStill),
+    Section("Recipes", recipe.Recipe),
     Section("extract", extraction.Extracted),
     _plan("extract", extraction.ExtractPlan, "apply_extract", "[cuts](#cuts)"),
     Section("Cuts", extraction.CutStep),

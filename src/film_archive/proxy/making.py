@@ -21,6 +21,7 @@ from film_archive.core.ladder import Rung
 from film_archive.core.source import ByteSource, FileSource
 from film_archive.core.timecode import Timecode
 from film_archive.proxy.proof import Proof, prove
+from film_archive.proxy.recipe import VERSION
 
 if TYPE_CHECKING:
     from film_archive.media.av.clip_pictures import Pictures
@@ -30,9 +31,6 @@ if TYPE_CHECKING:
 OnFrames = Callable[[int], None]
 
 _STILLS = frozenset(("dpx", "exr", "tiff", "jpeg", "png", "cin", "bmp", "tga", "jp2", "jpeg2000"))
-
-VERSION = 2
-"""Of how proxies are made: when it changes, those of older versions count as stale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +55,8 @@ class Proxy:
     """Why its sound is silent from some place on."""
     treatment: Mapping[str, Any] = field(default_factory=dict)
     """What was done to the pictures besides scaling: colours, burn-in."""
-
-
-def settings(rung: Rung, treatment: Treatment | None = None) -> str:
-    """What a proxy depends on besides its original, for telling a stale one."""
-    made = f"proxy {VERSION} {rung}"
-    return made if treatment is None or not treatment.key else f"{made} {treatment.key}"
+    scaled_from: tuple[tuple[int, int], ...] = ()
+    """The larger sizes that it was scaled down through, (width, height), the largest first; its bytes depend on them."""
 
 
 def can_have_proxies(facts: MediaFacts | None) -> bool:
@@ -121,7 +115,6 @@ def make(
 
     Raises NotSupported where there is nothing to decode, Damaged where a proxy does not prove equal (it is removed).
     """
-    from film_archive.media.av.hardware import hardware_encoder
     from film_archive.media.av.overlays import Graded
     from film_archive.media.av.proxy_sound import mix_of
     from film_archive.media.av.proxying import ClipSound
@@ -130,8 +123,7 @@ def make(
     if not can_have_proxies(facts):
         raise NotSupported(f"{source.name} has no picture that can be decoded here; no proxies were made.")
     key = "" if treatment is None else treatment.key
-    if hardware and codec == "h264":
-        preset = hardware_encoder() or preset
+    preset = _encoder(codec, preset, hardware)
     targets = [_target(rung, facts, preset, key, codec) for rung in rungs]
     together = {*targets, *(_target(rung, facts, preset, key, codec) for rung in among)}
     largest = max(target.width for target in together), max(target.height for target in together)
@@ -150,9 +142,11 @@ def make_of_images(
     folder: Path,
     *,
     among: Sequence[Rung] = (),
-    treatment: Treatment | None = None,
+    codec: str = "h264",
     preset: str = "superfast",
     workers: int | None = None,
+    hardware: bool = False,
+    treatment: Treatment | None = None,
     on_frames: OnFrames | None = None,
 ) -> list[Proxy]:
     """The same of an image sequence: `open_frame` opens the image of a frame counted from 0 (None: there is none).
@@ -166,8 +160,9 @@ def make_of_images(
         raise NotSupported(f"{name} is no sequence of images that can be decoded here; no proxies were made.")
     pictures = StillPictures(name, facts, open_frame, None if treatment is None else treatment.grade)
     key = "" if treatment is None else treatment.key
-    targets = [_target(rung, facts, preset, key) for rung in rungs]
-    together = {*targets, *(_target(rung, facts, preset, key) for rung in among)}
+    preset = _encoder(codec, preset, hardware)
+    targets = [_target(rung, facts, preset, key, codec) for rung in rungs]
+    together = {*targets, *(_target(rung, facts, preset, key, codec) for rung in among)}
     return _made(pictures, None, facts, rungs, targets, together, folder, workers, on_frames, treatment, None)
 
 
@@ -206,7 +201,22 @@ def _made(
             draws=[drawn] * len(targets),
         )
     record = {} if treatment is None else treatment.record
-    return [_proven(proxy, rung, pictures, facts, record) for proxy, rung in zip(made, rungs, strict=True)]
+    sizes = {(target.width, target.height) for target in together}
+    return [_proven(proxy, rung, pictures, facts, record, sizes) for proxy, rung in zip(made, rungs, strict=True)]
+
+
+def _above(size: tuple[int, int], sizes: set[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Those that have more pixels, the largest first."""
+    return tuple(sorted((one for one in sizes if one[0] * one[1] > size[0] * size[1]), reverse=True))
+
+
+def _encoder(codec: str, preset: str, hardware: bool) -> str:
+    """The preset of x264, or the name of an encoder of hardware where one is asked for and works."""
+    if not hardware or codec != "h264":
+        return preset
+    from film_archive.media.av.hardware import hardware_encoder
+
+    return hardware_encoder() or preset
 
 
 def _target(rung: Rung, facts: MediaFacts, preset: str, look: str = "", codec: str = "h264") -> ProxyTarget:
@@ -231,7 +241,12 @@ def _explaining_room(pictures: Pictures, rungs: Sequence[Rung], folder: Path) ->
 
 
 def _proven(
-    made: MadeProxy, rung: Rung, pictures: Pictures, facts: MediaFacts, treatment: Mapping[str, Any]
+    made: MadeProxy,
+    rung: Rung,
+    pictures: Pictures,
+    facts: MediaFacts,
+    treatment: Mapping[str, Any],
+    sizes: set[tuple[int, int]],
 ) -> Proxy:
     """A proxy with its proof; one that can't be proven is removed."""
     try:
@@ -257,4 +272,5 @@ def _proven(
         proof=proof,
         sound_damage=made.sound_damage,
         treatment=treatment,
+        scaled_from=_above((made.target.width, made.target.height), sizes),
     )
