@@ -109,9 +109,9 @@ class Recipe(Record):
         if not self._treats:
             return ""
         grade = self._grade(self.space)
-        grade.require_possible()
         hasher = MultiHasher()
         hasher.update(repr((sorted(grade.record.items()), self.burn_in, self.first_number)).encode())
+        grade.require_possible()
         return hasher.digests()[KEY][:8]
 
     @property

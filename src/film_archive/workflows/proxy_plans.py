@@ -181,6 +181,7 @@ class _Planning:
         self.without = WithoutProxies()
         self.current = 0
         self._outputs: dict[Path, Path] = {}
+        self._sequences: set[tuple[Path, Images | None]] = set()
 
     def add(self, path: Path) -> None:
         """Look at one thing that was named."""
@@ -251,6 +252,9 @@ class _Planning:
 
     def _file(self, clip: NamedClip) -> None:
         name = printable(clip.clip.name)
+        if clip.images is not None and (clip.path, clip.images) in self._sequences:
+            return  # another frame of it was named
+        self._sequences.add((clip.path, clip.images))
         try:
             wanted, shown = self._outputs_of(clip)
             targets = [Path(path) for each in wanted for path in (each.output, *each.beside)]
