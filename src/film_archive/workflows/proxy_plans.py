@@ -325,7 +325,11 @@ class MadeBefore:
 
     def path(self, original: Member, rung: Rung, codec: str) -> str | None:
         """Where there is a proxy of this size and codec, stale or not."""
-        found = self._proxies.get((original.path, rung.name, codec))
+        return self.path_of(original, rung.name, codec)
+
+    def path_of(self, original: Member, size: str, codec: str) -> str | None:
+        """The same by the size's name."""
+        found = self._proxies.get((original.path, size, codec))
         return None if found is None else found[0]
 
     def has(self, original: Member, rung: Rung, recipe: Recipe) -> bool:
