@@ -10,7 +10,7 @@ import typer
 from film_archive.cli.output import print_error, print_json_list, say, size_text, table
 
 if TYPE_CHECKING:
-    from film_archive.core.manifest import Member
+    from film_archive.core.manifest import Member, ProxyRecord
 
 
 def register(app: typer.Typer) -> None:
@@ -57,6 +57,10 @@ def _record(member: Member) -> dict[str, Any]:
     return record
 
 
+def _proxy_text(proxy: ProxyRecord) -> str:
+    return proxy.size if proxy.codec == "h264" else f"{proxy.size} ({proxy.codec})"
+
+
 def _facts(member: Member) -> str:
     media = member.get("media")
     if not media:
@@ -69,5 +73,5 @@ def _facts(member: Member) -> str:
     if media.get("start_timecode"):
         words.append(media["start_timecode"])
     if member.proxies:
-        words.append("proxies: " + ",".join(proxy.size for proxy in member.proxies))
+        words.append("proxies: " + ",".join(_proxy_text(proxy) for proxy in member.proxies))
     return " ".join(str(word) for word in words if word)

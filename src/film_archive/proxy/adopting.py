@@ -49,13 +49,14 @@ class Given:
         facts = self.facts
         return _OURS.get((facts.codec or "", facts.profile or ""), facts.codec or facts.container)
 
-    @property
-    def size(self) -> str:
-        """The rung of the ladder whose box it fills, else its width and height."""
-        width, height = self.facts.width or 0, self.facts.height or 0
+    def size_of(self, original: MediaFacts) -> str:
+        """The rung of the ladder that has this size of the original, or whose box it fills; else its width and height."""
+        size = width, height = self.facts.width or 0, self.facts.height or 0
         for rung in LADDER.values():
-            inside = width <= rung.width and height <= rung.height
-            if inside and (width >= rung.width - 2 or height >= rung.height - 2):
+            if original.width and original.height:
+                if rung.fit(original.width, original.height, original.pixel_aspect or Fraction(1)) == size:
+                    return rung.name
+            elif width <= rung.width and height <= rung.height and (width + 2 > rung.width or height + 2 > rung.height):
                 return rung.name
         return f"{width}x{height}"
 

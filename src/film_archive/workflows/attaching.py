@@ -328,19 +328,20 @@ def _step(path: Path, original: Original, place: _Place, there: MadeBefore | Non
         adopting.require_same_clip(original, given)
         extension = path.suffix.lower().lstrip(".") or given.facts.container
         ending = extension if given.codec == "h264" else f"{given.codec}.{extension}"
+        size = given.size_of(original.facts)
         replaces = None
         if member is not None and there is not None:
-            output = f"{place.path}::{layout.proxy_path(member.path, given.size, ending)}"
-            replaces = there.path_of(member, given.size, given.codec)
+            output = f"{place.path}::{layout.proxy_path(member.path, size, ending)}"
+            replaces = there.path_of(member, size, given.codec)
         else:
             assert place.output is not None
-            target = place.output / layout.fitting_name(f"{place.stem}_{given.size}.{ending}")
+            target = place.output / layout.fitting_name(f"{place.stem}_{size}.{ending}")
             if os.path.lexists(target):
                 raise Refused(f"{printable(target)} exists already; {printable(path)} was not attached.")
             output = str(target)
         return AttachStep(
             file=path,
-            proxy_size=given.size,
+            proxy_size=size,
             codec=given.codec,
             output=output,
             replaces=replaces,

@@ -175,6 +175,6 @@ class Graded:
     height: int
 
     def __call__(self, picture: av.VideoFrame, number: int) -> av.VideoFrame:
-        rgb = converted(picture, self.width, self.height, "rgb48le", interpolation="AREA").to_ndarray()
+        rgb = converted(picture, self.width, self.height, "gbrp16le", interpolation="AREA").to_ndarray()
         floats = np.ascontiguousarray(rgb, np.float32) / np.float32(65_535)
         return frame_of(quantised(self.grade.apply(floats)))
