@@ -271,6 +271,15 @@ def test_burn_in_is_right_at_every_frame(position: str, footage: Path, tmp_path:
     assert codes_of(proxy.path) == [spec.code(number) for number in range(spec.frames)]
 
 
+@pytest.mark.parametrize("sizes", ["48x26", "64x36", "96x54", "160x90", "320x180"])
+def test_burn_in_of_any_size_is_not_taken_for_another_picture(sizes: str, footage: Path, tmp_path: Path) -> None:
+    """In tiny pictures the letters cover most of it."""
+    spec = ClipSpec(name="burnt small", frames=14, start=Timecode.from_string("09:59:59:20", 24))
+    lines = tuple(BurnIn(position, "{timecode} {frame}") for position in POSITIONS)
+    (proxy,) = proxies_of(cached_clip(spec, footage), tmp_path, parse_sizes(sizes), treatment=Treatment(burn_in=lines))
+    assert proxy.frames == 14
+
+
 def test_burn_in_that_can_not_be(footage: Path, tmp_path: Path) -> None:
     for position, text, why in (("middle", "x", "no place"), ("top left", "{reel}", "has no"), ("top left", "", "letters")):
         with pytest.raises(FilmArchiveError, match=why):

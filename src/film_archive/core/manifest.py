@@ -300,7 +300,7 @@ class Member:
 
     def with_proxies(self, proxies: Iterable[ProxyRecord]) -> Member:
         """The same member naming these proxies, in the order of their sizes on screen."""
-        listed = sorted(proxies, key=lambda proxy: (proxy.width * proxy.height, proxy.size))
+        listed = sorted(proxies, key=lambda proxy: (proxy.width * proxy.height, proxy.size, proxy.codec))
         return self.changed(proxies=[proxy.to_json() for proxy in listed] or None)
 
     def _believing(self, key: str) -> _Believing:

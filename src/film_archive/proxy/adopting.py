@@ -1,7 +1,7 @@
 """The proof of a proxy that was made elsewhere: a lab's dailies are held against the original before they are adopted.
 
 Frames, rate, cadence and start timecode are compared always; pictures where the original can be decoded, by the measure that
-our own proxies are held to (`media.av.likeness`), one in every 120 frames and the last.
+our own proxies are held to (`media.av.likeness`), one in every 60 frames and the last.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from film_archive.media.av.overlays import Graded
     from film_archive.media.av.pyramid import Looker
 
-_EVERY = 120
+_EVERY = 60
 """Frames of which one picture is compared."""
 _OURS = {("prores_422", "422 Proxy"): "prores_proxy", ("dnxhr", "DNxHR LB"): "dnxhr_lb"}
 

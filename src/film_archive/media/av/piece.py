@@ -44,8 +44,8 @@ class Overlay(Protocol):
     def __call__(self, picture: av.VideoFrame, number: int) -> av.VideoFrame:
         """The picture of a frame with what is drawn over it; another one than was given."""
 
-    def covered(self, width: int, height: int) -> NDArray[np.bool_]:
-        """(height, width): where a picture of that size is drawn over, in any frame."""
+    def covered(self, look: tuple[int, int], picture: tuple[int, int]) -> NDArray[np.bool_]:
+        """(height, width) of a look: where pictures of a size, (width, height), are drawn over, in any frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

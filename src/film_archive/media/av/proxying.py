@@ -209,7 +209,7 @@ class _Work:
             heard = self._write(target, pieces, new.file)
             new.file.flush()
             with FileSource(new.temporary) as proxy:
-                likeness, corrupt = self._compared(proxy, pieces, draw)
+                likeness, corrupt = self._compared(proxy, target, pieces, draw)
             if likeness.wrong:
                 for piece in pieces:
                     files.remove(piece.path)
@@ -297,13 +297,13 @@ class _Work:
         return writer.samples
 
     def _compared(
-        self, proxy: ByteSource, pieces: Sequence[CodedFile], draw: Overlay | None
+        self, proxy: ByteSource, target: ProxyTarget, pieces: Sequence[CodedFile], draw: Overlay | None
     ) -> tuple[Likeness, list[int]]:
         """The finished file's pictures against the looks that were taken of the original's."""
         likeness, corrupt = Likeness(), []
         looker = Looker(*notes_of(pieces[0])["size"])
-        covered = None if draw is None else draw.covered(looker.width, looker.height)
-        likeness.covered = covered
+        if draw is not None:
+            likeness.covered = draw.covered((looker.width, looker.height), (target.width, target.height))
         shown = keyframes(proxy, "mov", looker, self._pictures.frames)
         waiting = next(shown, None)
         before: dict[int, Look] = {}
