@@ -128,14 +128,13 @@ def test_a_track_that_is_not_the_proxy_is_found(footage: Path, tmp_path: Path, m
     for name, wrong, why in (
         ("write_picture", short, "23 frames instead of 24"),
         ("write_picture", late, "starts at"),
+        ("write_picture", doubled, "another picture"),
         ("write_sound", silent, "other sound than channel 1"),
     ):
-        with monkeypatch.context() as patched, pytest.raises(Damaged, match=why):
+        with monkeypatch.context() as patched:
             patched.setattr(op_atom, name, wrong)
-            packaged(ODDITIES["film_rate"], footage, tmp_path / name / why.replace(" ", ""))
-    with monkeypatch.context() as patched, pytest.raises(Damaged, match="another picture"):
-        patched.setattr(op_atom, "write_picture", doubled)
-        packaged(ODDITIES["film_rate"], footage, tmp_path / "doubled")
+            with pytest.raises(Damaged, match=why):
+                packaged(ODDITIES["film_rate"], footage, tmp_path / name / why.replace(" ", ""))
 
 
 def test_tracks_that_were_not_joined_are_found(footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ from film_archive.media.clips import find_clips
 from film_archive.media.grading import Grade
 from film_archive.media.probe import index, probe, probe_clip
 from film_archive.media.sequence import ImageSequence
-from film_archive.proxy.making import Proxy, can_have_proxies, make, make_of_images
+from film_archive.proxy.making import Proxy, can_have_proxies, make, make_of_images, shortcomings
 from film_archive.testing.media import ClipSpec, cached_clip, frame_picture
 from film_archive.testing.oddities import ODDITIES
 from film_archive.testing.stills import SequenceSpec, cached_sequence
@@ -316,16 +316,21 @@ PRORES = ClipSpec(
 )
 
 
-def test_a_clip_that_ends_in_mid_frame_is_shown_up_to_there(footage: Path, tmp_path: Path) -> None:
-    path = tmp_path / "short.mov"
-    data = cached_clip(PRORES, footage).read_bytes()
-    table = index(cached_clip(PRORES, footage))
-    path.write_bytes(data[: table.frame(30).offset + table.frame(30).size // 3])
+@pytest.mark.parametrize("name", ["prores", "fragmented", "prores_mxf", "xavc_intra_mxf", "mpeg2_long_gop_mxf"])
+def test_a_clip_that_ends_in_mid_frame_is_shown_up_to_there(name: str, footage: Path, tmp_path: Path) -> None:
+    spec = PRORES if name == "prores" else ODDITIES[name]
+    path = tmp_path / f"short.{spec.container}"
+    data = cached_clip(spec, footage).read_bytes()
+    cut = spec.frames * 3 // 4
+    frame = index(cached_clip(spec, footage)).frame(cut)
+    path.write_bytes(data[: frame.offset + frame.size // 3])
     (proxy, _) = proxies_of(path, tmp_path / "made")
-    numbers = [None if code is None else code.number for code in codes_of(proxy.path)]
-    assert numbers[:30] == list(range(30))
-    assert proxy.frames == index(path).frames
-    assert set(range(30, proxy.frames)) <= set(proxy.corrupt), "what is not there is told"
+    assert cut // 2 < proxy.frames == index(path).frames <= cut, "whole fragments, whole frames"
+    assert [None if code is None else code.number for code in codes_of(proxy.path)] == list(range(proxy.frames))
+    assert (proxy.cut_short, proxy.corrupt) == (True, ())
+    assert "cut short" in shortcomings(proxy)[0]
+    (whole, _) = proxies_of(cached_clip(spec, footage), tmp_path / "whole")
+    assert not whole.cut_short
 
 
 def test_damage_is_the_same_for_any_number_of_workers(footage: Path, tmp_path: Path) -> None:

@@ -28,7 +28,8 @@ def cube(folder: Path, name: str = "look.cube", *, black: float = 0) -> Path:
 
 
 def test_plain_is_as_it_ever_was() -> None:
-    assert [PLAIN.settings(rung) for rung in parse_sizes("preview,1280x720@3M")] == ["proxy 2 preview", "proxy 2 1280x720@3000000"]
+    made = [PLAIN.settings(rung) for rung in parse_sizes("preview,1280x720@3M")]
+    assert made == ["proxy 2 preview", "proxy 2 1280x720@3000000"]
     assert PLAIN.looked_at().settings(PREVIEW) == "proxy 2 preview"
     assert PLAIN.treatment(CLIP) is None
 

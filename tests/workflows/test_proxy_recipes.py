@@ -191,7 +191,7 @@ def test_a_clip_that_a_recipe_does_not_fit(media: Path, tmp_path: Path) -> None:
     assert (made.proxies, len(made.warnings)) == (1, 1)
     assert "no start timecode" in made.warnings[0]
     create_archive(tmp_path / "c.zip", [media / "a.mov", media / "b.mov"], proxies=())
-    assert make_proxies([tmp_path / "c.zip"], ONE, recipe=Recipe(audio_map=(2,))).exit_status == 0, "b has no sound to choose from"
+    assert make_proxies([tmp_path / "c.zip"], ONE, recipe=Recipe(audio_map=(2,))).exit_status == 0, "b has no sound"
     done = make_proxies([tmp_path / "c.zip"], ONE, recipe=Recipe(audio_map=(3,)))
     assert (done.exit_status, len(done.failed)) == (12, 1)
     assert "channels 1 to 2" in done.failed[0].reason
@@ -212,10 +212,10 @@ def test_a_look_that_changes_on_the_way_stops_it(media: Path, tmp_path: Path) ->
 # Image sequences
 
 
-@pytest.mark.parametrize("named", ["shot", "shot/shot.1005.dpx", "shot/shot.####.dpx", "shot/shot.%04d.dpx", "shot/shot.@@@@.dpx"])
+@pytest.mark.parametrize("named", ["", "/shot.1005.dpx", "/shot.####.dpx", "/shot.%04d.dpx", "/shot.@@@@.dpx"])
 def test_a_sequence_is_a_clip_however_it_is_named(named: str, media: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = make_proxies([media / named], parse_sizes("320x180@2M"), output=out)
+    done = make_proxies([Path(f"{media}/shot{named}")], parse_sizes("320x180@2M"), output=out)
     (made,) = done.proxies
     assert (made.source, made.output, made.frames) == (str(media / "shot/shot.####.dpx"), str(out / "shot_320x180.mp4"), 14)
     numbers = [None if code is None else code.number for code in codes_of(Path(made.output))]
@@ -265,8 +265,8 @@ def test_all_clips_of_a_folder(media: Path, tmp_path: Path) -> None:
     assert sorted(tree(out)) == ["a_192x108.mp4", "shot_192x108.mp4"]
     assert [Path(failure.path).name for failure in done.failed] == ["bad.mov"]
     assert done.exit_status == 12
+    create_in_place(media)
     with pytest.raises(UsageError, match="leave out -o"):
-        create_in_place(media)
         make_proxies([media], ONE, output=tmp_path / "other")
 
 
@@ -307,9 +307,10 @@ def test_no_track_for_avid_is_left_where_one_fails(
     def stop(*given: object) -> None:
         raise error
 
-    with monkeypatch.context() as patched, pytest.raises(type(error)):
+    with monkeypatch.context() as patched:
         patched.setattr(avid, "_check_joined", stop)
-        make_proxies([media / "a.mov"], parse_sizes("editorial"), program=Program.AVID, recipe=edit, output=out)
+        with pytest.raises(type(error)):
+            make_proxies([media / "a.mov"], parse_sizes("editorial"), program=Program.AVID, recipe=edit, output=out)
     assert all(name.startswith(".film-archive") for name in tree(out))
     assert abandon_proxies([media / "a.mov"], output=out, program=Program.AVID)
     assert tree(out) == {}

@@ -94,6 +94,8 @@ def add(writer: Writer, original: Member, proxy: Proxy, recipe: Recipe) -> Membe
     more: dict[str, Any] = {"proof": proxy.proof.to_json()}
     if proxy.scaled_from:
         more["scaled_from"] = [f"{width}x{height}" for width, height in proxy.scaled_from]
+    if proxy.cut_short:
+        more["cut_short"] = True
     if proxy.corrupt:
         more["corrupt"] = len(proxy.corrupt)
     if proxy.treatment:

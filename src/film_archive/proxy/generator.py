@@ -140,7 +140,7 @@ def proxy_file(proxy: making.Proxy, facts: MediaFacts, original: Path) -> ProxyF
         frames=proxy.frames,
         start_timecode=proxy.start,
         source_path=original,
-        verified=not proxy.corrupt,
+        verified=not proxy.corrupt and not proxy.cut_short,
     )
 
 

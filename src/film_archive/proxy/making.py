@@ -55,6 +55,8 @@ class Proxy:
     """Why its sound is silent from some place on."""
     treatment: Mapping[str, Any] = field(default_factory=dict)
     """What was done to the pictures besides scaling: colours, burn-in."""
+    cut_short: bool = False
+    """Whether the original's file ends before all is there that it says it holds."""
     scaled_from: tuple[tuple[int, int], ...] = ()
     """The larger sizes that it was scaled down through, (width, height), the largest first; its bytes depend on them."""
 
@@ -69,6 +71,8 @@ def can_have_proxies(facts: MediaFacts | None) -> bool:
 def shortcomings(proxy: Proxy, first: int = 0) -> list[str]:
     """What a proxy could not show, or make heard, of its original; a sentence each. `first` is its first frame's number."""
     said = []
+    if proxy.cut_short:
+        said.append(f"the file is cut short: its proxies have the {proxy.frames} frames that are there")
     if proxy.corrupt:
         said.append(f"{len(proxy.corrupt)} frames could not be decoded (the first is {first + proxy.corrupt[0]})")
     if proxy.missing:
@@ -272,5 +276,6 @@ def _proven(
         proof=proof,
         sound_damage=made.sound_damage,
         treatment=treatment,
+        cut_short=facts.cut_short,
         scaled_from=_above((made.target.width, made.target.height), sizes),
     )

@@ -83,9 +83,11 @@ class MadeProxy(Record):
     start_timecode: str | None
     """Of the first frame; null where the original has none."""
     verified: bool
-    """Whether every frame of the original could be decoded."""
+    """Whether every frame of the original is there and could be decoded."""
     corrupt: tuple[int, ...]
     """Frames that could not be decoded; the proxy shows the one before in their place."""
+    cut_short: bool
+    """Whether the original's file ends before all is there that it says it holds."""
     chunks: int
     """Pieces that it was made in."""
 
@@ -131,7 +133,8 @@ class ProxiesMade(Report):
     @property
     def exit_status(self) -> int:
         done = bool(self.proxies or self.stills or self.current)
-        return status_of(self.failed, any_done=done) or (IN_PART if self.damaged else 0)
+        in_part = any(not proxy.verified for proxy in self.proxies)
+        return status_of(self.failed, any_done=done) or (IN_PART if in_part else 0)
 
 
 def make_proxies(
@@ -381,8 +384,9 @@ class _Making:
                     height=proxy.height,
                     frames=proxy.frames,
                     start_timecode=None if proxy.start is None else str(proxy.start),
-                    verified=not proxy.corrupt,
+                    verified=not proxy.corrupt and not proxy.cut_short,
                     corrupt=proxy.corrupt,
+                    cut_short=proxy.cut_short,
                     chunks=proxy.pieces,
                 )
             )
