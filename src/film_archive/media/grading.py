@@ -121,6 +121,14 @@ def _library() -> Any:
     return ocio
 
 
+def color_version() -> str | None:
+    """OpenColorIO's; None where it is not there."""
+    try:
+        return str(_library().__version__)
+    except NotSupported:
+        return None
+
+
 def _impossible(error: Exception) -> UsageError:
     return UsageError(f"The colours that were asked for can't be made: {' '.join(str(error).split())}")
 
