@@ -94,9 +94,9 @@ class Grade:
             config = ocio.Config.CreateFromFile(self.config)
             group = ocio.GroupTransform()
             if self.cdl is not None:
-                group.appendTransform(ocio.CDLTransform.CreateFromFile(str(self.cdl), ""))
+                group.appendTransform(ocio.CDLTransform.CreateFromFile(_name(self.cdl), ""))
             if self.lut is not None:
-                group.appendTransform(ocio.FileTransform(str(self.lut), interpolation=ocio.INTERP_BEST))
+                group.appendTransform(ocio.FileTransform(_name(self.lut), interpolation=ocio.INTERP_BEST))
             if self.view is not None:
                 group.appendTransform(self._viewing(config))
             return config.getProcessor(group).getDefaultCPUProcessor()
@@ -111,6 +111,15 @@ class Grade:
         if config.getColorSpace(self.space) is None:
             raise UsageError(f"{self.space!r} is no colour space of {self.config}; name one that is.")
         return _library().DisplayViewTransform(src=self.space, display=display, view=view)
+
+
+def _name(path: Path) -> str:
+    """As OpenColorIO takes names; raises UsageError where it does not."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"OpenColorIO opens no file whose name is not UTF-8; rename {printable(path)}.") from error
+    return str(path)
 
 
 def _library() -> Any:
