@@ -121,7 +121,7 @@ def reason_without_proxies(facts: MediaFacts) -> str | None:
     """Why a clip with a picture can't have proxies here; None where it can, or has no picture."""
     if not facts.decodable:
         note = facts.note or f"{facts.codec or facts.container} is not decoded here"
-        return f"{note.rstrip('.')}; `proxy attach` adopts dailies that were made elsewhere"
+        return note if facts.frames == 0 else f"{note.rstrip('.')}; `proxy attach` adopts dailies that were made elsewhere"
     if not facts.width:
         return None
     if making.can_have_proxies(facts):
