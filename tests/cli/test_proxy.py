@@ -57,7 +57,7 @@ def test_all_options_at_once(clip: Path, tmp_path: Path, capfd: Capture) -> None
     again = film_archive(capfd, "proxy", path, "--sizes", "192x108", *options, "--json")
     assert (again.status, again.document["current"], again.document["proxies"]) == (0, 1, [])
     plain = film_archive(capfd, "proxy", path, "--sizes", "192x108", "--dry-run")
-    assert "Would make 1 proxies of 1 clips." in plain.output
+    assert "Would make 1 proxy of 1 clip." in plain.output
 
 
 def test_the_options_are_those_of_all_verbs(capfd: Capture) -> None:

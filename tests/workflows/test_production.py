@@ -28,6 +28,7 @@ from film_archive.workflows.production import (
 )
 from tests.archive.making import noise
 from tests.core.mounts import image
+from tests.media import making
 from tests.workflows.making import add, check, contents, create, create_in_place, sources, tree, write_tree
 
 BIG = 9 << 20
@@ -543,3 +544,14 @@ def test_a_frame_that_changes_between_archive_and_proxies(tmp_path: Path) -> Non
     with pytest.raises(SourceChanged, match=frames[4].name):
         create_archive(tmp_path / "a.zip", [media], proxies=parse_sizes("64x36"), progress=Progress(change), workers=1)
     assert not (tmp_path / "a.zip").exists()
+
+
+def test_clips_are_what_is_known_to_be_media(tmp_path: Path) -> None:
+    """Also those that can't be decoded; `ls` counts the same."""
+    (tmp_path / "card").mkdir()
+    (tmp_path / "card/A001_C001_0101AB_001.R3D").write_bytes(making.r3d())
+    (tmp_path / "card/notes.txt").write_bytes(b"no clip")
+    made = create_archive(tmp_path / "a.zip", [tmp_path / "card"])
+    with open_archive(tmp_path / "a.zip") as archive:
+        assert made.clips == sum(member.media is not None for member in archive.originals()) == 1
+    assert len(made.warnings) == 1, "why there are no proxies is said once"

@@ -56,7 +56,7 @@ def test_one_corrupt_frame_is_marked_and_the_status_says_so(
     bad, good = ran.document["proxies"]
     assert (ran.status, bad["frames"], bad["corrupt"], bad["verified"]) == (12, 30, [17], False)
     assert (good["corrupt"], good["verified"]) == ([], True)
-    assert "1 frames could not be decoded (the first is 17)" in ran.document["notes"][0]
+    assert "1 frame could not be decoded (the first is 17)" in ran.document["notes"][0]
     create_archive(tmp_path / "a.zip", [media], proxies=())
     assert make_proxies([tmp_path / "a.zip"], TWO).exit_status == 12
     assert check(tmp_path / "a.zip").ok

@@ -220,7 +220,7 @@ def test_a_sequence_is_a_clip_however_it_is_named(named: str, media: Path, tmp_p
     assert (made.source, made.output, made.frames) == (str(media / "shot/shot.####.dpx"), str(out / "shot_320x180.mp4"), 14)
     numbers = [None if code is None else code.number for code in codes_of(Path(made.output))]
     assert numbers == [0, 1, 2, 2, *range(4, 14)]
-    assert "1 frames have no file (the first is 1004)" in done.notes[0]
+    assert "1 frame has no file (the first is 1004)" in done.notes[0]
     assert sorted(tree(out)) == ["shot_320x180.mp4"]
 
 

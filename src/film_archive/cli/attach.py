@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from film_archive.cli.output import print_json, say
+from film_archive.core.wording import amount
 
 
 def register(app: typer.Typer) -> None:
@@ -53,8 +54,9 @@ def attach_verb(
             say(f"{step.file}: would become {step.output}")
     for proxy in done.attached:
         start = f"from {proxy.start_timecode}" if proxy.start_timecode else "without a start timecode"
-        compared = f"{proxy.pictures_compared} pictures compared" if proxy.not_compared is None else "pictures not compared"
-        say(f"{proxy.file}: attached as {proxy.output} ({proxy.frames} frames {start}, {compared})")
+        count = amount(proxy.pictures_compared, "picture")
+        compared = f"{count} compared" if proxy.not_compared is None else "pictures not compared"
+        say(f"{proxy.file}: attached as {proxy.output} ({amount(proxy.frames, 'frame')} {start}, {compared})")
         if proxy.not_compared is not None:
             say(f"note: {proxy.not_compared}")
     for failure in done.failed:

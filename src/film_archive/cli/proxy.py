@@ -9,6 +9,7 @@ import typer
 
 from film_archive.cli.output import print_json, say
 from film_archive.cli.proxy_options import ProxyOptions, sizes_of, with_proxy_options
+from film_archive.core.wording import amount
 
 if TYPE_CHECKING:
     from film_archive.workflows.proxies import ProxiesMade, ProxyPlan
@@ -84,29 +85,32 @@ def _show(done: ProxiesMade, plan: ProxyPlan, dry_run: bool) -> None:
         _show_plan(plan)
     for proxy in done.proxies:
         start = f"from {proxy.start_timecode}" if proxy.start_timecode else "without a start timecode"
-        beside = f", and {len(proxy.beside)} files beside it" if proxy.beside else ""
-        say(f"{proxy.output}: {proxy.width}×{proxy.height}, {proxy.frames} frames {start}{beside}")
+        beside = f", and {amount(len(proxy.beside), 'file')} beside it" if proxy.beside else ""
+        say(f"{proxy.output}: {proxy.width}×{proxy.height}, {amount(proxy.frames, 'frame')} {start}{beside}")
     for still in done.stills:
         say(f"{still.kind}: {', '.join(still.outputs)}")
     for note in done.notes:
         say(f"note: {note}")
     if done.damaged:
-        say(f"note: up to {done.damaged} frames could not be decoded; the proxies show the frame before in their place")
+        many = amount(done.damaged, "frame")
+        say(f"note: up to {many} of a clip could not be decoded; its proxies show the frame before in their place")
     for failure in done.failed:
         say(failure.sentence())
     if done.current:
-        say(f"{done.current} proxies were there already")
+        say(f"{amount(done.current, 'proxy was', 'proxies were')} there already")
     if dry_run:
-        say(f"Would make {sum(len(step.proxies) for step in plan.steps)} proxies of {len(plan.steps)} clips.")
+        count = sum(len(step.proxies) for step in plan.steps)
+        say(f"Would make {amount(count, 'proxy', 'proxies')} of {amount(len(plan.steps), 'clip')}.")
     else:
         rate = f" ({done.fps:.0f} frames a second)" if done.fps else ""
-        say(f"{len(done.proxies)} proxies, {done.frames} frames in {done.seconds:.1f} s{rate}")
+        made = amount(len(done.proxies), "proxy", "proxies")
+        say(f"{made}, {amount(done.frames, 'frame')} in {done.seconds:.1f} s{rate}")
 
 
 def _show_plan(plan: ProxyPlan) -> None:
     for step in plan.steps:
         for wanted in step.proxies:
-            say(f"{step.name}: would make {wanted.output} ({wanted.size}, {plan.recipe.codec}, {step.frames} frames)")
+            say(f"{step.name}: would make {wanted.output} ({wanted.size}, {plan.recipe.codec}, {amount(step.frames, 'frame')})")
             for path in wanted.beside:
                 say(f"{step.name}: would make {path}")
         for still in step.stills:

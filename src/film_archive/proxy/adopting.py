@@ -17,6 +17,7 @@ from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.ladder import LADDER
 from film_archive.core.source import ByteSource
+from film_archive.core.wording import amount
 from film_archive.proxy.making import can_have_proxies
 from film_archive.proxy.original import Original
 from film_archive.proxy.proof import Proof
@@ -75,7 +76,7 @@ def require_same_clip(original: Original, given: Given) -> None:
             "(--log)."
         )
     if given.index.frames != facts.frames:
-        raise Refused(f"{name} has {given.index.frames} frames and {original.name} has {facts.frames}; {kept}.")
+        raise Refused(f"{name} has {amount(given.index.frames, 'frame')} and {original.name} has {facts.frames}; {kept}.")
     if facts.frame_rate is not None and found.frame_rate != facts.frame_rate and not facts.vfr:
         rate = "none" if found.frame_rate is None else found.frame_rate.text
         raise Refused(f"{name} has a frame rate of {rate} and {original.name} of {facts.frame_rate.text}; {kept}.")

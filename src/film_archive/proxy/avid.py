@@ -20,6 +20,7 @@ from film_archive.core.errors import Damaged, NotSupported, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.source import FileSource, printable
 from film_archive.core.timecode import FrameRate, Timecode
+from film_archive.core.wording import amount
 from film_archive.editorial.event import EditList, Event
 from film_archive.editorial.resolving import resolve
 from film_archive.editorial.table_writing import write_ale
@@ -118,7 +119,7 @@ def _check_picture(path: Path, movie: FileSource, facts: MediaFacts, number: int
     with FileSource(path) as source:
         found = MxfFile.open(source).index()
         if found.frames != expected.frames:
-            what = f"{found.frames} frames instead of {expected.frames}"
+            what = f"{amount(found.frames, 'frame')} instead of {expected.frames}"
             raise Damaged(f"{path.name}, made of {name}, has {what}; it was not kept.")
         for place in range(found.frames):
             frame, original = found.frame(place), expected.frame(place)
