@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from film_archive.core import files
-from film_archive.core.errors import Damaged, NoSpace, NotSupported
+from film_archive.core.errors import Damaged, NoSpace, NotSupported, SourceChanged
 from film_archive.core.executors.executor import worker_count
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
@@ -129,15 +129,18 @@ def make(
     if not can_have_proxies(facts):
         raise NotSupported(f"{source.name} has no picture that can be decoded here; no proxies were made.")
     key = "" if treatment is None else treatment.key
-    preset = _encoder(codec, preset, hardware)
-    targets = [_target(rung, facts, preset, key, codec) for rung in rungs]
-    together = {*targets, *(_target(rung, facts, preset, key, codec) for rung in among)}
-    largest = max(target.width for target in together), max(target.height for target in together)
     mix = mix_of(facts.audio, audio_map)
     sound = None if mix is None else ClipSound(source, mix, facts.audio)
-    pictures = best_pictures(source, facts, index, *largest)
-    grade = None if treatment is None or treatment.grade.is_nothing else Graded(treatment.grade, *largest)
-    return _made(pictures, sound, facts, rungs, targets, together, folder, workers, on_frames, treatment, grade)
+
+    def made_by(preset: str) -> list[Proxy]:
+        targets = [_target(rung, facts, preset, key, codec) for rung in rungs]
+        together = {*targets, *(_target(rung, facts, preset, key, codec) for rung in among)}
+        largest = max(target.width for target in together), max(target.height for target in together)
+        pictures = best_pictures(source, facts, index, *largest)
+        grade = None if treatment is None or treatment.grade.is_nothing else Graded(treatment.grade, *largest)
+        return _made(pictures, sound, facts, rungs, targets, together, folder, workers, on_frames, treatment, grade)
+
+    return _by_hardware(made_by, codec, preset, hardware)
 
 
 def make_of_images(
@@ -166,10 +169,13 @@ def make_of_images(
         raise NotSupported(f"{name} is no sequence of images that can be decoded here; no proxies were made.")
     pictures = StillPictures(name, facts, open_frame, None if treatment is None else treatment.grade)
     key = "" if treatment is None else treatment.key
-    preset = _encoder(codec, preset, hardware)
-    targets = [_target(rung, facts, preset, key, codec) for rung in rungs]
-    together = {*targets, *(_target(rung, facts, preset, key, codec) for rung in among)}
-    return _made(pictures, None, facts, rungs, targets, together, folder, workers, on_frames, treatment, None)
+
+    def made_by(preset: str) -> list[Proxy]:
+        targets = [_target(rung, facts, preset, key, codec) for rung in rungs]
+        together = {*targets, *(_target(rung, facts, preset, key, codec) for rung in among)}
+        return _made(pictures, None, facts, rungs, targets, together, folder, workers, on_frames, treatment, None)
+
+    return _by_hardware(made_by, codec, preset, hardware)
 
 
 def _made(
@@ -216,13 +222,22 @@ def _above(size: tuple[int, int], sizes: set[tuple[int, int]]) -> tuple[tuple[in
     return tuple(sorted((one for one in sizes if one[0] * one[1] > size[0] * size[1]), reverse=True))
 
 
-def _encoder(codec: str, preset: str, hardware: bool) -> str:
-    """The preset of x264, or the name of an encoder of hardware where one is asked for and works."""
-    if not hardware or codec != "h264":
-        return preset
-    from film_archive.media.av.hardware import hardware_encoder
+def _by_hardware(made_by: Callable[[str], list[Proxy]], codec: str, preset: str, hardware: bool) -> list[Proxy]:
+    """Made by an encoder of hardware where one is asked for and works, else by x264.
 
-    return hardware_encoder() or preset
+    One that worked when it was tried may fail all the same: it has only so many sessions, or does not know this size.
+    """
+    if hardware and codec == "h264":
+        from film_archive.media.av.hardware import hardware_encoder
+
+        encoder = hardware_encoder()
+        if encoder is not None:
+            try:
+                return made_by(encoder)
+            except (Damaged, NotSupported) as error:  # where it is not the encoder's fault, x264 meets it again
+                if isinstance(error, SourceChanged):
+                    raise
+    return made_by(preset)
 
 
 def _target(rung: Rung, facts: MediaFacts, preset: str, look: str = "", codec: str = "h264") -> ProxyTarget:

@@ -17,6 +17,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from film_archive.core.errors import NotSupported
 from film_archive.core.handover import HandOver
 from film_archive.media.av.clip_pictures import Pictures
 from film_archive.media.av.coded import CodedPacket, CodedWriter
@@ -211,7 +212,11 @@ class _Line:
 
     def __init__(self, size: Size, output: CodedWriter, ticks: dict[int, tuple[int, int]]) -> None:
         self._size, self._output, self._ticks = size, output, ticks
-        self._encoder = video_encoder(size.settings)
+        try:
+            self._encoder = video_encoder(size.settings)
+        except av.error.FFmpegError as error:
+            what = f"{size.settings.encoder.name} can't code pictures of {size.settings.width}×{size.settings.height} here"
+            raise NotSupported(f"The {size.name} proxy was not made: {what} ({error.strerror or error}).") from error
 
     def take(self, picture: av.VideoFrame, number: int) -> None:
         """Code a picture. Its times are rewritten: one encoder at a time has it."""
