@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from film_archive.archive import layout
 from film_archive.archive.entries import parts_of
+from film_archive.archive.folder_reader import refuse_lost
 from film_archive.archive.reader import Archive, FolderArchive, is_folder, open_archive
 from film_archive.core.digest import MultiHasher
 from film_archive.core.errors import NotFound, Refused, UsageError
@@ -101,6 +102,7 @@ def plan_archive(
             )
         if os.path.lexists(target / layout.MANIFEST) and not (target / layout.WORK).exists():
             raise Refused(f"{printable(target)} is an archive already; use `add` to list what is new in it.")
+        refuse_lost(target)
         gathered = gather_folder(target)
     else:
         if os.path.lexists(target) and not journal_of(target).exists():
