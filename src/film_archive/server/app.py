@@ -24,6 +24,7 @@ from film_archive.server.hls import PlaylistApplication
 from film_archive.server.holdings import Holdings
 from film_archive.server.job_api import job_router
 from film_archive.server.jobs import Jobs
+from film_archive.server.list_api import list_router
 from film_archive.server.media import MediaApplication
 from film_archive.server.metrics import Metrics
 from film_archive.server.sending import Application, Receive, Scope, Send, encoded, route_path
@@ -103,6 +104,7 @@ def create_app(
     api.include_router(session_router(guard))
     api.include_router(archive_router(holdings))
     api.include_router(job_router(jobs))
+    api.include_router(list_router(holdings))
     page = PageApplication(threads)
     planes: dict[str, Application] = {
         "hls": PlaylistApplication(holdings, threads),

@@ -25,7 +25,9 @@ _TYPES = {
 _FIELDS = (
     (
         "content-security-policy",
-        "default-src 'self'; media-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        # blob: is what a page's own MediaSource is called; no other page can make one of its names.
+        "default-src 'self'; media-src 'self' blob:; object-src 'none'; "
+        + "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
     ),
 )
 

@@ -60,8 +60,8 @@ async function follow() {
   const listed = browser.open(archive);
   if (path === null) {
     viewer.close();
-    viewer.clip = null;
     browser.choose(null);
+    if (!find("panel-clip").hidden) openTab("selects");
     await listed;
     return;
   }
@@ -71,6 +71,7 @@ async function follow() {
   }
   const clip = await browser.clip(path);
   if (mine !== going) return;
+  if (!viewer.clip && find("jobs-count").textContent === "" && !selects.list.length) openTab("clip");
   browser.choose(path);
   await show(clip, wanted);
   await listed;

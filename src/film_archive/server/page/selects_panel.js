@@ -104,7 +104,7 @@ export class SelectsPanel extends EventTarget {
 
   async #export(format) {
     const { list, title } = this.#selects;
-    const selects = list.map(({ mediaPath, first, end, note }) => ({ path: mediaPath, first, end, ...(note ? { note } : {}) }));
+    const selects = list.map(({ archive, path, first, end, note }) => ({ archive, member: path, first, end, note }));
     const made = await api.list({ format, title, selects });
     save(made.name, made.text, made.media_type);
     if (made.lost.length) tell(`${made.name}: ${made.lost.join("; ")}.`);
@@ -115,6 +115,7 @@ export class SelectsPanel extends EventTarget {
     const { handles } = this.#selects;
     for (const select of list) {
       const clip = new Clip(select.archive, { path: select.path, media: select.media, proxies: [] });
+      if (!select.mediaPath) throw new Error(`${select.name} is an image sequence; “film-archive extract” cuts it, this page does not.`);
       if (clip.start === null) throw new Error(`${select.name} has no start timecode, so it can't be cut by it.`);
       await api.extract({ path: select.mediaPath, in: clip.timecode(select.first), out: clip.timecode(select.end), handles });
     }

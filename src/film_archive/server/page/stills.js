@@ -36,15 +36,6 @@ export class Stills {
     return answer;
   }
 
-  /** Forget what was asked for of a clip's strip: the pointer is elsewhere. */
-  drop(keep) {
-    for (const [key, { answers }] of this.#asked) {
-      if (keep(key)) continue;
-      this.#asked.delete(key);
-      for (const answer of answers) answer(null);
-    }
-  }
-
   async #work() {
     if (this.#working) return;
     this.#working = true;

@@ -36,7 +36,7 @@ export class Strip {
       context.drawImage(this.#image, left, top, width, height, 0, 0, width, height);
       return true;
     }
-    const picture = await this.#stills.of(this.#clip, frame, { near: true });
+    const picture = await this.#stills.of(this.#clip, frame);
     if (!picture) return false;
     Object.assign(canvas, { width: picture.width, height: picture.height });
     context.drawImage(picture, 0, 0);

@@ -13,7 +13,8 @@ export class Timeline extends EventTarget {
   #clip = null;
   #strip = null;
   #frame = 0;
-  #hovered = null;
+  #hovered = null; // the frame that the pointer is on
+  #following = false;
   #drawing = false;
 
   constructor(root) {
@@ -116,22 +117,30 @@ export class Timeline extends EventTarget {
     this.dispatchEvent(Object.assign(new Event("scrub"), { frame: this.#frameOf(event) }));
   }
 
-  async #look(event) {
+  #look(event) {
     const frame = this.#frameOf(event);
     const { left, width } = this.#root.getBoundingClientRect();
     const place = Math.min(Math.max(event.clientX - left, 84), Math.max(84, width - 84));
     this.#hover.hidden = false;
     this.#hover.style.left = `${place}px`;
     this.#label.textContent = this.#clip.label(frame);
-    if (this.#hovered === frame) return;
     this.#hovered = frame;
-    const picture = document.createElement("canvas");
-    const there = await this.#strip?.draw(frame, picture);
-    if (there && this.#hovered !== null) {
+    if (!this.#following) this.#follow();
+  }
+
+  /** Draw the picture of where the pointer is, one after the other; what it passed meanwhile is left out. */
+  async #follow() {
+    this.#following = true;
+    for (let drawn = null; this.#hovered !== null && this.#hovered !== drawn; ) {
+      drawn = this.#hovered;
+      const picture = document.createElement("canvas");
+      const there = await this.#strip?.draw(drawn, picture);
+      if (!there || this.#hovered === null) continue;
       Object.assign(this.#picture, { width: picture.width, height: picture.height });
       this.#picture.getContext("2d").drawImage(picture, 0, 0);
       this.#picture.classList.add("drawn");
     }
+    this.#following = false;
   }
 
   #leave() {
