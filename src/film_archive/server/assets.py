@@ -26,8 +26,10 @@ _FIELDS = (
     (
         "content-security-policy",
         # blob: is what a page's own MediaSource is called; no other page can make one of its names.
-        "default-src 'self'; media-src 'self' blob:; object-src 'none'; "
-        + "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        (
+            "default-src 'self'; media-src 'self' blob:; object-src 'none'; "
+            "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        ),
     ),
 )
 

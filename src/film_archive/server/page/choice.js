@@ -1,8 +1,7 @@
 // Which size to fetch: by what the connection carries, what is buffered and how large the picture is shown. Pure functions.
 
-const SPARE = 0.8; // of the throughput is what a size may take
-const TIGHT = 0.5; // the same while little is buffered
-const COMFORT = 3; // seconds that are little
+const SHARES = [[8, 0.95], [3, 0.8], [0, 0.5]]; // from so many seconds buffered on, so much of the throughput is what a size may take
+const CREDIT = 0.8; // of what a size takes is counted while it is the one that is fetched
 const AT_ONCE = 0.12; // seconds that the picture after a jump may take to come in a size above the lowest
 
 /** The largest size of use where `pixels` (device pixels across) are shown: the smallest that covers them, else the largest. */
@@ -11,12 +10,15 @@ export function largestOfUse(widths, pixels) {
   return covering < 0 ? widths.length - 1 : covering;
 }
 
-/** The largest size up to `top` that the connection carries; `rates` are bits a second at the speed of play, smallest first. */
-export function carried(rates, top, estimate, buffered) {
+/**
+ * The largest size up to `top` that the connection carries; `rates` are bits a second at the speed of play, smallest first. Sizes up to
+ * `last`, the one fetched before, are given some credit, so that it does not go to and fro.
+ */
+export function carried(rates, top, estimate, buffered, last = -1) {
   if (estimate === null) return 0;
-  const budget = estimate * (buffered < COMFORT ? TIGHT : SPARE);
+  const budget = estimate * (SHARES.find(([from]) => buffered >= from)?.[1] ?? 0);
   let chosen = 0;
-  for (let size = 1; size <= top; size += 1) if (rates[size] <= budget) chosen = size;
+  for (let size = 1; size <= top; size += 1) if (rates[size] * (size <= last ? CREDIT : 1) <= budget) chosen = size;
   return chosen;
 }
 

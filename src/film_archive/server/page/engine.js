@@ -1,9 +1,9 @@
 // The engine: fills a <video> with a clip's proxies through Media Source Extensions. It knows which fragment is there in which size,
 // fetches what `plan.js` says by byte range, and gives up what would come too late.
 
-import { largestOfUse, tooLate } from "./choice.js";
+import { largestOfUse } from "./choice.js";
 import { Ladder } from "./ladder.js";
-import { nextFetch, secondsAhead } from "./plan.js";
+import { givesUp, nextFetch } from "./plan.js";
 import { SourceWriter } from "./source_writer.js";
 
 const IDLE = 250; // ms between two looks at what there is to do
@@ -220,18 +220,12 @@ export class Engine extends EventTarget {
     if (held.at(-1) >= 0) await writer.complete();
   }
 
-  /** Give up what is fetched in a larger size and would come too late. */
   #watch(session, request) {
+    if (this.#session !== session) return;
     const seconds = (performance.now() - request.begun) / 1000;
-    if (this.#session !== session || request.size === 0 || session.forced !== null || request.left === null || seconds < 0.3) return;
-    const state = this.#state(session);
-    const rate = Math.min((8 * request.got) / seconds, state.estimate ?? Infinity);
-    const waited = state.held(state.now) < 0;
-    const ahead = waited ? 0 : state.playing && state.speed > 0 ? secondsAhead(state).seconds : Infinity;
-    if (tooLate(request.left, rate, ahead)) {
-      this.#throughput.add(request.got, seconds);
-      request.abort();
-    }
+    if (!givesUp(this.#state(session), { ...request, seconds })) return;
+    this.#throughput.add(request.got, seconds);
+    request.abort();
   }
 }
 

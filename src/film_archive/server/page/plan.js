@@ -5,7 +5,7 @@
 // (negative: backwards by steps), `top` (the largest size of use), `forced` (a size that was asked for, or null), `estimate`
 // (bits a second, or null) and `stalled`.
 
-import { carried, quickest } from "./choice.js";
+import { carried, quickest, tooLate } from "./choice.js";
 
 const AHEAD = 20; // seconds that are fetched before they are played
 const AROUND = 4; // and around a picture that stands
@@ -18,6 +18,17 @@ export function nextFetch(state) {
   if (state.held(state.now) < 0) return { first: state.now, count: 1, size: sizeAtOnce(state, state.now) };
   if (!state.playing) return around(state);
   return state.speed < 0 ? behind(state) : ahead(state);
+}
+
+/**
+ * Whether to break off what is being fetched, because a smaller size is needed sooner: {size, left, got, seconds}, with the bytes of the
+ * fragment under way that are still to come, all bytes that came, and for how long they did.
+ */
+export function givesUp(state, { size, left, got, seconds }) {
+  if (size === 0 || state.forced !== null || left === null || seconds < 0.3) return false;
+  const rate = Math.min((8 * got) / seconds, state.estimate ?? Infinity);
+  if (state.held(state.now) < 0) return tooLate(left, rate, 0);
+  return state.playing && state.speed > 0 && tooLate(left, rate, secondsAhead(state).seconds);
 }
 
 /** Seconds from the playhead to where something is missing, as they pass at the speed of play. */
@@ -48,7 +59,7 @@ function sizeAtOnce(state, fragment) {
 }
 
 /** The size that the connection carries, by what the next seconds take in each. */
-function sizeCarried(state, from, buffered) {
+function sizeCarried(state, from, buffered, last = -1) {
   if (state.forced !== null) return state.forced;
   const to = Math.min(count(state), from + 8);
   const seconds = (state.starts[to] - state.starts[from]) / Math.max(1, Math.abs(state.speed));
@@ -57,7 +68,7 @@ function sizeCarried(state, from, buffered) {
     for (let fragment = from; fragment < to; fragment += 1) bytes += state.bytes(size, fragment);
     return (8 * bytes) / seconds;
   });
-  return carried(rates, state.top, state.estimate, buffered);
+  return carried(rates, state.top, state.estimate, buffered, last);
 }
 
 /** How many fragments to ask for at once: a run that is `wanted`, shorter while little is buffered. */
@@ -71,7 +82,7 @@ function run(state, first, buffered, wanted) {
 function ahead(state) {
   const { end, seconds } = secondsAhead(state);
   const whole = end === count(state);
-  const size = sizeCarried(state, Math.min(end, count(state) - 1), seconds);
+  const size = sizeCarried(state, Math.min(end, count(state) - 1), seconds, state.held(end - 1));
   if (seconds >= SAFE || whole) {
     const found = better(state, end, size);
     if (found) return found;
