@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import numpy as np
@@ -21,7 +21,9 @@ from film_archive.core.ladder import parse_sizes
 from film_archive.core.timecode import FrameRate, Timecode
 from film_archive.testing.media import AudioSpec, ClipSpec, FrameCode, cached_clip, read_frame_code
 from film_archive.workflows.production import create_archive
-from tests.server.serving import Served
+
+if TYPE_CHECKING:
+    from tests.server.serving import Served
 
 ARCHIVE = "day 1.zip"
 PATIENCE = 20.0
@@ -84,6 +86,8 @@ def dailies(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(dailies: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    from tests.server.serving import Served
+
     served = Served(dailies, "h11_impl", work=tmp_path_factory.mktemp("work"))
     yield served
     served.stop()

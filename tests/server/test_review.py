@@ -11,15 +11,7 @@ pytest.importorskip("playwright", reason="Playwright is not installed")
 pytest.importorskip("httpx")
 
 from film_archive.testing.media import ClipSpec
-from tests.server.reviewing import (  # noqa: F401  fixtures
-    ARCHIVE,
-    CLIPS,
-    Review,
-    chromium,
-    dailies,
-    review,
-    server,
-)
+from tests.server.reviewing import ARCHIVE, CLIPS, Review
 from tests.server.serving import Served
 
 each_rate = pytest.mark.parametrize("spec", CLIPS.values(), ids=lambda spec: f"{spec.rate.text} {spec.name}")
@@ -220,7 +212,7 @@ def test_selects_are_kept_and_exported(review: Review) -> None:
     review.until(lambda: review.text("selects-count") == "2")
 
 
-def test_a_select_is_extracted_with_its_handles(review: Review, server: Served) -> None:  # noqa: F811  the fixture
+def test_a_select_is_extracted_with_its_handles(review: Review, server: Served) -> None:
     spec = CLIPS["A001C001"]
     review.open(spec.name)
     mark(review, spec, 100, 119)

@@ -11,6 +11,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 from film_archive import __version__
 from film_archive.core.errors import FilmArchiveError
@@ -65,6 +66,16 @@ class ServerApplication:
             return
         first = route_path(scope).removeprefix("/").partition("/")[0]
         await self._planes.get(first, self.api)(scope, receive, send)
+
+
+class CompressedDocuments(GZipMiddleware):
+    """Compresses what the API says; not the files of jobs, whose ranges are those of the files as they are."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and route_path(scope).endswith("/file"):
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def create_app(
@@ -125,6 +136,7 @@ def _api(holdings: Holdings, lifespan: Callable[[FastAPI], AbstractAsyncContextM
         redoc_url=None,
         redirect_slashes=False,
     )
+    api.add_middleware(CompressedDocuments, minimum_size=2048, compresslevel=4)
 
     @api.exception_handler(FilmArchiveError)
     def failed(request: Request, error: FilmArchiveError) -> Response:

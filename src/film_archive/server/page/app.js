@@ -35,11 +35,14 @@ function addressOf(archive, clip = null, frame = null) {
   return `#${new URLSearchParams({ archive, ...(clip === null ? {} : { clip }), ...(frame === null ? {} : { frame }) })}`;
 }
 
+/** What is named comes first; the lists around it when its picture is there. */
 async function start() {
-  const paths = browser.start();
-  const named = address().get("archive");
-  if (named) await Promise.all([paths, follow()]);
-  else if ((await paths).length) await follow();
+  const named = address();
+  if (named.get("archive") !== null && named.get("clip") !== null) {
+    await follow();
+    await browser.start();
+    browser.mark();
+  } else if ((await browser.start()).length) await follow();
   const { right } = await api.session();
   panel.mayExtract = right === "jobs";
   panel.draw();
@@ -57,35 +60,36 @@ async function follow() {
   find("trail").textContent = archive;
   find("trail").href = addressOf(archive);
   document.title = `${path?.split("/").at(-1) ?? archive} – film-archive`;
-  const listed = browser.open(archive);
   if (path === null) {
     viewer.close();
     browser.choose(null);
     if (!find("panel-clip").hidden) openTab("selects");
-    await listed;
+    await browser.open(archive);
     return;
   }
   if (viewer.clip?.path === path && viewer.clip.archive === archive) {
     if (wanted.has("frame")) player.seek(Number(wanted.get("frame")) || 0);
     return;
   }
-  const clip = await browser.clip(path);
+  const clip = await browser.clip(archive, path);
   if (mine !== going) return;
   if (!viewer.clip && find("jobs-count").textContent === "" && !selects.list.length) openTab("clip");
   browser.choose(path);
-  await show(clip, wanted);
-  await listed;
-  if (mine === going) browser.choose(path);
+  const shown = show(clip, wanted);
+  stills.after(shown);
+  await shown;
+  await browser.open(archive);
+  if (mine !== going) return;
+  browser.choose(path);
+  viewer.strip(await browser.embedded("strip", clip));
 }
 
 let pending = null; // marks of a select that is being opened
 
-async function show(clip, wanted) {
-  const options = { frame: Number(wanted.get("frame")) || 0, marks: pending, strip: browser.embedded("strip", clip).catch(() => null) };
+function show(clip, wanted) {
+  const options = { frame: Number(wanted.get("frame")) || 0, marks: pending };
   pending = null;
-  const shown = viewer.open(clip, options);
-  stills.after(shown);
-  await shown;
+  return viewer.open(clip, options);
 }
 
 panel.addEventListener("open", ({ select }) => {

@@ -61,10 +61,7 @@ export class Browser extends EventTarget {
     this.#archive = path;
     this.#stillsOf = new Map();
     find("search").value = "";
-    for (const link of find("archives").querySelectorAll("a")) {
-      if (link.dataset.path === path) link.setAttribute("aria-current", "true");
-      else link.removeAttribute("aria-current");
-    }
+    this.mark();
     find("archive-facts").textContent = "";
     await this.#list();
     const about = await api.archive(path);
@@ -73,9 +70,18 @@ export class Browser extends EventTarget {
     find("archive-facts").textContent = parts.join(" · ");
   }
 
-  /** A clip of the open archive, asked for where it is not in the list. */
-  async clip(path) {
-    return this.#clips.find((clip) => clip.path === path) ?? new Clip(this.#archive, await api.member(this.#archive, path));
+  /** Mark the archive that is open. */
+  mark() {
+    for (const link of find("archives").querySelectorAll("a")) {
+      if (link.dataset.path === this.#archive) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    }
+  }
+
+  /** A clip of an archive, asked for where it is not in the list. */
+  async clip(archive, path) {
+    const listed = this.#clips.find((clip) => clip.archive === archive && clip.path === path);
+    return listed ?? new Clip(archive, await api.member(archive, path));
   }
 
   /** Mark the clip that is open. */

@@ -146,6 +146,7 @@ export class Engine extends EventTarget {
       starts: session.starts,
       held: (fragment) => this.#held(session, fragment),
       bytes: (size, fragment) => session.ladder.bytes(size, fragment),
+      came: (size, fragment) => session.ladder.came(size, fragment),
       now: byTime ? index.ofTime(video.currentTime) : index.ofFrame(session.target),
       time: video.currentTime,
       playing: moving,

@@ -53,6 +53,12 @@ export class Ladder {
     return (this.proxies[size].bit_rate * seconds) / 8;
   }
 
+  /** Whether a fragment came with its file's head, so that nothing has to be asked for. */
+  came(size, fragment) {
+    const { index, head } = this.#rungs[size];
+    return index !== null && index.offsets[fragment + 1] <= head.length;
+  }
+
   /** A size's bytes that describe its tracks. */
   init(size) {
     const { head, index } = this.#rungs[size];

@@ -1,7 +1,7 @@
 // What the engine fetches next. Pure functions of what is there, what is shown and what the connection carries.
 //
 // A state has: `starts` (seconds at which fragments begin, and the end), `held` (fragment → its size, -1 where it isn't there),
-// `bytes` ((size, fragment) → bytes), `now` (the fragment that is shown or waited for), `time` (seconds), `playing`, `speed`
+// `bytes` ((size, fragment) → bytes), `came` ((size, fragment) → whether these came with the file's head), `now` (the fragment that is shown or waited for), `time` (seconds), `playing`, `speed`
 // (negative: backwards by steps), `top` (the largest size of use), `forced` (a size that was asked for, or null), `estimate`
 // (bits a second, or null) and `stalled`.
 
@@ -54,6 +54,7 @@ const sizes = (state) => Array.from({ length: state.top + 1 }, (_, size) => size
 
 function sizeAtOnce(state, fragment) {
   if (state.forced !== null) return state.forced;
+  if (state.came(0, fragment)) return 0;
   if (state.playing && state.stalled) return 0;
   return quickest(sizes(state).map((size) => state.bytes(size, fragment)), state.top, state.estimate);
 }

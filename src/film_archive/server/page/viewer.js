@@ -65,7 +65,7 @@ export class Viewer extends EventTarget {
   }
 
   /** Show a clip from a frame on. */
-  async open(clip, { frame = 0, marks = null, strip = null } = {}) {
+  async open(clip, { frame = 0, marks = null } = {}) {
     const mine = ++this.#loaded;
     this.close();
     this.clip = clip;
@@ -91,8 +91,12 @@ export class Viewer extends EventTarget {
       if (mine === this.#loaded) find("screen-note").textContent = error.message;
       return;
     }
-    const url = await strip;
-    if (mine === this.#loaded && url) this.#timeline.show(clip, new Strip(clip, this.#stills, url));
+    if (mine === this.#loaded) this.#showFrame();
+  }
+
+  /** The clip on the screen has a strip in its archive: the address of its WebVTT, or null. */
+  strip(url) {
+    if (url) this.#timeline.show(this.clip, new Strip(this.clip, this.#stills, url));
     this.#showFrame();
   }
 
