@@ -38,6 +38,20 @@ function descend(bytes, box, ...kinds) {
  * short: {need} bytes.
  */
 export function readHead(bytes) {
+  return sensible(() => headOf(bytes));
+}
+
+/** What reads behind the end of a box makes no sense of it. */
+function sensible(read) {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof RangeError || error instanceof TypeError) throw new FormatError("The file's tables make no sense.");
+    throw error;
+  }
+}
+
+function headOf(bytes) {
   let tracks = null;
   let init = 0;
   for (const box of boxes(bytes)) {
@@ -131,6 +145,10 @@ export function readSidx(bytes, box) {
 
 /** When each picture of a fragment begins, in ticks, and when the last one ends; in the order shown. */
 export function pictureTimes(bytes, track) {
+  return sensible(() => timesOf(bytes, track));
+}
+
+function timesOf(bytes, track) {
   const moof = boxes(bytes).next().value;
   if (moof?.kind !== "moof" || moof.end > bytes.length) throw new FormatError("A fragment does not begin with its table (moof).");
   const data = view(bytes);

@@ -1,6 +1,6 @@
 // Which size to fetch: by what the connection carries, what is buffered and how large the picture is shown. Pure functions.
 
-const SHARES = [[8, 0.95], [3, 0.8], [0, 0.5]]; // from so many seconds buffered on, so much of the throughput is what a size may take
+const SHARES = [[8, 0.95], [3, 0.8], [1.5, 0.5], [0, 0.15]]; // from so many seconds buffered on, so much of the throughput is what a size may take
 const CREDIT = 0.8; // of what a size takes is counted while it is the one that is fetched
 const AT_ONCE = 0.12; // seconds that the picture after a jump may take to come in a size above the lowest
 
