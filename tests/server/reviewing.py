@@ -99,10 +99,12 @@ class Review:
 
     page: Any
     address: str
+    wrong: list[str]
+    """What went wrong in the page: errors, warnings, requests to others. A test at whose end there is any has failed."""
 
-    def open(self, clip: str, **more: object) -> None:
+    def open(self, clip: str, *, archive: str = ARCHIVE, **more: object) -> None:
         """Open a clip, and wait for its first picture."""
-        self.page.goto(f"{self.address}#{urlencode({'archive': ARCHIVE, 'clip': f'{clip}.mov', **more})}")
+        self.page.goto(f"{self.address}#{urlencode({'archive': archive, 'clip': f'{clip}.mov', **more})}")
         self.until(lambda: self.frame == int(str(more.get("frame", 0))))
 
     def until(self, holds: Callable[[], bool]) -> None:
@@ -158,6 +160,6 @@ def review(chromium: Any, server: Served) -> Iterator[Review]:
     page.on("pageerror", lambda error: wrong.append(str(error)))
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
     page.on("request", lambda request: None if request.url.startswith((address, "blob:")) else wrong.append(request.url))
-    yield Review(page, address)
+    yield Review(page, address, wrong)
     context.close()
     assert wrong == []
