@@ -86,6 +86,22 @@ def test_a_network_that_is_gone_for_a_moment(review: Review) -> None:
     review.wrong.clear()
 
 
+def test_a_size_that_can_not_be_had_is_left_out(review: Review) -> None:
+    spec = CLIPS["A001C001"]
+    review.page.route("**/320x180.mp4", lambda route: route.fulfill(status=404))
+    review.open(spec.name)
+    review.until(lambda: "320x180.mp4 can't be read: the server answered 404" in review.text("message"))
+    review.go("f200")
+    review.check(spec, 200)
+    assert review.shown()[1] == 160
+    review.page.route("**/320x180.mp4", lambda route: route.fulfill(status=206, body=b"nothing of the kind"))
+    review.page.reload()
+    review.check(spec, 0)
+    review.go("f100")
+    review.check(spec, 100)
+    review.wrong[:] = [each for each in review.wrong if "404" not in each]
+
+
 def test_a_clip_without_proxies_says_what_to_do(review: Review, footage: Path, tmp_path: Path) -> None:
     """And what lies in a zip of another program shows the poster that lies beside it."""
     clip = cached_clip(CLIPS["A001C002"], footage)

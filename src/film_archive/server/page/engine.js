@@ -1,6 +1,7 @@
 // The engine: fills a <video> with a clip's proxies through Media Source Extensions. It knows which fragment is there in which size,
 // fetches what `plan.js` says by byte range, and gives up what would come too late.
 
+import { FormatError } from "./boxes.js";
 import { largestOfUse } from "./choice.js";
 import { Ladder } from "./ladder.js";
 import { givesUp, nextFetch } from "./plan.js";
@@ -38,7 +39,7 @@ export class Engine extends EventTarget {
   async open(proxies, rate, frame, describe) {
     this.close();
     const ladder = new Ladder(proxies, rate, describe, this.#throughput);
-    const session = { ladder, writer: null, held: null, target: frame, forced: null, request: null, stalls: 0, wake: () => {} };
+    const session = { ladder, writer: null, held: null, target: frame, forced: null, most: proxies.length - 1, request: null, stalls: 0, wake: () => {} };
     this.#session = session;
     const [writer] = await Promise.all([SourceWriter.open(this.#video), ladder.open()]);
     if (this.#session !== session) {
@@ -151,8 +152,8 @@ export class Engine extends EventTarget {
       time: video.currentTime,
       playing: moving,
       speed: this.#direction < 0 ? -1 : video.playbackRate,
-      top: session.forced ?? largestOfUse(session.ladder.proxies.map((proxy) => proxy.width), pixels),
-      forced: session.forced,
+      top: Math.min(session.most, session.forced ?? largestOfUse(session.ladder.proxies.map((proxy) => proxy.width), pixels)),
+      forced: session.forced === null ? null : Math.min(session.forced, session.most),
       estimate: this.#throughput.estimate,
       stalled: byTime && video.readyState < 3,
     };
@@ -177,8 +178,13 @@ export class Engine extends EventTarget {
       } catch (error) {
         if (this.#session !== session) return;
         if (error.name === "AbortError") continue;
-        this.dispatchEvent(Object.assign(new Event("trouble"), { error, lasting: error.final || failures >= PAUSES.length }));
-        await rest(session, error.final ? 10_000 : (PAUSES[failures] ?? PAUSES.at(-1)));
+        const final = error.final || error instanceof FormatError;
+        this.dispatchEvent(Object.assign(new Event("trouble"), { error, lasting: final || failures >= PAUSES.length }));
+        if (final && wanted?.size > 0) {
+          session.most = Math.min(session.most, wanted.size - 1); // this size can't be had; the smaller ones serve
+          continue;
+        }
+        await rest(session, final ? 10_000 : (PAUSES[failures] ?? PAUSES.at(-1)));
         failures += 1;
       }
     }

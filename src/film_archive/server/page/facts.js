@@ -43,6 +43,12 @@ export function codecText(media) {
   return !profile || profile.startsWith(name) ? (profile ?? name) : `${name} ${profile}`;
 }
 
+/** A proxy's size as its name, if it has one, and in pixels. */
+export function proxyText(proxy) {
+  const pixels = `${proxy.width}×${proxy.height}`;
+  return /^\d/.test(proxy.size) ? pixels : `${proxy.size} ${pixels}`;
+}
+
 /** Two lines that tell clips apart: what it is, and where it stands in time. */
 export function summary(member) {
   const media = member.media;

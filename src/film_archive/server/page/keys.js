@@ -3,8 +3,8 @@
 /** [keys, what it does, name of the action, argument]; the first keys of a row are those that the help shows. */
 export const KEYS = [
   ["Play", [
-    [["space"], "Play, stand", "toggle"],
-    [["k"], "Stand; held, J and L go by one frame", "stand"],
+    [["space"], "Play, pause", "toggle"],
+    [["k"], "Pause; held, J and L go by one frame", "pause"],
     [["l"], "Forwards; again: 2, 4, 8 times", "shuttle", 1],
     [["j"], "Backwards; again: 2, 4, 8 times", "shuttle", -1],
     [["]"], "Faster", "faster", 1],

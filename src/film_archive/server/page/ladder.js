@@ -143,7 +143,7 @@ export class Ladder {
       measured.end();
       reader.cancel().catch(() => {}); // has no effect where all was read; an aborted one says so to its reader
     }
-    if (left > 0 && from + 1 < to && signal) throw new FetchError(`${proxy.path} ended early.`, 0);
+    if (left > 0 && signal) throw new FetchError(`${proxy.path} ended early.`, 0);
   }
 }
 

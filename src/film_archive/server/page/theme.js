@@ -1,10 +1,12 @@
 // Dark or light: as the system has it, or as somebody chose here, which the browser keeps.
 
+import { store } from "./store.js";
+
 const KEY = "film-archive:theme";
 const NAMES = ["system", "dark", "light"];
 
 export function theme() {
-  const kept = localStorage.getItem(KEY);
+  const kept = store.getItem(KEY);
   return NAMES.includes(kept) ? kept : "system";
 }
 
@@ -18,7 +20,7 @@ export function applyTheme() {
 /** Go to the next choice; returns its name. */
 export function nextTheme() {
   const chosen = NAMES[(NAMES.indexOf(theme()) + 1) % NAMES.length];
-  localStorage.setItem(KEY, chosen);
+  store.setItem(KEY, chosen);
   applyTheme();
   return chosen;
 }

@@ -1,7 +1,7 @@
 // One clip on the screen: the picture, its time line, transport, marks, and what is said of it.
 
 import { element, find, sign } from "./dom.js";
-import { factsOf } from "./facts.js";
+import { factsOf, proxyText } from "./facts.js";
 import { tell } from "./messages.js";
 import { Strip } from "./strip.js";
 import { Timeline } from "./timeline.js";
@@ -76,7 +76,7 @@ export class Viewer extends EventTarget {
     find("original").hidden = !clip.member.url;
     if (clip.member.url) find("original").href = clip.member.url;
     const automatic = element("option", { value: "auto", textContent: "Automatic" });
-    find("quality").replaceChildren(automatic, ...clip.proxies.map((proxy, place) => element("option", { value: place, textContent: `${proxy.size} ${proxy.width}×${proxy.height}` })));
+    find("quality").replaceChildren(automatic, ...clip.proxies.map((proxy, place) => element("option", { value: place, textContent: proxyText(proxy) })));
     find("quality").disabled = clip.proxies.length < 2;
     find("screen-note").textContent = this.#whyNot(clip);
     this.#timeline.show(clip, new Strip(clip, this.#stills, null));
@@ -119,7 +119,7 @@ export class Viewer extends EventTarget {
     else this.#player.play(this.#speed);
   }
 
-  stand() {
+  pause() {
     this.#player.pause();
   }
 
@@ -243,7 +243,7 @@ export class Viewer extends EventTarget {
 
   #showProxy() {
     const { proxy } = this.#player;
-    find("shown").textContent = proxy ? `Proxy: ${proxy.size} ${proxy.width}×${proxy.height}` : "";
+    find("shown").textContent = proxy ? `Proxy: ${proxyText(proxy)}` : "";
     find("shown").hidden = !proxy;
   }
 
@@ -251,7 +251,7 @@ export class Viewer extends EventTarget {
     const { speed, waiting } = this.#player;
     const playing = speed !== 0;
     find("play").classList.toggle("playing", playing);
-    find("play").setAttribute("aria-label", playing ? "Stand" : "Play");
+    find("play").setAttribute("aria-label", playing ? "Pause" : "Play");
     find("reverse").setAttribute("aria-pressed", String(speed < 0));
     find("moving").textContent = Math.abs(speed) === 0 || speed === 1 ? "" : `${speed < 0 ? "◀" : "▶"} ${Math.abs(speed)}×`;
     find("screen").classList.toggle("waiting", waiting);
