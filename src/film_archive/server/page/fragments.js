@@ -5,6 +5,7 @@ import { FormatError, pictureTimes, pictureTrack, readHead } from "./boxes.js";
 
 const TABLES = 2048; // bytes of ftyp, moov and sidx without its entries, about
 const ENTRY = 12; // bytes of sidx for each fragment
+const LONGEST = 4 << 20; // bytes of a head: sidx has no more than 65,535 entries
 const GROUP = 12; // frames of a fragment in proxies of ours
 
 export class FragmentIndex {
@@ -113,6 +114,7 @@ export function headBytes(proxy, rate) {
  */
 export function indexOfHead(bytes, rate, frames) {
   const head = readHead(bytes);
+  if (head.need > LONGEST) throw new FormatError("The file does not begin with its tables.");
   if (head.need) return head;
   const { timescale, offsets, times } = head.sidx;
   if (!rate) throw new FormatError("How long each frame is shown is not in the index of fragments.");
@@ -125,5 +127,5 @@ export function indexOfHead(bytes, rate, frames) {
 export function indexOfDocument(document, rate, head) {
   const [numerator, denominator] = document.timescale.split("/").map(Number);
   const same = { ...document, timescale: numerator / denominator, rate: document.vfr ? null : rate };
-  return new FragmentIndex({ ...same, track: document.vfr ? pictureTrack(head) : null });
+  return new FragmentIndex({ ...same, track: pictureTrack(head) }); // which also says that the head is one
 }
