@@ -6,20 +6,23 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("playwright", reason="Playwright is not installed")
 pytest.importorskip("httpx")
 
+from film_archive.archive.reader import open_archive
 from film_archive.core.ladder import parse_sizes
 from film_archive.core.timecode import FrameRate, Timecode
-from film_archive.media.av.posters import jpeg
-from film_archive.testing.media import AudioSpec, ClipSpec, cached_clip, frame_picture
+from film_archive.media.av.posters import jpeg, strip, tiles_of
+from film_archive.testing.media import AudioSpec, ClipSpec, cached_clip, frame_picture, read_frame_code
 from film_archive.workflows.production import create_archive
-from tests.server.reviewing import CLIPS, Review
+from tests.server.reviewing import ARCHIVE, CLIPS, Review
 from tests.server.serving import Served
 
 VARIABLE = replace(CLIPS["B001C001"], name="V001C001", frames=90, holds=(1, 2, 1, 5), codec="h264", audio=())
@@ -100,6 +103,56 @@ def test_a_size_that_can_not_be_had_is_left_out(review: Review) -> None:
     review.go("f100")
     review.check(spec, 100)
     review.wrong[:] = [each for each in review.wrong if "404" not in each]
+
+
+def test_a_proxy_without_fragments_is_played_by_the_browser_itself(review: Review, footage: Path, tmp_path: Path) -> None:
+    spec = replace(CLIPS["A001C001"], name="P001C001", codec="h264", container="mp4", audio=(), frames=120)
+    plain = cached_clip(spec, footage)
+    (tmp_path / "plain.mp4").write_bytes(plain.read_bytes())
+    create_archive(tmp_path / "day.zip", [plain], proxies=parse_sizes("320x180"))
+    with elsewhere(review, tmp_path) as other:
+        review.page.route("**/320x180.mp4", lambda route: route.continue_(url=f"{other.address}media/plain.mp4"))
+        review.page.route("**/fragments?*", lambda route: route.fulfill(status=422, json={"error": {"message": "none"}}))
+        review.page.goto(f"{other.address}#archive=day.zip&clip=P001C001.mp4&frame=30")
+        other.check(spec, 30)
+        for number in (7, 119, 60):
+            other.go(f"f{number}")
+            other.check(spec, number)
+        other.press("ArrowRight")
+        other.check(spec, 61)
+        review.wrong[:] = [each for each in review.wrong if "422" not in each]
+
+
+def test_a_strip_of_the_archive_is_what_the_pointer_shows(review: Review, dailies: Path, tmp_path: Path) -> None:
+    spec = CLIPS["A001C001"]
+    with open_archive(dailies / ARCHIVE) as archive:
+        proxy = archive.member(f"{spec.name}.mov").proxies[-1]
+        tiles = tiles_of(archive.source(proxy.path), spec.frames)
+    image, cues = strip(tiles, spec.frames, 1 / Fraction(spec.rate), "strip.jpg")
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as other_zip:
+        other_zip.writestr(".film-archive/proxies/A.mov/strip.jpg", image)
+        other_zip.writestr(".film-archive/proxies/A.mov/strip.vtt", cues)
+    with elsewhere(review, tmp_path) as other:
+        review.page.goto(other.address)
+        drawn = review.page.evaluate(
+            """async (frames) => {
+              const { Strip } = await import("./page/strip.js");
+              const clip = { rate: { numerator: 24000, denominator: 1001 } };
+              const strip = new Strip(clip, null, "media/other.zip/.film-archive/proxies/A.mov/strip.vtt");
+              await strip.loaded;
+              const found = [];
+              for (const frame of frames) {
+                const canvas = document.createElement("canvas");
+                await strip.draw(frame, canvas);
+                const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+                found.push([canvas.width, canvas.height, Array.from(data).filter((_, place) => place % 4 === 1)]);
+              }
+              return found;
+            }""",
+            [0, 11, 12, 100, 239],
+        )
+    pictures = [np.array(gray, np.uint8).reshape(height, width) for width, height, gray in drawn]
+    assert [read_frame_code(picture) for picture in pictures] == [spec.code(number) for number in (0, 0, 12, 96, 228)]
 
 
 def test_a_clip_without_proxies_says_what_to_do(review: Review, footage: Path, tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ export class Ladder {
       }
     } catch (error) {
       if (!(error instanceof FormatError)) throw error;
-      const document = (await this.#describe()).proxies.find((one) => one.size === proxy.size);
+      const document = await this.#described(proxy);
       if (!document) throw error;
       if (head.length < document.init) head = joined(head, await this.#whole(size, head.length, document.init));
       index = indexOfDocument(document, this.#rate, head.subarray(0, document.init));
@@ -112,6 +112,16 @@ export class Ladder {
     if (size > 0 && !this.index.goesWith(index)) throw new FormatError(`${proxy.path} is divided otherwise than ${this.proxies[0].path}.`);
     Object.assign(rung, { head, index });
     return index;
+  }
+
+  /** What the server knows of a proxy's fragments; null where it says that there are none. */
+  async #described(proxy) {
+    try {
+      return (await this.#describe()).proxies.find((one) => one.size === proxy.size) ?? null;
+    } catch (error) {
+      if (error.status === 422) return null;
+      throw error;
+    }
   }
 
   async #whole(size, from, to) {

@@ -11,7 +11,7 @@ export class Strip {
   constructor(clip, stills, url) {
     this.#clip = clip;
     this.#stills = stills;
-    if (url) this.#load(url).catch(() => (this.#cues = [])); // then the proxy serves
+    this.loaded = url ? this.#load(url).catch(() => (this.#cues = [])) : Promise.resolve(); // without it the proxy serves
   }
 
   async #load(url) {
