@@ -21,7 +21,7 @@ function simulate({ rates, seconds, trace, latency, speed }) {
   };
   const receive = () => {
     const rate = trace.findLast(([from]) => from <= clock)[1];
-    for (let came = (rate * STEP) / 8; came > 0 && request; ) {
+    for (let came = (rate * STEP) / 8; came > 0 && request;) {
       const taken = Math.min(came, request.left);
       came -= taken;
       request.left -= taken;
@@ -39,8 +39,18 @@ function simulate({ rates, seconds, trace, latency, speed }) {
   for (; time < seconds - STEP && clock < 20 * seconds; clock += STEP) {
     const now = Math.min(count - 1, Math.floor(time / length));
     const state = {
-      starts, bytes, now, time, speed, held: (fragment) => held[fragment], came: () => false, playing: true, top: rates.length - 1, forced: null,
-      estimate: throughput.estimate, stalled: waiting && result.started !== null,
+      starts,
+      bytes,
+      now,
+      time,
+      speed,
+      held: (fragment) => held[fragment],
+      came: () => false,
+      playing: true,
+      top: rates.length - 1,
+      forced: null,
+      estimate: throughput.estimate,
+      stalled: waiting && result.started !== null,
     };
     if (!request) {
       const wanted = nextFetch(state);

@@ -114,3 +114,11 @@ def test_the_page_names_every_element_that_its_script_looks_for() -> None:
     assert set(re.findall(r'modulepreload" href="page/([\w.]+)"', page)) == modules - {"app.js"}
     assert "style=" not in page, "the page's own policy forbids it"
     assert "onclick" not in page
+
+
+def test_modules_open_with_what_they_define_and_have_no_long_lines() -> None:
+    for module in PAGE.glob("*.js"):
+        lines = module.read_text("utf-8").splitlines()
+        assert lines[0].startswith("// "), module.name
+        assert max(map(len, lines)) <= 130, module.name
+        assert len(lines) <= 350, module.name

@@ -175,8 +175,15 @@ addEventListener("keyup", (event) => {
 
 function writeHelp() {
   const row = ([keys, what]) =>
-    element("div", {}, element("dt", {}, ...keys.map((one) => element("kbd", { textContent: keyText(one) }))), element("dd", { textContent: what }));
-  const groups = KEYS.map(([name, rows]) => element("section", {}, element("h3", { textContent: name }), element("dl", {}, ...rows.map(row))));
+    element(
+      "div",
+      {},
+      element("dt", {}, ...keys.map((one) => element("kbd", { textContent: keyText(one) }))),
+      element("dd", { textContent: what }),
+    );
+  const groups = KEYS.map(([name, rows]) =>
+    element("section", {}, element("h3", { textContent: name }), element("dl", {}, ...rows.map(row))),
+  );
   find("keys").replaceChildren(...groups);
 }
 

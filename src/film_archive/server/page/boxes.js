@@ -8,7 +8,7 @@ const view = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteL
 /** {kind, start, body, end} of the boxes in bytes `from`…`to`; the last one may end behind what is there. */
 export function* boxes(bytes, from = 0, to = bytes.length) {
   const data = view(bytes);
-  for (let start = from; start + 8 <= to; ) {
+  for (let start = from; start + 8 <= to;) {
     let size = data.getUint32(start);
     let body = start + 8;
     const kind = String.fromCharCode(...bytes.subarray(start + 4, start + 8));
@@ -109,12 +109,14 @@ function readTracks(bytes, moov) {
 /** Of the DecoderSpecificInfo (ISO/IEC 14496-1, 7.2.6.7) in the ES descriptor. */
 function audioObjectType(bytes, esds) {
   const ends = esds ? esds.end : 0;
-  for (let at = esds ? esds.body + 4 : 0; at < ends; ) {
+  for (let at = esds ? esds.body + 4 : 0; at < ends;) {
     const tag = bytes[at++];
     while (at < ends && bytes[at] & 0x80) at += 1;
     const length = bytes[at++];
-    if (tag === 3) at += 3; // into the ES descriptor, behind its identifier and flags (none of ours has more)
-    else if (tag === 4) at += 13; // into the decoder's configuration
+    if (tag === 3)
+      at += 3; // into the ES descriptor, behind its identifier and flags (none of ours has more)
+    else if (tag === 4)
+      at += 13; // into the decoder's configuration
     else if (tag === 5) return bytes[at] >> 3;
     else at += length;
   }

@@ -44,10 +44,16 @@ export class Browser extends EventTarget {
     const { archives, complete } = await api.archives();
     this.#archives = archives;
     const entries = archives.map(({ path, form }) =>
-      element("li", {},
-        element("a", { href: `#${new URLSearchParams({ archive: path })}`, dataset: { path } },
+      element(
+        "li",
+        {},
+        element(
+          "a",
+          { href: `#${new URLSearchParams({ archive: path })}`, dataset: { path } },
           element("strong", { textContent: path }),
-          element("span", { className: "quiet", textContent: form === "zip" ? "archive file" : "folder archive" }))),
+          element("span", { className: "quiet", textContent: form === "zip" ? "archive file" : "folder archive" }),
+        ),
+      ),
     );
     find("archives").replaceChildren(...entries);
     const none = "There are no archives below what is served; make one with “film-archive create”.";
@@ -66,7 +72,9 @@ export class Browser extends EventTarget {
     await this.#list();
     const about = await api.archive(path);
     if (path !== this.#archive) return;
-    const parts = about.foreign ? ["a zip of another program"] : [`${about.members} members`, sizeText(about.bytes), `generation ${about.generation}`];
+    const parts = about.foreign
+      ? ["a zip of another program"]
+      : [`${about.members} members`, sizeText(about.bytes), `generation ${about.generation}`];
     find("archive-facts").textContent = parts.join(" · ");
   }
 
@@ -106,9 +114,12 @@ export class Browser extends EventTarget {
     const key = `${this.#archive} ${role}`;
     if (!this.#stillsOf.has(key)) {
       const ending = role === "strip" ? ".vtt" : ".jpg";
-      const asked = api.members(this.#archive, role, { limit: 10_000 }).then(
-        ({ members }) => new Map(members.filter((one) => one.of && one.url && one.path.endsWith(ending)).map((one) => [one.of, one.url])),
-      );
+      const asked = api
+        .members(this.#archive, role, { limit: 10_000 })
+        .then(
+          ({ members }) =>
+            new Map(members.filter((one) => one.of && one.url && one.path.endsWith(ending)).map((one) => [one.of, one.url])),
+        );
       this.#stillsOf.set(key, asked);
     }
     return (await this.#stillsOf.get(key)).get(clip.path) ?? null;
@@ -128,7 +139,10 @@ export class Browser extends EventTarget {
 
   async #more() {
     const mine = this.#asked;
-    const { members, next } = await api.members(this.#archive, "original", { words: find("search").value.trim(), offset: this.#next });
+    const { members, next } = await api.members(this.#archive, "original", {
+      words: find("search").value.trim(),
+      offset: this.#next,
+    });
     if (mine !== this.#asked) return;
     const clips = members.map((member) => new Clip(this.#archive, member));
     this.#clips.push(...clips);
@@ -142,21 +156,30 @@ export class Browser extends EventTarget {
     find("more").hidden = this.#next === null;
     find("no-clips").hidden = this.#clips.length > 0;
     find("no-clips").textContent = searched ? "No clip matches." : "This archive holds no clips.";
-    find("clip-count").textContent = `${this.#clips.length}${this.#next === null ? "" : "+"} ${this.#clips.length === 1 ? "clip" : "clips"}`;
+    find("clip-count").textContent =
+      `${this.#clips.length}${this.#next === null ? "" : "+"} ${this.#clips.length === 1 ? "clip" : "clips"}`;
   }
 
   #entry(clip) {
     const [what, when] = summary(clip.member);
     const kind = (clip.media?.container ?? clip.name.split(".").at(-1)).slice(0, 5);
     const picture = element("span", { className: "thumb" }, element("span", { className: "blank", textContent: kind }));
-    const link = element("a", {
-      href: `#${new URLSearchParams({ archive: this.#archive, clip: clip.path })}`,
-      title: clip.path,
-      dataset: { path: clip.path },
-    }, picture, element("span", { className: "lines" },
-      element("strong", { textContent: clip.name }),
-      element("span", { className: "quiet", textContent: what }),
-      element("span", { className: "quiet", textContent: when })));
+    const link = element(
+      "a",
+      {
+        href: `#${new URLSearchParams({ archive: this.#archive, clip: clip.path })}`,
+        title: clip.path,
+        dataset: { path: clip.path },
+      },
+      picture,
+      element(
+        "span",
+        { className: "lines" },
+        element("strong", { textContent: clip.name }),
+        element("span", { className: "quiet", textContent: what }),
+        element("span", { className: "quiet", textContent: when }),
+      ),
+    );
     if (clip.path === this.#chosen) link.setAttribute("aria-current", "true");
     picture.clip = clip;
     this.#watch.observe(picture);

@@ -1,6 +1,11 @@
 // Which size to fetch: by what the connection carries, what is buffered and how large the picture is shown. Pure functions.
 
-const SHARES = [[8, 0.95], [3, 0.8], [1.5, 0.5], [0, 0.15]]; // from so many seconds buffered on, so much of the throughput is what a size may take
+const SHARES = [
+  [8, 0.95],
+  [3, 0.8],
+  [1.5, 0.5],
+  [0, 0.15],
+]; // from so many seconds buffered on, so much of the throughput is what a size may take
 const CREDIT = 0.8; // of what a size takes is counted while it is the one that is fetched
 const AT_ONCE = 0.12; // seconds that the picture after a jump may take to come in a size above the lowest
 
@@ -11,8 +16,8 @@ export function largestOfUse(widths, pixels) {
 }
 
 /**
- * The largest size up to `top` that the connection carries; `rates` are bits a second at the speed of play, smallest first. Sizes up to
- * `last`, the one fetched before, are given some credit, so that it does not go to and fro.
+ * The largest size up to `top` that the connection carries; `rates` are bits a second at the speed of play, smallest
+ * first. Sizes up to `last`, the one fetched before, are given some credit, so that it does not go to and fro.
  */
 export function carried(rates, top, estimate, buffered, last = -1) {
   if (estimate === null) return 0;

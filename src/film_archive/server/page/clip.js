@@ -44,7 +44,10 @@ export class Clip {
     return this.timecode(frame) ?? String(frame);
   }
 
-  /** The frame that a person means: a timecode, digits as they are typed on a deck, +/- from `frame`, f and a number; else null. */
+  /**
+   * The frame that a person means: a timecode, digits as they are typed on a deck, +/- from `frame`, f and a number;
+   * else null.
+   */
   frameMeant(text, frame) {
     const entry = readEntry(text, this.rate.nominal, this.drop);
     if (entry === null) return null;

@@ -1,5 +1,5 @@
-// The engine: fills a <video> with a clip's proxies through Media Source Extensions. It knows which fragment is there in which size,
-// fetches what `plan.js` says by byte range, and gives up what would come too late.
+// The engine: fills a <video> with a clip's proxies through Media Source Extensions. It knows which fragment is there in
+// which size, fetches what `plan.js` says by byte range, and gives up what would come too late.
 
 import { FormatError } from "./boxes.js";
 import { largestOfUse } from "./choice.js";
@@ -33,13 +33,24 @@ export class Engine extends EventTarget {
   }
 
   /**
-   * Open a clip's `proxies` (smallest first) at a frame. `rate` is null where frames last differently; `describe` asks the server for
-   * its fragment document, where the files don't tell enough. Raises FormatError where they can't be played in pieces.
+   * Open a clip's `proxies` (smallest first) at a frame. `rate` is null where frames last differently; `describe` asks
+   * the server for its fragment document, where the files don't tell enough. Raises FormatError where they can't be
+   * played in pieces.
    */
   async open(proxies, rate, frame, describe) {
     this.close();
     const ladder = new Ladder(proxies, rate, describe, this.#throughput);
-    const session = { ladder, writer: null, held: null, target: frame, forced: null, most: proxies.length - 1, request: null, stalls: 0, wake: () => {} };
+    const session = {
+      ladder,
+      writer: null,
+      held: null,
+      target: frame,
+      forced: null,
+      most: proxies.length - 1,
+      request: null,
+      stalls: 0,
+      wake: () => {},
+    };
     this.#session = session;
     const [writer] = await Promise.all([SourceWriter.open(this.#video), ladder.open()]);
     if (this.#session !== session) {
@@ -109,7 +120,7 @@ export class Engine extends EventTarget {
     const session = this.#session;
     const found = [];
     for (let from = 0, to = 0; session?.held && from < session.held.length; from = to) {
-      for (to = from + 1; to < session.held.length && session.held[to] === session.held[from]; ) to += 1;
+      for (to = from + 1; to < session.held.length && session.held[to] === session.held[from];) to += 1;
       if (session.held[from] >= 0) found.push([session.starts[from], session.starts[to], session.held[from]]);
     }
     return found;
@@ -152,7 +163,14 @@ export class Engine extends EventTarget {
       time: video.currentTime,
       playing: moving,
       speed: this.#direction < 0 ? -1 : video.playbackRate,
-      top: Math.min(session.most, session.forced ?? largestOfUse(session.ladder.proxies.map((proxy) => proxy.width), pixels)),
+      top: Math.min(
+        session.most,
+        session.forced ??
+          largestOfUse(
+            session.ladder.proxies.map((proxy) => proxy.width),
+            pixels,
+          ),
+      ),
       forced: session.forced === null ? null : Math.min(session.forced, session.most),
       estimate: this.#throughput.estimate,
       stalled: byTime && video.readyState < 3,
@@ -161,7 +179,8 @@ export class Engine extends EventTarget {
 
   #held(session, fragment) {
     const held = session.held[fragment];
-    if (held >= 0 && !session.writer.has((session.starts[fragment] + session.starts[fragment + 1]) / 2)) session.held[fragment] = -1;
+    if (held >= 0 && !session.writer.has((session.starts[fragment] + session.starts[fragment + 1]) / 2))
+      session.held[fragment] = -1;
     return session.held[fragment]; // the browser may have dropped it
   }
 
@@ -193,7 +212,15 @@ export class Engine extends EventTarget {
   async #fetch(session, { first, count, size }) {
     const { ladder, writer } = session;
     const controller = new AbortController();
-    const request = { size, next: first, end: first + count, got: 0, left: null, begun: performance.now(), abort: () => controller.abort() };
+    const request = {
+      size,
+      next: first,
+      end: first + count,
+      got: 0,
+      left: null,
+      begun: performance.now(),
+      abort: () => controller.abort(),
+    };
     session.request = request;
     const watch = setInterval(() => this.#watch(session, request), GLANCE);
     try {

@@ -31,9 +31,27 @@ export function durationText(media) {
 }
 
 const CODECS = {
-  prores_422: "ProRes", prores_4444: "ProRes", prores_raw: "ProRes", dnxhd: "DNxHD", dnxhr: "DNxHR", h264: "H.264", h265: "H.265", jpeg2000: "JPEG 2000",
-  mjpeg: "Motion JPEG", mpeg2: "MPEG-2", uncompressed: "uncompressed", xocn: "X-OCN", arriraw: "ARRIRAW", r3d: "R3D", braw: "Blackmagic RAW", crm: "Cinema RAW Light",
-  dpx: "DPX", exr: "OpenEXR", tiff: "TIFF", jpeg: "JPEG", png: "PNG",
+  prores_422: "ProRes",
+  prores_4444: "ProRes",
+  prores_raw: "ProRes",
+  dnxhd: "DNxHD",
+  dnxhr: "DNxHR",
+  h264: "H.264",
+  h265: "H.265",
+  jpeg2000: "JPEG 2000",
+  mjpeg: "Motion JPEG",
+  mpeg2: "MPEG-2",
+  uncompressed: "uncompressed",
+  xocn: "X-OCN",
+  arriraw: "ARRIRAW",
+  r3d: "R3D",
+  braw: "Blackmagic RAW",
+  crm: "Cinema RAW Light",
+  dpx: "DPX",
+  exr: "OpenEXR",
+  tiff: "TIFF",
+  jpeg: "JPEG",
+  png: "PNG",
 };
 
 /** A codec with its profile, as the trade says it. */

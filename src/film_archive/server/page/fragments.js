@@ -13,8 +13,9 @@ export class FragmentIndex {
   #track;
 
   /**
-   * Fragment n has bytes `offsets[n]` to before `offsets[n + 1]`, is shown from `times[n]` ticks of 1/`timescale` s on, and begins with
-   * frame `frames[n]`; all three have one entry more than there are fragments. `rate` is null where frames last differently.
+   * Fragment n has bytes `offsets[n]` to before `offsets[n + 1]`, is shown from `times[n]` ticks of 1/`timescale` s on,
+   * and begins with frame `frames[n]`; all three have one entry more than there are fragments. `rate` is null where
+   * frames last differently.
    */
   constructor({ codecs, init, offsets, times, frames, timescale, rate, track }) {
     Object.assign(this, { codecs, init, offsets, times, frames, timescale, rate });
@@ -109,8 +110,9 @@ export function headBytes(proxy, rate) {
 }
 
 /**
- * The index that stands in a file's first bytes: a FragmentIndex, or {need} bytes where there are too few. `rate` is null where frames
- * last differently; then, and where the file does not agree with it, FormatError: the server knows more (`indexOfDocument`).
+ * The index that stands in a file's first bytes: a FragmentIndex, or {need} bytes where there are too few. `rate` is
+ * null where frames last differently; then, and where the file does not agree with it, FormatError: the server knows
+ * more (`indexOfDocument`).
  */
 export function indexOfHead(bytes, rate, frames) {
   const head = readHead(bytes);

@@ -29,23 +29,61 @@ export class JobsPanel {
   #row(job) {
     const part = job.bytes_total ? Math.min(1, job.bytes_done / job.bytes_total) : 0;
     const running = !FINAL.has(job.state);
-    const state = { queued: "waits", running: `${Math.floor(100 * part)} %`, done: sizeText(job.bytes_total), failed: "failed", cancelled: "cancelled" }[job.state];
+    const state = {
+      queued: "waits",
+      running: `${Math.floor(100 * part)} %`,
+      done: sizeText(job.bytes_total),
+      failed: "failed",
+      cancelled: "cancelled",
+    }[job.state];
     const handles = job.head_handle || job.tail_handle ? `, handles ${job.head_handle} + ${job.tail_handle}` : "";
     const label = running ? "Cancel" : "Forget";
     const remove = async () => {
       await api.removeJob(job.id);
       await this.look();
     };
-    return element("li", { className: job.state },
-      element("div", { className: "row" },
-        element("span", { className: "lines" },
+    return element(
+      "li",
+      { className: job.state },
+      element(
+        "div",
+        { className: "row" },
+        element(
+          "span",
+          { className: "lines" },
           element("strong", { textContent: job.name }),
-          element("span", { className: "quiet", textContent: `${job.start_timecode} · ${job.frames} frames${handles} · ${state}` }),
-          job.error ? element("span", { className: "bad", textContent: job.error }) : null),
+          element("span", {
+            className: "quiet",
+            textContent: `${job.start_timecode} · ${job.frames} frames${handles} · ${state}`,
+          }),
+          job.error ? element("span", { className: "bad", textContent: job.error }) : null,
+        ),
         job.file_url
-          ? element("a", { className: "button", href: job.file_url, download: job.name, title: "Download", attributes: { "aria-label": `Download ${job.name}` } }, sign("download"))
+          ? element(
+              "a",
+              {
+                className: "button",
+                href: job.file_url,
+                download: job.name,
+                title: "Download",
+                attributes: { "aria-label": `Download ${job.name}` },
+              },
+              sign("download"),
+            )
           : null,
-        element("button", { type: "button", className: "small", title: label, attributes: { "aria-label": `${label} ${job.name}` }, on: { click: () => run(remove) } }, sign("remove"))),
-      running ? element("progress", { max: 1, value: part, attributes: { "aria-label": `Progress of ${job.name}` } }) : null);
+        element(
+          "button",
+          {
+            type: "button",
+            className: "small",
+            title: label,
+            attributes: { "aria-label": `${label} ${job.name}` },
+            on: { click: () => run(remove) },
+          },
+          sign("remove"),
+        ),
+      ),
+      running ? element("progress", { max: 1, value: part, attributes: { "aria-label": `Progress of ${job.name}` } }) : null,
+    );
   }
 }

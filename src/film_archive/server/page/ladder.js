@@ -1,4 +1,5 @@
-// A clip's proxies as files: their heads, their indexes, and the bytes of their fragments by range, with what of them is read measured.
+// A clip's proxies as files: their heads, their indexes, and the bytes of their fragments by range, with what of them is
+// read measured.
 
 import { FormatError } from "./boxes.js";
 import { headBytes, indexOfDocument, indexOfHead } from "./fragments.js";
@@ -35,7 +36,10 @@ export class Ladder {
     await this.indexOf(0);
   }
 
-  /** The index of a size; its head is read when it is first asked for. Raises FormatError where it can't be played with the others. */
+  /**
+   * The index of a size; its head is read when it is first asked for. Raises FormatError where it can't be played with
+   * the others.
+   */
   indexOf(size) {
     const rung = this.#rungs[size];
     rung.reading ??= this.#readHead(size).catch((error) => {
@@ -74,7 +78,8 @@ export class Ladder {
     }
     if (fragment === first + count) return;
     const from = index.offsets[fragment];
-    const begun = Math.min(Math.max(from, head.length), index.offsets[fragment + 1]); // what of it came with the head is not asked for again
+    // What of it came with the head is not asked for again.
+    const begun = Math.min(Math.max(from, head.length), index.offsets[fragment + 1]);
     const buffer = new Uint8Array(index.offsets[first + count] - from);
     if (begun > from) buffer.set(head.subarray(from, begun));
     let filled = begun - from;
@@ -109,7 +114,8 @@ export class Ladder {
       if (head.length < document.init) head = joined(head, await this.#whole(size, head.length, document.init));
       index = indexOfDocument(document, this.#rate, head.subarray(0, document.init));
     }
-    if (size > 0 && !this.index.goesWith(index)) throw new FormatError(`${proxy.path} is divided otherwise than ${this.proxies[0].path}.`);
+    if (size > 0 && !this.index.goesWith(index))
+      throw new FormatError(`${proxy.path} is divided otherwise than ${this.proxies[0].path}.`);
     Object.assign(rung, { head, index });
     return index;
   }

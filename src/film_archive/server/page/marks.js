@@ -1,5 +1,5 @@
-// In and out of the clip on the screen, and the list of selects, which the browser keeps. Ranges are half-open: O marks the last frame
-// that belongs to it, and `end` is the one after.
+// In and out of the clip on the screen, and the list of selects, which the browser keeps. Ranges are half-open: O marks
+// the last frame that belongs to it, and `end` is the one after.
 
 const VERSION = 1;
 
@@ -75,7 +75,9 @@ export class Selects extends EventTarget {
 
   /** Add a range of a clip at the list's end; the very same range is there once. */
   add(clip, { first, end }) {
-    const same = this.list.find((one) => one.archive === clip.archive && one.path === clip.path && one.first === first && one.end === end);
+    const same = this.list.find(
+      (one) => one.archive === clip.archive && one.path === clip.path && one.first === first && one.end === end,
+    );
     if (same) return same;
     const { frame_rate, start_timecode, drop_frame, start_rate, reel } = clip.media;
     const media = { frame_rate, start_timecode, drop_frame, start_rate, reel };

@@ -10,7 +10,8 @@ let timer = null;
 export function tell(text, action = null) {
   clearTimeout(timer);
   const message = find("message");
-  const button = action && element("button", { type: "button", textContent: action.text, on: { click: () => (hush(), action.work()) } });
+  const button =
+    action && element("button", { type: "button", textContent: action.text, on: { click: () => (hush(), action.work()) } });
   message.replaceChildren(element("span", { textContent: text }), ...(button ? [button] : []));
   message.hidden = false;
   timer = setTimeout(hush, SHOWN);

@@ -20,7 +20,9 @@ export class PlainSource {
     this.#video.src = proxy.url;
     await new Promise((resolve, reject) => {
       this.#video.addEventListener("loadeddata", resolve, { once: true });
-      this.#video.addEventListener("error", () => reject(new Error(this.#video.error?.message || "The proxy can't be played.")), { once: true });
+      this.#video.addEventListener("error", () => reject(new Error(this.#video.error?.message || "The proxy can't be played.")), {
+        once: true,
+      });
     });
     this.proxies = [proxy];
     const at = (frame) => (frame * rate.denominator) / rate.numerator;

@@ -1,9 +1,10 @@
 // What the engine fetches next. Pure functions of what is there, what is shown and what the connection carries.
 //
-// A state has: `starts` (seconds at which fragments begin, and the end), `held` (fragment → its size, -1 where it isn't there),
-// `bytes` ((size, fragment) → bytes), `came` ((size, fragment) → whether these came with the file's head), `now` (the fragment that is shown or waited for), `time` (seconds), `playing`, `speed`
-// (negative: backwards by steps), `top` (the largest size of use), `forced` (a size that was asked for, or null), `estimate`
-// (bits a second, or null) and `stalled`.
+// A state has: `starts` (seconds at which fragments begin, and the end), `held` (fragment → its size, -1 where it isn't
+// there), `bytes` ((size, fragment) → bytes), `came` ((size, fragment) → whether these came with the file's head), `now`
+// (the fragment that is shown or waited for), `time` (seconds), `playing`, `speed` (negative: backwards by steps), `top`
+// (the largest size of use), `forced` (a size that was asked for, or null), `estimate` (bits a second, or null) and
+// `stalled`.
 
 import { carried, quickest, tooLate } from "./choice.js";
 
@@ -21,8 +22,8 @@ export function nextFetch(state) {
 }
 
 /**
- * Whether to break off what is being fetched, because a smaller size is needed sooner: {size, left, got, seconds}, with the bytes of the
- * fragment under way that are still to come, all bytes that came, and for how long they did.
+ * Whether to break off what is being fetched, because a smaller size is needed sooner: {size, left, got, seconds}, with
+ * the bytes of the fragment under way that are still to come, all bytes that came, and for how long they did.
  */
 export function givesUp(state, { size, left, got, seconds }) {
   if (size === 0 || state.forced !== null || left === null || seconds < 0.3) return false;
@@ -56,7 +57,11 @@ function sizeAtOnce(state, fragment) {
   if (state.forced !== null) return state.forced;
   if (state.came(0, fragment)) return 0;
   if (state.playing && state.stalled) return 0;
-  return quickest(sizes(state).map((size) => state.bytes(size, fragment)), state.top, state.estimate);
+  return quickest(
+    sizes(state).map((size) => state.bytes(size, fragment)),
+    state.top,
+    state.estimate,
+  );
 }
 
 /** The size that the connection carries, by what the next seconds take in each. */
@@ -123,7 +128,8 @@ function around(state) {
     near.push(...reach);
   }
   const missing = near.find((place) => state.held(place) < 0);
-  if (missing !== undefined && Math.abs(missing - state.now) === 1) return { first: missing, count: 1, size: sizeAtOnce(state, missing) };
+  if (missing !== undefined && Math.abs(missing - state.now) === 1)
+    return { first: missing, count: 1, size: sizeAtOnce(state, missing) };
   if (lacks(state, state.now, state.top)) return { first: state.now, count: 1, size: state.top };
   if (missing !== undefined) return { first: missing, count: 1, size: sizeCarried(state, missing, AROUND) };
   const poor = near.find((place) => place > state.now && lacks(state, place, sizeCarried(state, place, AROUND)));

@@ -46,7 +46,8 @@ export class Player extends EventTarget {
     };
     if (this.exact) video.requestVideoFrameCallback(presented);
     else video.addEventListener("timeupdate", () => this.#show(video.currentTime, false));
-    for (const name of ["play", "pause", "waiting", "playing", "ratechange"]) video.addEventListener(name, () => this.#tell("state"));
+    for (const name of ["play", "pause", "waiting", "playing", "ratechange"])
+      video.addEventListener(name, () => this.#tell("state"));
     video.addEventListener("ended", () => this.#atEnd());
   }
 
@@ -164,7 +165,8 @@ export class Player extends EventTarget {
 
   /** Resolves when no seek is under way. */
   async settled() {
-    while (this.#wanted || this.#settling) await new Promise((resolve) => this.addEventListener("settled", resolve, { once: true }));
+    while (this.#wanted || this.#settling)
+      await new Promise((resolve) => this.addEventListener("settled", resolve, { once: true }));
   }
 
   #goTo(number, resume, again) {
@@ -212,7 +214,8 @@ export class Player extends EventTarget {
 
   #start() {
     this.#video.play().catch((error) => {
-      if (error.name !== "AbortError") this.dispatchEvent(Object.assign(new Event("trouble"), { error, lasting: true })); // else paused before it began
+      if (error.name === "AbortError") return; // paused before it began
+      this.dispatchEvent(Object.assign(new Event("trouble"), { error, lasting: true }));
     });
   }
 
@@ -231,9 +234,12 @@ export class Player extends EventTarget {
     this.#video.pause();
     this.#wanted = { frame: range.first, resume: true, again: false };
     this.#source.want(range.first);
-    setTimeout(() => {
-      if (this.#wanted?.frame === range.first && !this.#settling) this.#settle();
-    }, late ? 0 : (1000 * (end - begin)) / this.#video.playbackRate);
+    setTimeout(
+      () => {
+        if (this.#wanted?.frame === range.first && !this.#settling) this.#settle();
+      },
+      late ? 0 : (1000 * (end - begin)) / this.#video.playbackRate,
+    );
   }
 
   #atEnd() {

@@ -22,11 +22,15 @@ export class SelectsPanel extends EventTarget {
       const handles = Math.min(Math.max(0, Math.round(Number(find("handles").value)) || 0), 10_000);
       selects.withHandles(handles);
     });
-    for (const format of ["edl", "otio"]) find(`export-${format}`).addEventListener("click", () => run(() => this.#export(format)));
+    for (const format of ["edl", "otio"])
+      find(`export-${format}`).addEventListener("click", () => run(() => this.#export(format)));
     find("extract-all").addEventListener("click", () => run(() => this.extract(selects.list)));
     find("clear-selects").addEventListener("click", () => {
       const before = selects.clear();
-      tell(`${before.length} ${before.length === 1 ? "select is" : "selects are"} gone from the list.`, { text: "Undo", work: () => selects.restore(before) });
+      tell(`${before.length} ${before.length === 1 ? "select is" : "selects are"} gone from the list.`, {
+        text: "Undo",
+        work: () => selects.restore(before),
+      });
     });
   }
 
@@ -56,16 +60,40 @@ export class SelectsPanel extends EventTarget {
     this.#picture(select, picture);
     const go = () => this.dispatchEvent(Object.assign(new Event("open"), { select }));
     const button = (text, icon, work) =>
-      element("button", { type: "button", className: "small", title: text, attributes: { "aria-label": `${text}: ${clip.name} ${what}` }, on: { click: work } }, sign(icon));
-    return element("li", { dataset: { id: select.id } },
-      element("button", { type: "button", className: "go", title: "Show it", on: { click: go } }, picture,
-        element("span", { className: "lines" },
+      element(
+        "button",
+        {
+          type: "button",
+          className: "small",
+          title: text,
+          attributes: { "aria-label": `${text}: ${clip.name} ${what}` },
+          on: { click: work },
+        },
+        sign(icon),
+      );
+    return element(
+      "li",
+      { dataset: { id: select.id } },
+      element(
+        "button",
+        { type: "button", className: "go", title: "Show it", on: { click: go } },
+        picture,
+        element(
+          "span",
+          { className: "lines" },
           element("strong", { textContent: clip.name }),
           element("span", { className: "mono", textContent: what }),
-          element("span", { className: "quiet", textContent: `${frames} ${frames === 1 ? "frame" : "frames"}${seconds}` }))),
-      element("div", { className: "row" },
+          element("span", { className: "quiet", textContent: `${frames} ${frames === 1 ? "frame" : "frames"}${seconds}` }),
+        ),
+      ),
+      element(
+        "div",
+        { className: "row" },
         element("input", {
-          className: "note-of", value: select.note, placeholder: "Note", maxLength: 200,
+          className: "note-of",
+          value: select.note,
+          placeholder: "Note",
+          maxLength: 200,
           attributes: { "aria-label": `Note on ${clip.name} ${what}` },
           on: { change: (event) => this.#selects.note(select.id, event.target.value.trim()) },
         }),
@@ -73,7 +101,8 @@ export class SelectsPanel extends EventTarget {
         button("Move down", "down", () => this.#selects.move(select.id, 1)),
         button("Extract", "extract", () => run(() => this.extract([select]))),
         button("Remove", "remove", () => this.#remove(select)),
-      ));
+      ),
+    );
   }
 
   #remove(select) {
@@ -115,7 +144,8 @@ export class SelectsPanel extends EventTarget {
     const { handles } = this.#selects;
     for (const select of list) {
       const clip = new Clip(select.archive, { path: select.path, media: select.media, proxies: [] });
-      if (!select.mediaPath) throw new Error(`${select.name} is an image sequence; “film-archive extract” cuts it, this page does not.`);
+      if (!select.mediaPath)
+        throw new Error(`${select.name} is an image sequence; “film-archive extract” cuts it, this page does not.`);
       if (clip.start === null) throw new Error(`${select.name} has no start timecode, so it can't be cut by it.`);
       await api.extract({ path: select.mediaPath, in: clip.timecode(select.first), out: clip.timecode(select.end), handles });
     }

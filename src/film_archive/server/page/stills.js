@@ -1,5 +1,5 @@
-// Single pictures of clips, small: from the smallest proxy, decoded by a video of our own that is never shown. One at a time; those
-// asked for last come first, and none before the player has its first picture.
+// Single pictures of clips, small: from the smallest proxy, decoded by a video of our own that is never shown. One at a
+// time; those asked for last come first, and none before the player has its first picture.
 
 import { Ladder } from "./ladder.js";
 import { SourceWriter } from "./source_writer.js";

@@ -1,5 +1,6 @@
-// The pictures that are shown while the pointer moves along a clip: of the strip that lies in the archive (a JPEG of small pictures
-// and a WebVTT file that tells for which time which of them stands), else single ones of the smallest proxy.
+// The pictures that are shown while the pointer moves along a clip: of the strip that lies in the archive (a JPEG of
+// small pictures and a WebVTT file that tells for which time which of them stands), else single ones of the smallest
+// proxy.
 
 export class Strip {
   #clip;

@@ -1,5 +1,5 @@
-// What the connection carries, in bits a second: two moving averages of which the lower one counts, and quick to believe in better
-// times.
+// What the connection carries, in bits a second: two moving averages of which the lower one counts, and quick to believe
+// in better times.
 
 const HALF_LIVES = [1, 4]; // seconds of receiving
 const LEAST = 8192; // bytes; less says more of latency than of throughput

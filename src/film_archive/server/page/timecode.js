@@ -49,8 +49,9 @@ export function labelOfFrame(frame, nominal, drop) {
 }
 
 /**
- * What somebody types: {label} (frames since 00:00:00:00) for "01:00:10:12" or, filled from the right as on a deck, "10:12" and "1012";
- * {distance} for "+12" or "-1:00"; {frame} for "f123"; null for what is none of these, or a label that drop-frame leaves out.
+ * What somebody types: {label} (frames since 00:00:00:00) for "01:00:10:12" or, filled from the right as on a deck,
+ * "10:12" and "1012"; {distance} for "+12" or "-1:00"; {frame} for "f123"; null for what is none of these, or a label
+ * that drop-frame leaves out.
  */
 export function readEntry(text, nominal, drop) {
   const typed = text.trim();

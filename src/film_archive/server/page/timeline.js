@@ -1,5 +1,5 @@
-// The time line below the picture: where the clip is, what of it is there, marks and selects, and a picture for where the pointer is.
-// It is a slider to assistive programs.
+// The time line below the picture: where the clip is, what of it is there, marks and selects, and a picture for where
+// the pointer is. It is a slider to assistive programs.
 
 import { element } from "./dom.js";
 
@@ -131,7 +131,7 @@ export class Timeline extends EventTarget {
   /** Draw the picture of where the pointer is, one after the other; what it passed meanwhile is left out. */
   async #follow() {
     this.#following = true;
-    for (let drawn = null; this.#hovered !== null && this.#hovered !== drawn; ) {
+    for (let drawn = null; this.#hovered !== null && this.#hovered !== drawn;) {
       drawn = this.#hovered;
       const picture = document.createElement("canvas");
       const there = await this.#strip?.draw(drawn, picture);

@@ -42,14 +42,32 @@ export class Viewer extends EventTarget {
 
   #wire() {
     const video = find("video");
-    const actions = { first: "first", "back-second": ["stepSecond", -1], back: ["step", -1], reverse: ["shuttle", -1], play: "toggle", on: ["step", 1], "on-second": ["stepSecond", 1], last: "last", "mark-in": "markIn", "mark-out": "markOut", "clear-marks": "clearMarks", "add-select": "addSelect", repeat: "repeat", mute: "mute", "full-screen": "fullScreen" };
+    const actions = {
+      first: "first",
+      "back-second": ["stepSecond", -1],
+      back: ["step", -1],
+      reverse: ["shuttle", -1],
+      play: "toggle",
+      on: ["step", 1],
+      "on-second": ["stepSecond", 1],
+      last: "last",
+      "mark-in": "markIn",
+      "mark-out": "markOut",
+      "clear-marks": "clearMarks",
+      "add-select": "addSelect",
+      repeat: "repeat",
+      mute: "mute",
+      "full-screen": "fullScreen",
+    };
     for (const [id, action] of Object.entries(actions)) {
       const [name, argument] = [action].flat();
       find(id).addEventListener("click", () => this[name](argument));
     }
     video.addEventListener("click", () => this.toggle());
     video.addEventListener("volumechange", () => find("mute").setAttribute("aria-pressed", String(video.muted)));
-    find("speed").replaceChildren(...SPEEDS.map((speed) => element("option", { value: speed, textContent: `${speed}×`, selected: speed === 1 })));
+    find("speed").replaceChildren(
+      ...SPEEDS.map((speed) => element("option", { value: speed, textContent: `${speed}×`, selected: speed === 1 })),
+    );
     find("speed").addEventListener("change", () => this.#setSpeed(Number(find("speed").value)));
     find("quality").addEventListener("change", () => {
       const { value } = find("quality");
@@ -71,12 +89,17 @@ export class Viewer extends EventTarget {
     this.clip = clip;
     find("video").style.aspectRatio = clip.proxies.length ? `${clip.proxies[0].width} / ${clip.proxies[0].height}` : "16 / 9";
     find("clip-name").textContent = clip.path;
-    const facts = factsOf(clip.member).map(([name, value]) => element("div", {}, element("dt", { textContent: name }), element("dd", { textContent: value })));
+    const facts = factsOf(clip.member).map(([name, value]) =>
+      element("div", {}, element("dt", { textContent: name }), element("dd", { textContent: value })),
+    );
     find("facts").replaceChildren(...facts);
     find("original").hidden = !clip.member.url;
     if (clip.member.url) find("original").href = clip.member.url;
     const automatic = element("option", { value: "auto", textContent: "Automatic" });
-    find("quality").replaceChildren(automatic, ...clip.proxies.map((proxy, place) => element("option", { value: place, textContent: proxyText(proxy) })));
+    find("quality").replaceChildren(
+      automatic,
+      ...clip.proxies.map((proxy, place) => element("option", { value: place, textContent: proxyText(proxy) })),
+    );
     find("quality").disabled = clip.proxies.length < 2;
     find("screen-note").textContent = this.#whyNot(clip);
     this.#timeline.show(clip, new Strip(clip, this.#stills, null));
@@ -198,7 +221,10 @@ export class Viewer extends EventTarget {
 
   fullScreen() {
     if (document.fullscreenElement) document.exitFullscreen();
-    else find("stage").requestFullscreen?.().catch((error) => tell(error.message));
+    else
+      find("stage")
+        .requestFullscreen?.()
+        .catch((error) => tell(error.message));
   }
 
   /** Let somebody type where to go; `begun` is what was typed already. */
@@ -213,10 +239,14 @@ export class Viewer extends EventTarget {
 
   #jumped() {
     const text = find("jump-to").value;
+    const { frames } = this.#player;
     const frame = text.trim() ? this.clip.frameMeant(text, this.#player.aim) : this.#player.aim;
     this.#endJump();
     if (frame === null) tell(`“${text}” is no timecode at this rate.`);
-    else if (frame < 0 || frame >= this.#player.frames) tell(`${text.trim()} is not in this clip, which runs from ${this.clip.label(0)} to ${this.clip.label(this.#player.frames - 1)}.`);
+    else if (frame < 0 || frame >= frames)
+      tell(
+        `${text.trim()} is not in this clip, which runs from ${this.clip.label(0)} to ${this.clip.label(frames - 1)}.`,
+      );
     else this.#player.seek(frame);
   }
 
@@ -259,7 +289,9 @@ export class Viewer extends EventTarget {
 
   #showMarks() {
     const range = this.clip && this.#marks.range(this.#player.frames || this.clip.frames);
-    find("marks").textContent = range ? `${this.clip.label(range.first)} – ${this.clip.label(range.end - 1)} · ${range.end - range.first} f` : "";
+    find("marks").textContent = range
+      ? `${this.clip.label(range.first)} – ${this.clip.label(range.end - 1)} · ${range.end - range.first} f`
+      : "";
     find("clear-marks").disabled = !range;
     this.#player.range = this.#repeats ? (range ?? { first: 0, end: this.#player.frames }) : null;
     this.#timeline.draw();
