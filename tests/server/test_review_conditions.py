@@ -75,6 +75,19 @@ def test_a_token_is_asked_for(review: Review, dailies: Path) -> None:
         review.wrong[:] = [each for each in review.wrong if "401" not in each]
 
 
+def test_an_address_that_leads_nowhere(review: Review) -> None:
+    review.page.goto(f"{review.address}#archive=day+1.zip&clip=gone.mov")
+    review.until(lambda: "gone.mov" in review.text("message"))
+    review.until(lambda: ARCHIVE in review.text("archives"))
+    review.page.click("#archives a")
+    review.until(lambda: review.text("clip-count") == "5 clips")
+    review.page.click("#clips a")
+    review.check(CLIPS["A001C001"], 0)
+    review.page.click("h1 a")
+    review.until(lambda: not review.page.locator("#video").is_visible())
+    review.wrong[:] = [each for each in review.wrong if "404" not in each]
+
+
 def test_a_network_that_is_gone_for_a_moment(review: Review) -> None:
     spec = CLIPS["B001C001"]
     review.open(spec.name)

@@ -6,7 +6,7 @@ import { element, find } from "./dom.js";
 import { JobsPanel } from "./jobs_panel.js";
 import { actionOf, KEYS, keyText } from "./keys.js";
 import { Marks, Selects } from "./marks.js";
-import { run } from "./messages.js";
+import { run, tell } from "./messages.js";
 import { Player } from "./player.js";
 import { SelectsPanel } from "./selects_panel.js";
 import { Stills } from "./stills.js";
@@ -40,7 +40,11 @@ function addressOf(archive, clip = null, frame = null) {
 async function start() {
   const named = address();
   if (named.get("archive") !== null && named.get("clip") !== null) {
-    await follow();
+    await follow().catch((error) => {
+      if (error.status === 401) throw error;
+      tell(error.message); // an address that has grown old; what there is can be chosen below
+      document.body.classList.remove("viewing");
+    });
     await browser.start();
     browser.mark();
   } else if ((await browser.start()).length) await follow();
