@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.server.serving import Served
 
 ARCHIVE = "day 1.zip"
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds after which what was waited for does not come any more, on any machine."""
 _GRAB = """() => {
   const video = document.getElementById("video");
@@ -141,6 +141,14 @@ class Review:
         self.page.keyboard.press("g")
         self.page.keyboard.type(where)
         self.page.keyboard.press("Enter")
+
+    def stands(self) -> int:
+        """Wait until the picture stands; the frame that the page then claims to show."""
+        still = "() => { const video = document.getElementById('video'); return video.paused && !video.seeking; }"
+        self.until(lambda: bool(self.page.evaluate(still)))
+        self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.page.wait_for_timeout(200)
+        return self.frame
 
     def check(self, spec: ClipSpec, number: int) -> None:
         """The page comes to show this frame, says so, and gives it its timecode."""
