@@ -336,7 +336,7 @@ console.log(JSON.stringify([seen, read, cleared, again.list.length, survivors]))
 def test_strips_are_read_as_they_are_written(production: Production, tmp_path: Path) -> None:
     data = next(iter(proxies(production).values()))
     tiles = tiles_of(MemorySource(data), production.frames)
-    _, cues = strip(tiles, production.frames, Fraction(1001, 24000), "strip.jpg")
+    _, cues = strip(tiles, production.frames, lambda number: number * Fraction(1001, 24000), "strip.jpg")
     script = imports("strip:parseCues") + "console.log(JSON.stringify(parseCues(question)));"
     found: Any = node(script, tmp_path, cues)
     assert len(found) == len(tiles)

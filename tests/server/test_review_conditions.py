@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,11 @@ import pytest
 pytest.importorskip("playwright", reason="Playwright is not installed")
 pytest.importorskip("httpx")
 
-from film_archive.archive.reader import open_archive
 from film_archive.core.ladder import parse_sizes
 from film_archive.core.timecode import FrameRate, Timecode
-from film_archive.media.av.posters import jpeg, strip, tiles_of
-from film_archive.testing.media import AudioSpec, ClipSpec, cached_clip, frame_picture, read_frame_code
+from film_archive.media.av.posters import jpeg
+from film_archive.proxy.recipe import Recipe, Still
+from film_archive.testing.media import AudioSpec, ClipSpec, FrameCode, cached_clip, frame_picture, read_frame_code
 from film_archive.workflows.production import create_archive
 from tests.server.reviewing import ARCHIVE, CLIPS, Review
 from tests.server.serving import Served
@@ -136,36 +135,29 @@ def test_a_proxy_without_fragments_is_played_by_the_browser_itself(review: Revie
         review.wrong[:] = [each for each in review.wrong if "422" not in each]
 
 
-def test_a_strip_of_the_archive_is_what_the_pointer_shows(review: Review, dailies: Path, tmp_path: Path) -> None:
+def test_poster_and_strip_of_the_archive_are_shown(review: Review, footage: Path, tmp_path: Path) -> None:
     spec = CLIPS["A001C001"]
-    with open_archive(dailies / ARCHIVE) as archive:
-        proxy = archive.member(f"{spec.name}.mov").proxies[-1]
-        tiles = tiles_of(archive.source(proxy.path), spec.frames)
-    image, cues = strip(tiles, spec.frames, 1 / Fraction(spec.rate), "strip.jpg")
-    with zipfile.ZipFile(tmp_path / "other.zip", "w") as other_zip:
-        other_zip.writestr(".film-archive/proxies/A.mov/strip.jpg", image)
-        other_zip.writestr(".film-archive/proxies/A.mov/strip.vtt", cues)
+    recipe = Recipe(stills=(Still.POSTER, Still.STRIP)).looked_at()
+    create_archive(tmp_path / "day.zip", [cached_clip(spec, footage)], proxies=parse_sizes("320x180"), recipe=recipe)
+    hover = """() => {
+      const { width, height } = document.querySelector(".hover canvas");
+      const { data } = document.querySelector(".hover canvas").getContext("2d").getImageData(0, 0, width, height);
+      return [width, height, Array.from(data).filter((_, place) => place % 4 === 1)];
+    }"""
     with elsewhere(review, tmp_path) as other:
         review.page.goto(other.address)
-        drawn = review.page.evaluate(
-            """async (frames) => {
-              const { Strip } = await import("./page/strip.js");
-              const clip = { rate: { numerator: 24000, denominator: 1001 } };
-              const strip = new Strip(clip, null, "media/other.zip/.film-archive/proxies/A.mov/strip.vtt");
-              await strip.loaded;
-              const found = [];
-              for (const frame of frames) {
-                const canvas = document.createElement("canvas");
-                await strip.draw(frame, canvas);
-                const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-                found.push([canvas.width, canvas.height, Array.from(data).filter((_, place) => place % 4 === 1)]);
-              }
-              return found;
-            }""",
-            [0, 11, 12, 100, 239],
-        )
-    pictures = [np.array(gray, np.uint8).reshape(height, width) for width, height, gray in drawn]
-    assert [read_frame_code(picture) for picture in pictures] == [spec.code(number) for number in (0, 0, 12, 96, 228)]
+        other.until(lambda: review.page.evaluate("() => document.querySelector('#clips img')?.naturalWidth") == 320)
+        other.open(spec.name, archive="day.zip")
+        box = review.page.locator("#timeline").bounding_box()
+
+        def pointed() -> FrameCode | None:
+            for place in (0.1, 125.5 / 240):  # from elsewhere, so that it is drawn anew
+                review.page.mouse.move(box["x"] + box["width"] * place, box["y"] + 5)
+            review.page.wait_for_selector(".hover canvas.drawn")
+            width, height, gray = review.page.evaluate(hover)
+            return read_frame_code(np.array(gray, np.uint8).reshape(height, width))
+
+        other.until(lambda: pointed() == spec.code(120))  # the strip's picture; the proxy would show 125
 
 
 def test_a_clip_without_proxies_says_what_to_do(review: Review, footage: Path, tmp_path: Path) -> None:
