@@ -14,19 +14,24 @@ def register(app: typer.Typer) -> None:
 
 
 def extract_verb(
-    source: str = typer.Argument(..., help="A media file, or ARCHIVE::MEMBER."),
-    in_point: str = typer.Option(..., "--in", help="First frame, as source timecode."),
+    source: str = typer.Argument(..., help="A media file, a sequence (a.####.exr), or ARCHIVE::MEMBER."),
+    in_point: str = typer.Option(..., "--in", help="First frame: source timecode, or its number."),
     out_point: str | None = typer.Option(None, "--out", help="The frame after the last one (exclusive)."),
-    duration: str | None = typer.Option(None, "--duration", help="Length as timecode, instead of --out."),
+    duration: str | None = typer.Option(None, "--duration", help="Length as timecode or in frames, instead of --out."),
     handles: int = typer.Option(0, "--handles", help="Frames more on each side, as far as the media has them."),
-    output: Path = typer.Option(..., "--output", "-o", help="The file to write."),
+    output: Path = typer.Option(..., "--output", "-o", help="The file to write; of a sequence a folder."),
     start: str | None = typer.Option(None, "--start", help="The media's start timecode, where it has none."),
     rate: str | None = typer.Option(None, "--rate", help="The rate that --start counts at (24, 29.97df, 30000/1001)."),
+    log: Path | None = typer.Option(
+        None, "--log", help="An ALE or CSV list that tells start timecode and reel where the clip doesn't."
+    ),
+    link: bool = typer.Option(False, "--link", help="Hard-link a sequence's files where the file system can."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be cut."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Cut a range out of a clip: the very bytes of its frames, its sound to the sample, its timecode shifted."""
     from film_archive.cli.progress import progress
+    from film_archive.workflows.clip_logs import ClipLog
     from film_archive.workflows.extraction import apply_extract, as_planned, plan_extract
 
     plan = plan_extract(
@@ -38,6 +43,8 @@ def extract_verb(
         handles=handles,
         start=start,
         rate=rate,
+        log=None if log is None else ClipLog.read(log, rate),
+        link=link,
     )
     if dry_run:
         done = as_planned(plan)
@@ -47,8 +54,9 @@ def extract_verb(
     if json:
         print_json({**done.to_json(), "plan": plan.to_json()} if dry_run else done.to_json())
         return 0
+    start_text = f" from {done.start_timecode}" if done.start_timecode else ""
     say(
-        f"{'Would cut' if dry_run else 'Cut'} {done.frames} frames from {done.start_timecode} (frame {done.first_frame} of "
+        f"{'Would cut' if dry_run else 'Cut'} {done.frames} frames{start_text} (frame {done.first_frame} of "
         f"the clip, handles {done.head_handle} + {done.tail_handle}) to {done.output}"
     )
     if not dry_run:
