@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from film_archive.archive import layout
 from film_archive.archive.reader import Archive, open_archive
@@ -27,7 +30,7 @@ from film_archive.media.probe import probe, probe_clip, probe_path
 from film_archive.media.sequence import ImageSequence, sequence_from_pattern
 from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.cuts import completed
-from film_archive.workflows.locating import Located, is_archive, locate, split
+from film_archive.workflows.locating import Located, is_archive, locate_in, split
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,29 +84,64 @@ class FramesInArchive:
         return Member.make(path, self.member.role, 0) if found is None else found
 
 
+class OpenArchives:
+    """Archives that stay open while many of their clips are; safe for many threads. Leaving the block closes them."""
+
+    def __init__(self) -> None:
+        self._opened: dict[str, Archive] = {}
+        self._lock = threading.Lock()
+
+    def open(self, path: str) -> Archive:
+        """The archive at a path. Raises what `open_archive` raises."""
+        with self._lock:
+            found = self._opened.get(path)
+            if found is None:
+                found = self._opened[path] = open_archive(path)
+            return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for archive in self._opened.values():
+            archive.close()
+
+
 @contextmanager
 def open_to_cut(
-    what: str, *, rate: RateLike | None = None, log: ClipLog | None = None, link: bool = False
+    what: str,
+    *,
+    rate: RateLike | None = None,
+    log: ClipLog | None = None,
+    link: bool = False,
+    archives: OpenArchives | None = None,
 ) -> Iterator[OpenedClip]:
     """Open a clip to be cut. `what` is a file, a pattern of a sequence ("a.####.exr"), or ARCHIVE::MEMBER of either.
 
     A folder or an archive with one clip may be named without it. `rate` ("24", "29.97df") counts where the clip does not
-    say its own, `log` tells what it does not say. With `link` the files of a sequence on disk become hard links. Raises
-    what `open_clip` raises, NotFound, UsageError where more than one clip is meant.
+    say its own, `log` tells what it does not say. With `link` the files of a sequence on disk become hard links. An archive
+    that is among `archives` is not opened again. Raises what `open_clip` raises, NotFound, UsageError where more than one
+    clip is meant.
     """
     sequence = _sequence_on_disk(what)
     if sequence is not None:
         yield _on_disk(sequence, what, rate, log, link)
         return
     path, member_path = split(what)
-    if is_archive(Path(path)):
-        with open_archive(path) as archive:
-            member = _sequence_member(archive, member_path)
-            if member is not None:
-                yield _in_archive(archive, member, what, rate, log)
-                return
-    with locate(what) as located:
-        yield _one_file(located, what, rate, log)
+    if not member_path and not is_archive(Path(path)):
+        with FileSource(path) as source:
+            yield _one_file(Located(source, None, None, None), what, rate, log)
+        return
+    with ExitStack() as stack:
+        archive = archives.open(path) if archives is not None else stack.enter_context(open_archive(path))
+        member = _sequence_member(archive, member_path)
+        if member is not None:
+            yield _in_archive(archive, member, what, rate, log)
+        else:
+            with locate_in(archive, member_path) as located:
+                yield _one_file(located, what, rate, log)
 
 
 def _one_file(located: Located, what: str, rate: RateLike | None, log: ClipLog | None) -> OpenedClip:
@@ -116,10 +154,14 @@ def _one_file(located: Located, what: str, rate: RateLike | None, log: ClipLog |
         facts = log.completed(member.path if member is not None else what, clip.facts if facts is None else facts)
     clip = completed(clip, facts)
     if member is not None:
-        identity = f"{member.size}:{member.digests.get(KEY) or member.crc32}"
-        return OpenedClip(clip, identity, source.size, member.digests.get(KEY))
+        return OpenedClip(clip, identity_of_member(member), source.size, member.digests.get(KEY))
     assert isinstance(source, FileSource)
     return OpenedClip(clip, identity_of(source.status), source.size, None)
+
+
+def identity_of_member(member: Member) -> str:
+    """Of a member its digest (its CRC in a foreign zip), wherever in its archive it lies."""
+    return f"{member.size}:{member.digests.get(KEY) or member.crc32}"
 
 
 def _on_disk(sequence: ImageSequence, what: str, rate: RateLike | None, log: ClipLog | None, link: bool) -> OpenedClip:

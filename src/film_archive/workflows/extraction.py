@@ -16,7 +16,7 @@ from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.media.cutting.cuttable import CutResult, Cuttable
 from film_archive.workflows.clip_logs import ClipLog
-from film_archive.workflows.clips import OpenedClip, open_to_cut
+from film_archive.workflows.clips import OpenArchives, OpenedClip, open_to_cut
 from film_archive.workflows.cuts import Cut, CutRequest, find_cut
 
 
@@ -138,9 +138,11 @@ def step_of(what: str, opened: OpenedClip, cut: Cut, rate: str | None) -> dict[s
     }
 
 
-def apply_step(step: CutStep, *, on_bytes: OnBytes | None = None) -> CutResult:
+def apply_step(
+    step: CutStep, *, on_bytes: OnBytes | None = None, archives: OpenArchives | None = None
+) -> CutResult:
     """Cut what one step says. Raises SourceChanged where the clip is not what it was when it was planned, NoSpace, Refused."""
-    with open_to_cut(step.source, rate=step.rate, link=step.link) as opened:
+    with open_to_cut(step.source, rate=step.rate, link=step.link, archives=archives) as opened:
         require_unchanged(opened.clip.name, step.identity, opened.identity)
         frames = FrameRange(step.first_frame, step.first_frame + step.frames)
         try:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Self
 
 from film_archive.core import files
+from film_archive.core.digest import digest_source
 from film_archive.core.errors import NotSupported, OutOfRange
 from film_archive.core.facts import MediaFacts
-from film_archive.core.source import ByteSource
+from film_archive.core.source import ByteSource, FileSource
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 
 
@@ -83,6 +84,16 @@ class Cuttable(ABC):
         Raises NotSupported for what is not cut into one file.
         """
         raise NotSupported(f"{self.name} is cut into a folder of files, not into one file.")
+
+    def verify(self, frames: FrameRange, target: Path) -> CutResult | None:
+        """Compare a file with what `cut` would write, byte for byte; None where it is not that."""
+        made = self.cut_bytes(frames)
+        with FileSource(target) as found:
+            if found.size != made.source.size or digest_source(found) != digest_source(made.source):
+                return None
+        return CutResult(
+            target, frames, self.shifted_start(frames.first)[0], "copy", 0, 0, made.stored_from, made.diagnostics
+        )
 
     def require(self, frames: FrameRange) -> None:
         """Raise OutOfRange unless all these frames are there, and at least one is asked for."""

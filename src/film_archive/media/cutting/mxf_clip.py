@@ -66,6 +66,11 @@ class MxfClip(Cuttable):
         parts.append(MemorySource(layout.tail))
         return CutBytes(ConcatSource(parts, f"a cut of {self.name}"), ".mxf", frames.first, notes)
 
+    def verify(self, frames: FrameRange, target: Path) -> CutResult | None:
+        if target.suffix.lower() != ".mxf" and self.movie is not None:
+            return self.movie.verify(frames, target)
+        return super().verify(frames, target)
+
     def _lay_out(self, frames: FrameRange) -> tuple[MxfLayout, Longs, Longs, Timecode | None, tuple[str, ...]]:
         """(all but the essence, where the essence lies, its start timecode, what was odd)."""
         picture, stream, units = _framed(self.material)
