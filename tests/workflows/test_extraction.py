@@ -187,7 +187,7 @@ def test_a_sequence_that_changed_is_refused(footage: Path, tmp_path: Path) -> No
 
 
 def test_folders_that_are_not_one_clip(footage: Path, tmp_path: Path) -> None:
-    with pytest.raises((UsageError, NotFound), match="0 clips"):
+    with pytest.raises(NotFound, match="without a clip"):
         plan_extract(str(tmp_path), tmp_path / "cut", in_point="1", out_point="2")
     (tmp_path / "a.mov").write_bytes(cached_clip(SILENT, footage).read_bytes())
     with pytest.raises(UsageError, match="name the clip in it"):
@@ -223,6 +223,18 @@ def test_a_sequence_on_the_command_line(plate: Path, tmp_path: Path, capfd: pyte
     assert "3 frames from 01:00:00:02" in ran.output
     assert "shared" in ran.output
     assert FrameRange(0, 3).count == len(names(tmp_path / "cut"))
+
+
+def test_modes_on_the_command_line(footage: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    clip = cached_clip(ODDITIES["long_gop"], footage)
+    arguments = ("extract", clip, "--in", "30", "--out", "40")
+    copied = film_archive(capfd, *arguments, "-o", tmp_path / "copy.mov")
+    assert "frames 24 to 29 lie in the file, too" in copied.output
+    smart = film_archive(capfd, *arguments, "-o", tmp_path / "smart.mov", "--mode", "smart", "--json")
+    assert (smart.document["mode"], smart.document["stored_from"]) == ("smart", 30)
+    assert codes_of(tmp_path / "smart.mov") == codes_of(tmp_path / "copy.mov")
+    wrong = film_archive(capfd, *arguments, "-o", tmp_path / "no.mov", "--mode", "best")
+    assert (wrong.status, "no mode 'best'" in wrong.errors) == (2, True)
 
 
 def test_what_is_no_clip(tmp_path: Path) -> None:

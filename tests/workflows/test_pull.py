@@ -15,6 +15,7 @@ from film_archive.core.source import FileSource
 from film_archive.core.timecode import FrameRate, Timecode
 from film_archive.media.av.decoding import decode_frames
 from film_archive.media.av.frames import rgb_of
+from film_archive.media.cutting.recoding import Mode
 from film_archive.media.probe import index, probe
 from film_archive.testing import crash
 from film_archive.testing.faults import Kill, counting, failing
@@ -371,6 +372,29 @@ def test_image_sequences_are_pulled_as_folders(footage: Path, tmp_path: Path) ->
     assert (tmp_path / "out" / "001_sh010_03000003.json").exists()
     again = run(cut, card, tmp_path / "out", handles=1)
     assert again.events[0].status == "there"
+
+
+def test_long_gop_clips_in_each_mode(footage: Path, tmp_path: Path) -> None:
+    spec = ClipSpec(name="B001C007", codec="h264", gop=12, b_frames=2, width=128, height=72, frames=48, start=THREE.start)
+    card = media(tmp_path / "card", footage, spec)
+    cut = write_list(tmp_path / "cut.edl", "B001C007 V C 02:00:00:06 02:00:01:18")
+    for mode, says in (("copy", "copy"), ("smart", "smart"), ("encode", "encode")):
+        done = run(cut, card, tmp_path / mode, mode=Mode(mode))
+        (event,) = done.events
+        assert event.output is not None
+        assert numbers_of(event.output) == list(range(6, 42))
+        assert [(cut.mode, cut.stored_from) for cut in done.cuts] == [(says, 0 if mode == "copy" else 6)]
+    assert run(cut, card, tmp_path / "smart", mode=Mode.SMART).events[0].status == "there"
+    with pytest.raises(Refused, match="exists already"):
+        run(cut, card, tmp_path / "smart", mode=Mode.ENCODE)
+
+
+def test_lines_that_can_t_be_read_are_told(card: Path, cut: Path, tmp_path: Path) -> None:
+    cut.write_text(cut.read_text() + "004  A001R1AB V C 01:00:00:10 01:00:01\n")
+    done = run(cut, card, tmp_path / "out")
+    assert done.exit_status == 12
+    assert [event.status for event in done.events] == ["cut"] * 3
+    assert "line 6 of" in done.failed[0].reason
 
 
 # The timeline, the hash lists

@@ -26,13 +26,18 @@ def extract_verb(
         None, "--log", help="An ALE or CSV list that tells start timecode and reel where the clip doesn't."
     ),
     link: bool = typer.Option(False, "--link", help="Hard-link a sequence's files where the file system can."),
+    mode: str = typer.Option(
+        "copy",
+        "--mode",
+        help="Of clips whose frames need each other: copy (whole GOPs, an edit list), smart (partial GOPs encoded), encode.",
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be cut."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Cut a range out of a clip: the very bytes of its frames, its sound to the sample, its timecode shifted."""
     from film_archive.cli.progress import progress
     from film_archive.workflows.clip_logs import ClipLog
-    from film_archive.workflows.extraction import apply_extract, as_planned, plan_extract
+    from film_archive.workflows.extraction import apply_extract, as_planned, mode_of, plan_extract
 
     plan = plan_extract(
         source,
@@ -45,6 +50,7 @@ def extract_verb(
         rate=rate,
         log=None if log is None else ClipLog.read(log, rate),
         link=link,
+        mode=mode_of(mode),
     )
     if dry_run:
         done = as_planned(plan)
@@ -61,6 +67,11 @@ def extract_verb(
     )
     if not dry_run:
         say(f"{size_text(done.bytes_read)} read, {size_text(done.bytes_shared)} shared, {done.seconds:.2f} s")
+    if done.stored_from is not None and done.stored_from < done.first_frame:
+        say(
+            f"note: frames {done.stored_from} to {done.first_frame - 1} lie in the file, too, since decoding begins there; "
+            "players don't show them (--mode smart leaves them out)"
+        )
     for sentence in done.diagnostics:
         say(f"note: {sentence}")
     if (done.head_handle, done.tail_handle) != (handles, handles):

@@ -41,6 +41,9 @@ def pull_verb(
         None, "--log", help="An ALE or CSV list that tells start timecode and reel where clips don't."
     ),
     link: bool = typer.Option(False, "--link", help="Hard-link sequences' files where the file system can."),
+    mode: str = typer.Option(
+        "copy", "--mode", help="Of clips whose frames need each other: copy, smart or encode, as in `extract`."
+    ),
     workers: int | None = typer.Option(None, "--workers", min=1, help="How many cuts are made at once."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only print the pull list: frames, bytes, time, what is missing."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
@@ -48,6 +51,7 @@ def pull_verb(
     """Cut every event with handles; the very bytes of its frames. Killed, or failed in part, the same command goes on."""
     from film_archive.cli.progress import progress
     from film_archive.editorial.naming import DEFAULT
+    from film_archive.workflows.extraction import mode_of
     from film_archive.workflows.pull import PullWishes, apply_pull, as_planned, plan_pull
 
     wishes = PullWishes(
@@ -60,6 +64,7 @@ def pull_verb(
         changed_since=changed_since,
         log=log,
         link=link,
+        mode=mode_of(mode),
     )
     plan = plan_pull(edit_list, sources, output, wishes)
     if dry_run:

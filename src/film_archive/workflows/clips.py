@@ -204,9 +204,11 @@ def _sequence_on_disk(what: str) -> ImageSequence | None:
     path = Path(what)
     if path.is_dir() and not (path / layout.MANIFEST).exists():
         found = [each for each in probe_path(path) if each.facts is not None]
+        if not found:
+            raise NotFound(f"{printable(what)} is a folder without a clip in it.")
         if len(found) != 1:
             names = ", ".join(printable(each.clip.name) for each in found[:5])
-            raise UsageError(f"{printable(what)} has {len(found)} clips; name one of them: {names or 'there are none'}.")
+            raise UsageError(f"{printable(what)} has {len(found)} clips; name one of them: {names}.")
         if found[0].clip.sequence is not None:
             return found[0].clip.sequence
         raise UsageError(f"{printable(what)} is a folder; name the clip in it: {printable(found[0].clip.name)}.")

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from film_archive.core.errors import NoSpace, Refused
+from film_archive.core.errors import NoSpace, Refused, UsageError
 from film_archive.core.files import OnBytes
 from film_archive.core.job import Plan, Report, Step, require_unchanged
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.media.cutting.cuttable import CutResult, Cuttable
+from film_archive.media.cutting.recoding import Mode, in_mode
 from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.clips import OpenArchives, OpenedClip, open_to_cut
 from film_archive.workflows.cuts import Cut, CutRequest, find_cut
@@ -48,6 +49,8 @@ class CutStep(Step):
     """The rate that was given for a clip that does not say its own."""
     link: bool = False
     """Whether the files of a sequence are hard-linked where they can be."""
+    mode: Mode = Mode.COPY
+    """How a clip is cut whose frames need each other: "copy", "smart" or "encode"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +81,8 @@ class Extracted(Report):
     tail_handle: int
     """Frames of handle behind."""
     mode: str
-    """How it was cut: "copy" where no frame was encoded again; "plan" with `--dry-run`."""
+    """How it was cut: "copy" where no frame was encoded again, "smart" where those of partial GOPs were, "encode" where all
+    were; "plan" with `--dry-run`."""
     stored_from: int | None
     """The first frame whose bytes are in the file: earlier than `first_frame` where decoding needs it."""
     bytes_read: int
@@ -103,20 +107,29 @@ def plan_extract(
     rate: str | None = None,
     log: ClipLog | None = None,
     link: bool = False,
+    mode: Mode = Mode.COPY,
 ) -> ExtractPlan:
     """Find the frames of SOURCE[::MEMBER] from `in_point` to just before `out_point` (or for `duration`), with handles.
 
     Points are source timecode, or numbers of frames (of a sequence's files, else from 0). `start` gives the media a start
-    timecode that it does not have, as a `log` may; `rate` the rate that it counts at. Raises OutOfRange, TimecodeUnknown,
-    Refused where the output exists.
+    timecode that it does not have, as a `log` may; `rate` the rate that it counts at. `mode` is for clips whose frames need
+    each other. Raises OutOfRange, TimecodeUnknown, Refused where the output exists, NotSupported where it can't be cut so.
     """
     with open_to_cut(what, rate=rate, log=log) as opened:
         cut = find_cut(opened.clip, CutRequest(in_point, out_point, duration, handles, start, rate))
-        output, notes = named(output, opened.clip)
+        output, notes = named(output, in_mode(opened.clip, mode))
         if os.path.lexists(output):
             raise Refused(f"{printable(output)} exists already; nothing was changed.")
-        step = CutStep(**step_of(what, opened, cut, rate), output=output, link=link)
+        step = CutStep(**step_of(what, opened, cut, rate), output=output, link=link, mode=mode)
     return ExtractPlan(steps=(step,), diagnostics=(*notes, *cut.notes))
+
+
+def mode_of(text: str) -> Mode:
+    """A mode as a user writes it. Raises UsageError."""
+    try:
+        return Mode(text)
+    except ValueError:
+        raise UsageError(f"There is no mode {text[:20]!r}; there are {', '.join(Mode)}.") from None
 
 
 def step_of(what: str, opened: OpenedClip, cut: Cut, rate: str | None) -> dict[str, Any]:
@@ -154,13 +167,13 @@ def apply_step(
 
 
 def as_planned_clip(clip: Cuttable, step: CutStep) -> Cuttable:
-    """The clip with the start timecode and reel of the plan, which may be the caller's or a log's."""
+    """The clip with the start timecode and reel of the plan, which may be the caller's or a log's, to be cut in its mode."""
     start = None
     if step.clip_start is not None and step.clip_start_rate is not None:
         start = Timecode.from_string(step.clip_start, FrameRate.of(step.clip_start_rate))
-    if (start, step.reel) == (clip.start, clip.reel):
-        return clip
-    return clip.completed_by(replace(clip.facts, start_timecode=start, reel=step.reel))
+    if (start, step.reel) != (clip.start, clip.reel):
+        clip = clip.completed_by(replace(clip.facts, start_timecode=start, reel=step.reel))
+    return in_mode(clip, step.mode)
 
 
 def apply_extract(plan: ExtractPlan, *, progress: Progress | None = None) -> Extracted:
@@ -215,6 +228,7 @@ def extract(
     rate: str | None = None,
     log: ClipLog | None = None,
     link: bool = False,
+    mode: Mode = Mode.COPY,
     progress: Progress | None = None,
 ) -> Extracted:
     """Plan and cut."""
@@ -229,6 +243,7 @@ def extract(
         rate=rate,
         log=log,
         link=link,
+        mode=mode,
     )
     return apply_extract(plan, progress=progress)
 

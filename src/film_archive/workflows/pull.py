@@ -249,6 +249,7 @@ def _cut(folder: Path, step: PullStep, known: Known, archives: OpenArchives, pro
         start_rate=step.clip_start_rate,
         reel=step.reel,
         mode=result.mode,
+        asked_mode=str(step.mode),
         stored_from=result.stored_from,
         missing=result.missing,
         diagnostics=result.diagnostics,

@@ -14,7 +14,15 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from film_archive.archive import layout
-from film_archive.core.errors import FilmArchiveError, NotSupported, RateUnknown, Refused
+from film_archive.core.errors import (
+    FilmArchiveError,
+    NotFound,
+    NotSupported,
+    PartlyDone,
+    RateUnknown,
+    Refused,
+    from_os_error,
+)
 from film_archive.core.job import Failure, Plan
 from film_archive.core.records import Record
 from film_archive.core.source import printable
@@ -30,6 +38,7 @@ from film_archive.editorial.naming import DEFAULT, NameTemplate
 from film_archive.editorial.pulling import Group, Request, covered_by, grouped, is_covered, request_of
 from film_archive.editorial.reading import read_list
 from film_archive.editorial.resolving import Resolved, ResolvedList, resolve
+from film_archive.media.cutting.recoding import Mode, in_mode
 from film_archive.workflows import pull_records
 from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.clips import OpenArchives, OpenedClip, open_to_cut
@@ -150,6 +159,7 @@ class PullWishes:
     changed_since: Path | None = None
     log: Path | None = None
     link: bool = False
+    mode: Mode = Mode.COPY
 
 
 def plan_pull(list_path: Path, sources: Sequence[str], folder: Path, wishes: PullWishes | None = None) -> PullPlan:
@@ -161,8 +171,10 @@ def plan_pull(list_path: Path, sources: Sequence[str], folder: Path, wishes: Pul
     wishes = wishes or PullWishes()
     template = NameTemplate.parse(wishes.template)
     edits = read_list(list_path, wishes.rate)
+    if not edits.events:
+        raise NotFound(f"There is no event in {printable(list_path)} that could be read; `film-archive edl` shows what is in it.")
     log = None if wishes.log is None else ClipLog.read(wishes.log, wishes.rate)
-    mapping = None if wishes.mapping is None else read_mapping(wishes.mapping.read_bytes(), printable(wishes.mapping))
+    mapping = _mapping(wishes.mapping)
     counting = wishes.rate if wishes.rate is not None else None if edits.rate is None else str(edits.rate)
     with OpenArchives() as archives:
         found = gather_sources(sources, archives, rate=counting, log=log)
@@ -180,9 +192,26 @@ def plan_pull(list_path: Path, sources: Sequence[str], folder: Path, wishes: Pul
         handles=wishes.handles,
         events=tuple(planning.events),
         steps=tuple(planning.steps),
-        failed=tuple(found.failed),
+        failed=(*_unread(edits, list_path), *found.failed),
         notes=(*notes, *found.notes, *planning.notes),
     )
+
+
+def _unread(edits: EditList, path: Path) -> Iterable[Failure]:
+    """The lines of a list that could not be read, each of which may have been an event."""
+    for each in edits.diagnostics:
+        if each.text is not None:
+            reason = f"line {each.line} of {printable(path)} could not be read: {each.what}."
+            yield Failure(path=printable(path), reason=reason, status=PartlyDone.exit_status)
+
+
+def _mapping(path: Path | None) -> MediaMapping | None:
+    if path is None:
+        return None
+    try:
+        return read_mapping(path.read_bytes(), printable(path))
+    except OSError as error:
+        raise from_os_error(error, f"read {printable(path)}") from error
 
 
 def resolved_by_media(
@@ -333,6 +362,7 @@ class _Planning:
                 "reel": known.reel,
                 "rate": self.counting,
                 "link": self.wishes.link,
+                "mode": self.wishes.mode,
                 "digest": clip.digest,
                 "frame_rate": str(known.rate or clip.candidate.rate),
             }
@@ -371,11 +401,13 @@ class _Planning:
                 "convert it to a constant rate, or cut it by numbers of frames with `extract`."
             )
         reel = facts.reel if facts.reel_source != "file name" else None
-        if source.identity is not None and facts.container in _TOLD_BY_FACTS and not source.is_sound:
+        told = facts.container in _TOLD_BY_FACTS and not source.is_sound and self.wishes.mode is Mode.COPY
+        if source.identity is not None and told:
             rate, start = facts.frame_rate or source.candidate.rate, facts.start_timecode
             return _Known(source.identity, source.size, facts.frames or 0, rate, start, reel, ".mov")
         try:
             with open_to_cut(what, rate=self.counting, archives=self.archives) as opened:
+                in_mode(opened.clip, self.wishes.mode)
                 return _Known.of(opened, facts.start_timecode, reel)
         except FilmArchiveError as error:
             return error if isinstance(error, NotSupported) else NotSupported(str(error))

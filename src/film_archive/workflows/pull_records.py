@@ -66,7 +66,9 @@ class CutRecord(Record):
     reel: str | None
     """The reel that it is marked with."""
     mode: str
-    """How it was cut: "copy" where no frame was encoded again."""
+    """How it was cut: "copy" where no frame was encoded again, "smart" where those of partial GOPs were, "encode" where all."""
+    asked_mode: str
+    """How it was to be cut."""
     stored_from: int
     """The first frame whose bytes are in the file: earlier than `first_frame` where decoding needs it."""
     missing: tuple[int, ...]
@@ -84,10 +86,11 @@ class CutRecord(Record):
 
     def answers(self, step: CutStep) -> bool:
         """Whether it is what a step would make."""
-        mine = (self.output, self.source, self.source_identity, self.first_frame, self.frames, self.start_timecode, self.reel)
-        return mine == (
-            step.output.name, step.source, step.identity, step.first_frame, step.frames, step.start_timecode, step.reel
-        )  # fmt: skip
+        asked = (step.source, step.identity, step.first_frame, step.frames, step.start_timecode, step.reel, str(step.mode))
+        return self.output == step.output.name and asked == (
+            *(self.source, self.source_identity, self.first_frame, self.frames),
+            *(self.start_timecode, self.reel, self.asked_mode),
+        )
 
     def is_there(self, folder: Path) -> bool:
         """Whether all its files are, as far as their sizes and times tell, what they were."""

@@ -42,6 +42,7 @@ class CutBytes:
     suffix: str
     stored_from: int
     diagnostics: tuple[str, ...] = ()
+    mode: str = "copy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,7 @@ class Cuttable(ABC):
             if found.size != made.source.size or digest_source(found) != digest_source(made.source):
                 return None
         return CutResult(
-            target, frames, self.shifted_start(frames.first)[0], "copy", 0, 0, made.stored_from, made.diagnostics
+            target, frames, self.shifted_start(frames.first)[0], made.mode, 0, 0, made.stored_from, made.diagnostics
         )
 
     def require(self, frames: FrameRange) -> None:

@@ -71,7 +71,7 @@ class MovieClip(Cuttable):
         """(the new movie, the first frame that is in it, its start timecode, what was odd)."""
         self.require(frames)
         picture, stored_from = picture_track(self.index, frames, self.picture, self.width, self.height)
-        begin, end = _seconds(self.index, frames)
+        begin, end = seconds_of(self.index, frames)
         sound = [
             sound_track(track, description, begin, end)
             for track, description in zip(self.index.audio, self.sound, strict=True)
@@ -206,7 +206,7 @@ def _chunks(offsets: Longs, sizes: Longs) -> tuple[Longs, Longs]:
     return offsets[firsts], np.diff(np.append(firsts, len(offsets)))
 
 
-def _seconds(index: FrameIndex, frames: FrameRange) -> tuple[Fraction, Fraction]:
+def seconds_of(index: FrameIndex, frames: FrameRange) -> tuple[Fraction, Fraction]:
     """When a range is shown, in seconds from the clip's first frame."""
     video = index.video
     assert video is not None

@@ -1,0 +1,404 @@
+"""Cutting long-GOP clips to the frame: the partial GOPs at the ends encoded again ("smart"), or all of it ("encode").
+
+A smart cut keeps the whole closed GOPs inside the range bit for bit. What is before and behind them is encoded again by
+the same codec and profile, with parameter sets of a number of its own, so that one sample entry describes both. Before a cut
+gets its name its pictures are held against the clip's: where one is not right, there is no cut.
+
+    frames      a ··· │ k1 ················· k2 │ ··· b
+                encode│ whole GOPs, copied      │encode
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from film_archive.core import copying, files, places
+from film_archive.core.columns import Longs
+from film_archive.core.errors import NotSupported, ShortRead
+from film_archive.core.frame_index import FrameIndex, Packets
+from film_archive.core.source import ByteSource, ConcatSource, MemorySource, OpenFile, printable
+from film_archive.core.timecode import FrameRange
+from film_archive.media.bitstream import avc_record
+from film_archive.media.bitstream.avc_record import AvcRecord
+from film_archive.media.bitstream.bits import UnreadableError
+from film_archive.media.bitstream.h264 import nal_units, sequence_parameters
+from film_archive.media.cutting.cuttable import CutBytes, CutResult, Cuttable
+from film_archive.media.cutting.mov_writer import BLOCK, MERGE, CutTrack, MovieLayout, Run, lay_out
+from film_archive.media.cutting.movie import MovieClip, picture_track, seconds_of, sound_track
+from film_archive.media.mov import MovFile
+
+_HEAD = 1 << 16
+_CHECKED = 48
+"""Frames of what was copied that are decoded at each seam."""
+
+
+class Mode(StrEnum):
+    """How the frames at the ends of a long-GOP cut come into it."""
+
+    COPY = "copy"
+    """Nothing is encoded again: whole GOPs lie in the file, and its edit list shows what was asked for."""
+    SMART = "smart"
+    """Only the partial GOPs at the ends are encoded again; no other frame lies in the file."""
+    ENCODE = "encode"
+    """All of it is encoded again."""
+
+
+def in_mode(clip: Cuttable, mode: Mode) -> Cuttable:
+    """The clip, cut in this way. Where every frame stands alone there is but one.
+
+    Raises NotSupported where this clip's frames can't be encoded again so that they fit.
+    """
+    if mode is Mode.COPY or not isinstance(clip, MovieClip) or clip.index.intra:
+        return clip
+    values: dict[str, Any] = {name: getattr(clip, name) for name in clip.__dataclass_fields__}
+    made = RecodedClip(**values, mode=mode)
+    made.require_possible()
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A range of frames as a smart cut makes it; numbers are the clip's. Empty ranges are left out of it."""
+
+    head: FrameRange
+    copied: FrameRange
+    tail: FrameRange
+    positions: FrameRange
+    """Of `copied`, in decode order."""
+
+
+@dataclass(frozen=True, eq=False)
+class RecodedClip(MovieClip):
+    """A long-GOP clip that is cut to the frame by encoding some frames again."""
+
+    mode: Mode = field(kw_only=True)
+
+    def require_possible(self) -> None:
+        if self.facts.codec != "h264" or self._record is None:
+            raise NotSupported(
+                f"{self.name} is {self.facts.codec or 'of an unknown codec'}, which is not encoded again here so that it fits "
+                "the rest; cut it with --mode copy, which shows exactly these frames and encodes none."
+            )
+        parameters = [sequence_parameters(unit[1:]) for unit in self._record.sequence]
+        if any(each is None or not each.frames_only for each in parameters):
+            raise NotSupported(f"{self.name} is interlaced, and is not encoded again here; cut it with --mode copy.")
+        if self.index.vfr or self.rate is None:
+            raise NotSupported(f"{self.name} has a variable rate, and is not encoded again here; cut it with --mode copy.")
+
+    def cut(self, frames: FrameRange, target: Path, *, on_bytes: files.OnBytes | None = None) -> CutResult:
+        """As MovieClip's, proven by its pictures. Raises NotSupported where they are not right."""
+        if os.path.lexists(target):
+            return super().cut(frames, target)  # which refuses, and says so
+        made = self._make(frames)
+        self._prove(made, frames)
+        with files.AtomicFile(target, purpose="cut") as new:
+            descriptor, shared = new.file.fileno(), 0
+            with files.explaining(
+                f"write {printable(target)}", needed=lambda: files.unwritten(descriptor, made.layout.size), folder=target.parent
+            ):
+                new.file.write(made.layout.head)
+                new.file.flush()
+                for run in made.layout.runs:
+                    shared += copying.transfer(made.part(run), descriptor, run.target_offset, on_bytes=on_bytes)
+                new.file.seek(made.layout.moov_offset)
+                new.file.write(made.layout.moov)
+            new.commit()
+        start, notes = self.shifted_start(frames.first)
+        return CutResult(target, frames, start, made.mode, made.bytes_read, shared, frames.first, (*made.notes, *notes))
+
+    def cut_bytes(self, frames: FrameRange) -> CutBytes:
+        made = self._make(frames)
+        self._prove(made, frames)
+        notes = self.shifted_start(frames.first)[1]
+        return CutBytes(made.source(f"a cut of {self.name}"), ".mov", frames.first, (*made.notes, *notes), made.mode)
+
+    @cached_property
+    def _record(self) -> AvcRecord | None:
+        found = avc_record.record_in(self.picture)
+        if found is None:
+            return None
+        offset, length = found
+        try:
+            return AvcRecord.parse(self.picture[offset + 8 : offset + length])
+        except UnreadableError:
+            return None
+
+    # Which frames
+
+    def parts(self, frames: FrameRange) -> Parts:
+        """The whole closed GOPs in a range, and what is before and behind them."""
+        none = Parts(frames, FrameRange(frames.end, frames.end), FrameRange(frames.end, frames.end), FrameRange(0, 0))
+        if self.mode is Mode.ENCODE:
+            return none
+        first = next((key for key in self._keys(frames) if self._begins_anew(key)), None)
+        if first is None:
+            return none
+        end = self._end_of_whole(frames, first)
+        if end is None:
+            return none
+        low, high = self._number(first), frames.end if end == len(self.index.keys) else self._number(end)
+        inside = np.sort(self._numbers[first:end])
+        if high <= low or not np.array_equal(inside, np.arange(low, high)):
+            return none
+        return Parts(
+            FrameRange(frames.first, low), FrameRange(low, high), FrameRange(high, frames.end), FrameRange(first, end)
+        )
+
+    def _keys(self, frames: FrameRange) -> list[int]:
+        """Positions of keyframes that are shown in a range, in order."""
+        return [int(key) for key in np.flatnonzero(self.index.keys) if self._number(int(key)) in frames]
+
+    def _end_of_whole(self, frames: FrameRange, first: int) -> int | None:
+        """The position behind the last whole GOP in a range: that of the IDR that follows it, or the end of the clip."""
+        if frames.end == self.index.frames:
+            return len(self.index.keys)
+        end = int(self.index.shown[frames.end])
+        if self.index.keys[end] and self._begins_anew(end):
+            return end
+        return next((key for key in reversed(self._keys(frames)) if key > first and self._begins_anew(key)), None)
+
+    @cached_property
+    def _numbers(self) -> Longs:
+        numbers = np.full(len(self.index.keys), -1, np.int64)
+        numbers[self.index.shown] = np.arange(self.index.frames)
+        return numbers
+
+    def _number(self, position: int) -> int:
+        return int(self._numbers[position])
+
+    def _begins_anew(self, position: int) -> bool:
+        assert self.index.video is not None
+        assert self._record is not None
+        size = min(int(self.index.video.sizes[position]), _HEAD)
+        return avc_record.begins_anew(
+            self.source.read_at(int(self.index.video.offsets[position]), size), self._record.length_size
+        )
+
+    # Making it
+
+    def _make(self, frames: FrameRange) -> _MadeCut:
+        self.require(frames)
+        parts = self.parts(frames)
+        spliced = _Spliced(self.source)
+        packets = _Packets(self.index, frames.first)
+        record = self._record
+        assert record is not None, "see require_possible"
+        for part in (parts.head, parts.copied, parts.tail):
+            if part.count and part is parts.copied:
+                packets.copy(parts.positions)
+            elif part.count:
+                record = self._encode(part, record, spliced, packets)
+        index = packets.index(self._shown_until(frames), self.index)
+        description = avc_record.with_record(self.picture, record)
+        picture, _ = picture_track(index, FrameRange(0, frames.count), description, self.width, self.height)
+        tracks = [picture, *self._sound(frames)]
+        start, _ = self.shifted_start(frames.first)
+        layout = lay_out(tracks, spliced.size, start=start, reel=self.reel, user_data=self.user_data)
+        read = sum(run.length for run in layout.runs if run.source_offset < self.source.size)
+        encoded = parts.head.count + parts.tail.count
+        notes: tuple[str, ...] = ()
+        if encoded and parts.copied.count:
+            notes = (f"{encoded} of {frames.count} frames, in the partial GOPs at the ends, were encoded again",)
+        elif encoded:
+            why = "" if self.mode is Mode.ENCODE else "no whole closed GOP lies in the range; "
+            notes = (f"{why}all {frames.count} frames were encoded again",)
+        read += self._decoded_bytes(parts)
+        return _MadeCut(self.source, spliced, layout, parts, str(self.mode) if encoded else "copy", read, notes)
+
+    def _encode(self, part: FrameRange, record: AvcRecord, spliced: _Spliced, packets: _Packets) -> AvcRecord:
+        """Put a part's frames, encoded again, behind the clip's bytes; returns the record with their parameter sets."""
+        from film_archive.media.av.recoding import Recoder, Recoding
+
+        number = record.free_id
+        if number is None or self.rate is None:
+            raise NotSupported(f"{self.name} has too many parameter sets for frames of other encoders between its own.")
+        settings = Recoding("h264", self.facts.profile, self.rate, self._gop, number)
+        recoder = Recoder(self.source, self.index, settings)
+        for picture in recoder.pictures(part):
+            units = [bytes((head,)) + unit for head, unit in nal_units(picture.data)]
+            data = b"".join(len(unit).to_bytes(record.length_size, "big") + unit for unit in map(_trimmed, units))
+            packets.add(spliced.append(data), len(data), part.first + picture.number, picture.key)
+        units = [_trimmed(bytes((head,)) + unit) for head, unit in nal_units(recoder.parameters)]
+        try:
+            return record.joined(
+                tuple(unit for unit in units if unit[0] & 31 == avc_record.NAL_SPS),
+                tuple(unit for unit in units if unit[0] & 31 == avc_record.NAL_PPS),
+            )
+        except UnreadableError as error:
+            raise NotSupported(f"{self.name}: the encoder's parameters do not fit beside the clip's; use --mode copy.") from error
+
+    @cached_property
+    def _gop(self) -> int:
+        """The longest distance of two keyframes."""
+        keys = np.flatnonzero(self.index.keys)
+        return int(np.diff(np.append(keys, len(self.index.keys))).max(initial=1))
+
+    def _sound(self, frames: FrameRange) -> list[CutTrack]:
+        begin, end = seconds_of(self.index, frames)
+        tracks = (
+            sound_track(track, description, begin, end)
+            for track, description in zip(self.index.audio, self.sound, strict=True)
+        )
+        return [track for track in tracks if track is not None]
+
+    def _shown_until(self, frames: FrameRange) -> int:
+        """Ticks from the first frame to the end of the last."""
+        video = self.index.video
+        assert video is not None
+        after = int(video.times[self.index.shown[frames.end]]) if frames.end < self.index.frames else video.end
+        return after - int(video.times[self.index.shown[frames.first]])
+
+    def _decoded_bytes(self, parts: Parts) -> int:
+        """What was read to decode the frames that were encoded again."""
+        video, total = self.index.video, 0
+        assert video is not None
+        for part in (parts.head, parts.tail):
+            if part.count:
+                begin = self.index.keyframe_before(part.first).position
+                end = int(self.index.positions(part).max()) + 1
+                total += int(video.sizes[begin:end].sum())
+        return total
+
+    def _prove(self, made: _MadeCut, frames: FrameRange) -> None:
+        from film_archive.media.av.recoding import Proof, prove
+
+        def of(part: FrameRange, copied: bool) -> Proof:
+            return Proof(FrameRange(part.first - frames.first, part.end - frames.first), copied)
+
+        head, copied, tail = made.parts.head, made.parts.copied, made.parts.tail
+        proofs = [of(part, False) for part in (head, tail) if part.count]
+        if copied.count:
+            middle = min(copied.end, copied.first + _CHECKED)
+            proofs += [of(FrameRange(copied.first, middle), True)]
+            if middle < copied.end:
+                proofs += [of(FrameRange(max(middle, copied.end - _CHECKED), copied.end), True)]
+        written = made.source(f"a cut of {self.name}")
+        told = prove(written, MovFile.open(written).index(), self.source, self.index, frames.first, tuple(proofs))
+        if told is not None:
+            raise NotSupported(
+                f"{self.name} can't be cut with --mode {self.mode}: {told}. Nothing was written; --mode copy encodes nothing."
+            )
+
+
+def _trimmed(unit: bytes) -> bytes:
+    """A NAL unit without the zeros that may stand behind it in a byte stream."""
+    return unit.rstrip(b"\0")
+
+
+class _Packets:
+    """The packets of a new picture track, in decode order; times begin with the cut."""
+
+    def __init__(self, index: FrameIndex, first: int) -> None:
+        assert index.video is not None
+        self._video, self._of = index.video, index
+        self._zero = int(index.video.times[index.shown[first]])
+        self._offsets: list[Longs] = []
+        self._sizes: list[Longs] = []
+        self._times: list[Longs] = []
+        self._keys: list[Longs] = []
+
+    def copy(self, positions: FrameRange) -> None:
+        """Some of the clip's own."""
+        chosen = slice(positions.first, positions.end)
+        self._put(self._video.offsets[chosen], self._video.sizes[chosen], self._video.times[chosen], self._of.keys[chosen])
+
+    def add(self, offset: int, size: int, number: int, key: bool) -> None:
+        """One that shows the clip's frame of this number."""
+        time = self._video.times[self._of.shown[number]]
+        self._put(np.array([offset]), np.array([size]), np.array([time]), np.array([key]))
+
+    def _put(self, offsets: Any, sizes: Any, times: Any, keys: Any) -> None:
+        self._offsets.append(offsets)
+        self._sizes.append(sizes)
+        self._times.append(times - self._zero)
+        self._keys.append(keys)
+
+    def index(self, end: int, like: FrameIndex) -> FrameIndex:
+        video = Packets(
+            np.concatenate(self._offsets),
+            np.concatenate(self._sizes),
+            np.concatenate(self._times),
+            end,
+            self._video.timescale,
+        )
+        return FrameIndex(video, np.concatenate(self._keys).astype(np.bool_), like.rate)
+
+
+class _Spliced:
+    """A clip's bytes, and far enough behind them new ones, as if they were one file's."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self.begin = -(-source.size // BLOCK) * BLOCK + 2 * MERGE
+        self.new = _Scratch()
+
+    @property
+    def size(self) -> int:
+        return self.begin + self.new.size
+
+    def append(self, data: bytes) -> int:
+        """Where they lie now."""
+        return self.begin + self.new.append(data)
+
+
+class _Scratch(ByteSource):
+    """Bytes in a file without a name, which is gone with this object."""
+
+    def __init__(self) -> None:
+        self.name, self.size = "frames that were encoded again", 0
+        with tempfile.TemporaryFile(dir=places.temporary()) as file:
+            self._file = OpenFile(os.dup(file.fileno()))  # closed with this object
+
+    def append(self, data: bytes) -> int:
+        with files.explaining("keep frames that were encoded again"):
+            files.write_at(self._file.fileno(), data, self.size)
+        offset, self.size = self.size, self.size + len(data)
+        return offset
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        view = self._bounded(offset, buffer)
+        done = 0
+        while done < len(view):
+            count = os.preadv(self._file.fileno(), [view[done:]], offset + done)
+            if count == 0:
+                raise ShortRead(f"{self.name} end at byte {offset + done}.")
+            done += count
+        return done
+
+
+@dataclass(frozen=True, eq=False)
+class _MadeCut:
+    """A cut that is nowhere written yet."""
+
+    clip: ByteSource
+    spliced: _Spliced
+    layout: MovieLayout
+    parts: Parts
+    mode: str
+    bytes_read: int
+    notes: tuple[str, ...]
+
+    def part(self, run: Run) -> ByteSource:
+        """The bytes of a run, out of the clip or of what was encoded again."""
+        if run.source_offset < self.spliced.begin:
+            there = min(run.length, self.clip.size - run.source_offset)
+            own = self.clip.slice(run.source_offset, there)
+            return own if there == run.length else ConcatSource([own, MemorySource(bytes(run.length - there))])
+        return self.spliced.new.slice(run.source_offset - self.spliced.begin, run.length)
+
+    def source(self, name: str) -> ByteSource:
+        """All of it as one."""
+        parts: list[ByteSource] = [MemorySource(self.layout.head)]
+        position = len(self.layout.head)
+        for run in self.layout.runs:
+            parts += [MemorySource(bytes(run.target_offset - position)), self.part(run)]
+            position = run.target_offset + run.length
+        parts.append(MemorySource(bytes(self.layout.moov_offset - position) + self.layout.moov))
+        return ConcatSource(parts, name)
