@@ -67,6 +67,8 @@ def extract_verb(
     )
     if not dry_run:
         say(f"{size_text(done.bytes_read)} read, {size_text(done.bytes_shared)} shared, {done.seconds:.2f} s")
+    if done.frames_checked:
+        say(f"{done.frames_checked} frames are what was archived, by the archive's digests of them")
     if done.stored_from is not None and done.stored_from < done.first_frame:
         say(
             f"note: frames {done.stored_from} to {done.first_frame - 1} lie in the file, too, since decoding begins there; "

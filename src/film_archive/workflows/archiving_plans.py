@@ -47,6 +47,8 @@ class ArchivingPlan(Plan):
     """What is to be known of it, each one sentence."""
     log: LogFile | None = None
     """A list that tells of clips what their files don't."""
+    frame_digests: bool = False
+    """Whether each frame of each clip gets a digest of its own."""
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
@@ -83,6 +85,7 @@ def plan_archive(
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
     log: LogFile | None = None,
+    frame_digests: bool = False,
 ) -> CreatePlan:
     """Look at everything that would be archived; raises what `create_archive` would refuse.
 
@@ -118,6 +121,7 @@ def plan_archive(
         enclosures=() if joined is None else joined.enclosures,
         warnings=() if joined is None else tuple(joined.sentences()),
         log=log,
+        frame_digests=frame_digests,
         **_planned(gathered, proxies, digests),
     )
 
@@ -129,6 +133,7 @@ def plan_add(
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
     log: LogFile | None = None,
+    frame_digests: bool = False,
 ) -> AddPlan:
     """Look at everything that would be added; raises what `add_to_archive` would refuse."""
     if not target.exists():
@@ -147,7 +152,8 @@ def plan_add(
         with open_archive(target) as archive:
             generation = generation_of(archive)
             gathered = without_present(archive, gathered)
-    return AddPlan(archive=target, generation=generation, log=log, **_planned(gathered, proxies, digests))
+    planned = _planned(gathered, proxies, digests)
+    return AddPlan(archive=target, generation=generation, log=log, frame_digests=frame_digests, **planned)
 
 
 def _planned(gathered: Gathered, proxies: Sequence[Rung], digests: Iterable[str]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from film_archive.media.probe import probe, probe_clip, probe_path
 from film_archive.media.sequence import ImageSequence, sequence_from_pattern
 from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.cuts import completed
+from film_archive.workflows.frame_proof import FrameDigests, MovieDigests, SequenceDigests
 from film_archive.workflows.locating import Located, is_archive, locate_in, split
 
 
@@ -44,6 +45,8 @@ class OpenedClip:
     """Bytes of all of it."""
     digest: str | None
     """XXH3-128 of all of it, as its archive has it; None where nobody knows."""
+    frame_digests: FrameDigests | None = None
+    """Of each of its frames, where it lies in an archive."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +144,9 @@ def open_to_cut(
             yield _in_archive(archive, member, what, rate, log)
         else:
             with locate_in(archive, member_path) as located:
-                yield _one_file(located, what, rate, log)
+                opened = _one_file(located, what, rate, log)
+                assert located.member is not None
+                yield replace(opened, frame_digests=MovieDigests(archive, located.member))
 
 
 def _one_file(located: Located, what: str, rate: RateLike | None, log: ClipLog | None) -> OpenedClip:
@@ -189,7 +194,8 @@ def _in_archive(
     clip = sequence_clip(f"{archive.name}::{printable(member.path)}", images, facts)
     hasher = MultiHasher()
     hasher.update(images.table.digests)
-    return OpenedClip(clip, hasher.digests()[KEY], int(images.table.sizes.sum()), None)
+    digests = SequenceDigests(images.table, images.sequence)
+    return OpenedClip(clip, hasher.digests()[KEY], int(images.table.sizes.sum()), None, digests)
 
 
 def _counted(facts: MediaFacts, rate: RateLike | None) -> MediaFacts:

@@ -19,6 +19,7 @@ from film_archive.media.cutting.recoding import Mode, in_mode
 from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.clips import OpenArchives, OpenedClip, open_to_cut
 from film_archive.workflows.cuts import Cut, CutRequest, find_cut
+from film_archive.workflows.frame_proof import require_frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +90,8 @@ class Extracted(Report):
     """Read from the source."""
     bytes_shared: int
     """Of these, shared with it instead of copied: as blocks or, with `--link`, as hard links."""
+    frames_checked: int
+    """Frames of the cut that were held against the archive's digests of them, and are what was archived."""
     missing: tuple[int, ...]
     """Of a sequence, numbers of files that are not there, and so not in the cut."""
     diagnostics: tuple[str, ...]
@@ -154,16 +157,20 @@ def step_of(what: str, opened: OpenedClip, cut: Cut, rate: str | None) -> dict[s
 def apply_step(
     step: CutStep, *, on_bytes: OnBytes | None = None, archives: OpenArchives | None = None
 ) -> CutResult:
-    """Cut what one step says. Raises SourceChanged where the clip is not what it was when it was planned, NoSpace, Refused."""
+    """Cut what one step says. Raises SourceChanged where the clip is not what it was when it was planned, NoSpace, Refused.
+
+    Where an archive has digests of the clip's frames, those of the cut are held against them; raises Damaged.
+    """
     with open_to_cut(step.source, rate=step.rate, link=step.link, archives=archives) as opened:
         require_unchanged(opened.clip.name, step.identity, opened.identity)
         frames = FrameRange(step.first_frame, step.first_frame + step.frames)
         try:
-            return as_planned_clip(opened.clip, step).cut(frames, step.output, on_bytes=on_bytes)
+            result = as_planned_clip(opened.clip, step).cut(frames, step.output, on_bytes=on_bytes)
         except NoSpace as error:
             raise NoSpace(
                 f"{str(error).rstrip('.')}; nothing was left there. Run the same command again when there is room."
             ) from error
+        return replace(result, frames_checked=require_frames(opened.clip.name, opened.frame_digests, result))
 
 
 def as_planned_clip(clip: Cuttable, step: CutStep) -> Cuttable:
@@ -190,6 +197,7 @@ def apply_extract(plan: ExtractPlan, *, progress: Progress | None = None) -> Ext
         stored_from=result.stored_from,
         bytes_read=result.bytes_read,
         bytes_shared=result.shared,
+        frames_checked=result.frames_checked,
         missing=result.missing,
         diagnostics=(*plan.diagnostics, *result.diagnostics),
         seconds=time.monotonic() - begun,
@@ -200,8 +208,9 @@ def as_planned(plan: ExtractPlan) -> Extracted:
     """What a dry run prints: the report as it would be."""
     (step,) = plan.steps
     return _extracted(
-        step, mode="plan", stored_from=None, bytes_read=0, bytes_shared=0, missing=(), diagnostics=plan.diagnostics
-    )
+        step, mode="plan", stored_from=None, bytes_read=0, bytes_shared=0, frames_checked=0, missing=(),
+        diagnostics=plan.diagnostics,
+    )  # fmt: skip
 
 
 def _extracted(step: CutStep, **more: Any) -> Extracted:

@@ -164,6 +164,7 @@ def _fill(
                 enclosures=plan.enclosures,
                 workers=workers,
                 log=log,
+                frame_digests=plan.frame_digests,
             )
     return replace(
         made,

@@ -34,6 +34,7 @@ from film_archive.media.cutting.cuttable import CutResult
 from film_archive.workflows import pull_records
 from film_archive.workflows.clips import OpenArchives, open_to_cut
 from film_archive.workflows.extraction import apply_step, as_planned_clip
+from film_archive.workflows.frame_proof import require_frames
 from film_archive.workflows.pull_plans import FAILING, PLANNED, PulledEvent, PullPlan, PullStep, PullWishes, plan_pull
 from film_archive.workflows.pull_records import CutFile, CutRecord, Known
 
@@ -251,6 +252,7 @@ def _cut(folder: Path, step: PullStep, known: Known, archives: OpenArchives, pro
         mode=result.mode,
         asked_mode=str(step.mode),
         stored_from=result.stored_from,
+        frames_checked=result.frames_checked,
         missing=result.missing,
         diagnostics=result.diagnostics,
         files=tuple(_read_back(folder, step.output)),
@@ -272,9 +274,9 @@ def _taken_over(step: PullStep, archives: OpenArchives) -> CutResult:
         require_unchanged(opened.clip.name, step.identity, opened.identity)
         clip, frames = as_planned_clip(opened.clip, step), FrameRange(step.first_frame, step.first_frame + step.frames)
         found = clip.verify(frames, step.output)
-    if found is None:
-        raise Refused(f"{printable(step.output)} exists already, and is not this cut; move it away. It was not changed.")
-    return found
+        if found is None:
+            raise Refused(f"{printable(step.output)} exists already, and is not this cut; move it away. It was not changed.")
+        return replace(found, frames_checked=require_frames(opened.clip.name, opened.frame_digests, found))
 
 
 def _after(

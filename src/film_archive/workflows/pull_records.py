@@ -71,6 +71,8 @@ class CutRecord(Record):
     """How it was to be cut."""
     stored_from: int
     """The first frame whose bytes are in the file: earlier than `first_frame` where decoding needs it."""
+    frames_checked: int
+    """Frames that were held against the archive's digests of them, and are what was archived."""
     missing: tuple[int, ...]
     """Of a sequence, numbers of files that were not there."""
     diagnostics: tuple[str, ...]

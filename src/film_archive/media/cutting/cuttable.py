@@ -31,6 +31,8 @@ class CutResult:
     diagnostics: tuple[str, ...] = ()
     missing: tuple[int, ...] = ()
     """Numbers of files of an image sequence that are not there, and so not in the cut."""
+    frames_checked: int = 0
+    """Frames that were held against digests that somebody has of them."""
 
 
 @dataclass(frozen=True, slots=True)
