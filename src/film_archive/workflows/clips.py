@@ -159,7 +159,8 @@ def _one_file(located: Located, what: str, rate: RateLike | None, log: ClipLog |
         facts = log.completed(member.path if member is not None else what, clip.facts if facts is None else facts)
     clip = completed(clip, facts)
     if member is not None:
-        return OpenedClip(clip, identity_of_member(member), source.size, member.digests.get(KEY))
+        digest = member.digests.get(KEY)
+        return OpenedClip(clip.identified(digest), identity_of_member(member), source.size, digest)
     assert isinstance(source, FileSource)
     return OpenedClip(clip, identity_of(source.status), source.size, None)
 

@@ -64,14 +64,22 @@ class Cut:
         self.clip.cut(self.selection.frames, target, on_bytes=on_bytes)
 
 
-def open_cut(source: ByteSource, index: FrameIndex | None, facts: MediaFacts | None, request: CutRequest) -> Cut:
-    """Find a part of a clip. `index` and `facts` are what an archive knows of it.
+def open_cut(
+    source: ByteSource,
+    index: FrameIndex | None,
+    facts: MediaFacts | None,
+    request: CutRequest,
+    *,
+    digest: str | None = None,
+) -> Cut:
+    """Find a part of a clip. `index`, `facts` and `digest` (XXH3-128) are what an archive knows of it.
 
     Raises UsageError, OutOfRange and TimecodeUnknown for timecode that the clip does not have, NotSupported and Damaged
     for clips that can't be cut.
     """
     _require_end(request)
-    return find_cut(completed(open_clip(source, index=index, rate=request.rate), facts), request)
+    clip = open_clip(source, index=index, rate=request.rate).identified(digest)
+    return find_cut(completed(clip, facts), request)
 
 
 def completed(clip: Cuttable, facts: MediaFacts | None) -> Cuttable:

@@ -65,10 +65,16 @@ class Cuttable(ABC):
     """How a cut's file may be called; the first is that of its format. Empty where a cut is a folder."""
     notes: tuple[str, ...] = ()
     """What is to be said of its cuts."""
+    digest: str | None = None
+    """XXH3-128 of all of it, where somebody has it: cuts say what they were made from."""
 
     def starting_at(self, start: Timecode) -> Self:
         """The same clip with a start timecode that the caller knows."""
         return replace(self, start=start)
+
+    def identified(self, digest: str | None) -> Self:
+        """The same clip with its digest known."""
+        return replace(self, digest=digest)
 
     def completed_by(self, facts: MediaFacts) -> Self:
         """The same clip with start timecode and reel as these facts have them."""

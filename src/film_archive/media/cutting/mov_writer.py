@@ -131,8 +131,12 @@ def lay_out(
     start: Timecode | None,
     reel: str | None,
     user_data: bytes = b"",
+    created: int = 0,
 ) -> MovieLayout:
-    """Plan the whole file. `start` is the timecode of the first shown frame; `user_data` whole atoms (udta, meta) to keep."""
+    """Plan the whole file. `start` is the timecode of the first shown frame; `user_data` whole atoms (udta, meta) to keep.
+
+    `created` are seconds since 1904.
+    """
     brand = _atom(b"ftyp", b"qt  ", struct.pack(">I", 0x20050300), b"qt  ")
     timecode_at = len(brand) + 8
     head = brand + (b"" if start is None else _atom(b"mdat", struct.pack(">i", start.total_frames)))
@@ -144,7 +148,7 @@ def lay_out(
         target += -(-(end - offset) // BLOCK) * BLOCK
     data_end = runs[-1].target_offset + runs[-1].length if runs else payload_at
     head += _atom(b"free", bytes(pad - 8)) + struct.pack(">I4sQ", 1, b"mdat", data_end - payload_at + 16)
-    moov = _movie(tracks, runs, start, reel, timecode_at, user_data)
+    moov = _movie(tracks, runs, start, reel, timecode_at, user_data, created)
     return MovieLayout(head, tuple(runs), moov, data_end)
 
 
@@ -155,6 +159,7 @@ def _movie(
     reel: str | None,
     timecode_at: int,
     user_data: bytes,
+    created: int,
 ) -> bytes:
     picture = next((track for track in tracks if track.handler == b"vide"), None)
     timescale = picture.timescale if picture is not None else tracks[0].timescale
@@ -163,7 +168,7 @@ def _movie(
     parts = [_track(track, number, timescale, runs, timecode_id) for number, track in enumerate(tracks, 1)]
     if start is not None and picture is not None:
         parts.append(_timecode_track(start, reel, timecode_id, picture, timecode_at, timescale))
-    mvhd = struct.pack(">QQIQIH10x", 0, 0, timescale, length, 0x10000, 0x100)
+    mvhd = struct.pack(">QQIQIH10x", created, created, timescale, length, 0x10000, 0x100)
     mvhd += _IDENTITY + bytes(24) + struct.pack(">I", len(parts) + 1)
     return _atom(b"moov", _full(b"mvhd", 1, 0, mvhd), *parts, user_data)
 

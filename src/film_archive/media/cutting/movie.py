@@ -16,6 +16,7 @@ from film_archive.core.source import ByteSource, ConcatSource, MemorySource, pri
 from film_archive.core.timecode import FrameRange, Timecode
 from film_archive.media.cutting.cuttable import CutBytes, CutResult, Cuttable
 from film_archive.media.cutting.mov_writer import CutTrack, MovieLayout, lay_out
+from film_archive.media.cutting.user_data import UserData, provenance
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class MovieClip(Cuttable):
     """The sound tracks' sample entries, in the index's order."""
     width: int = field(kw_only=True)
     height: int = field(kw_only=True)
-    user_data: bytes = b""
+    user_data: UserData = UserData()  # noqa: RUF009  a value that does not change
     suffixes: tuple[str, ...] = (".mov", ".qt", ".mp4", ".m4v")
 
     def cut(self, frames: FrameRange, target: Path, *, on_bytes: files.OnBytes | None = None) -> CutResult:
@@ -67,6 +68,11 @@ class MovieClip(Cuttable):
         parts.append(MemorySource(bytes(layout.moov_offset - position) + layout.moov))
         return CutBytes(ConcatSource(parts, f"a cut of {self.name}"), ".mov", stored_from, diagnostics)
 
+    def said_of(self, frames: FrameRange) -> bytes:
+        """What a cut says about itself: what the clip did, and where the cut comes from."""
+        name = self.name.rpartition("::")[2].rpartition("/")[2]
+        return self.user_data.with_provenance(provenance(name, self.digest, frames, self.user_data.provenance))
+
     def _lay_out(self, frames: FrameRange) -> tuple[MovieLayout, int, Timecode | None, tuple[str, ...]]:
         """(the new movie, the first frame that is in it, its start timecode, what was odd)."""
         self.require(frames)
@@ -77,8 +83,17 @@ class MovieClip(Cuttable):
             for track, description in zip(self.index.audio, self.sound, strict=True)
         ]
         start, diagnostics = self.shifted_start(frames.first)
+        if self.user_data.without_xmp:
+            diagnostics = (*diagnostics, "its XMP names the clip's own timecode, and was left out")
         tracks = [picture, *(track for track in sound if track is not None)]
-        layout = lay_out(tracks, self.source.size, start=start, reel=self.reel, user_data=self.user_data)
+        layout = lay_out(
+            tracks,
+            self.source.size,
+            start=start,
+            reel=self.reel,
+            user_data=self.said_of(frames),
+            created=self.user_data.created,
+        )
         return layout, stored_from, start, diagnostics
 
 

@@ -43,6 +43,9 @@ class MxfClip(Cuttable):
     def starting_at(self, start: Timecode) -> MxfClip:
         return replace(self, start=start, movie=None if self.movie is None else self.movie.starting_at(start))
 
+    def identified(self, digest: str | None) -> MxfClip:
+        return replace(self, digest=digest, movie=None if self.movie is None else self.movie.identified(digest))
+
     def completed_by(self, facts: MediaFacts) -> MxfClip:
         movie = None if self.movie is None else self.movie.completed_by(facts)
         return replace(self, facts=facts, start=facts.start_timecode, reel=facts.reel, movie=movie)

@@ -201,7 +201,14 @@ class RecodedClip(MovieClip):
         picture, _ = picture_track(index, FrameRange(0, frames.count), description, self.width, self.height)
         tracks = [picture, *self._sound(frames)]
         start, _ = self.shifted_start(frames.first)
-        layout = lay_out(tracks, spliced.size, start=start, reel=self.reel, user_data=self.user_data)
+        layout = lay_out(
+            tracks,
+            spliced.size,
+            start=start,
+            reel=self.reel,
+            user_data=self.said_of(frames),
+            created=self.user_data.created,
+        )
         read = sum(run.length for run in layout.runs if run.source_offset < self.source.size)
         encoded = parts.head.count + parts.tail.count
         notes: tuple[str, ...] = ()
