@@ -29,6 +29,7 @@ from film_archive.workflows.extraction import apply_extract, extract, plan_extra
 from film_archive.workflows.locating import locate
 from film_archive.workflows.production import create_archive
 from tests.cli.running import film_archive
+from tests.media.mov_building import movie, refers, timecode, video
 from tests.reading import codes_of
 
 SILENT = ClipSpec(name="A001C001_240101_R1AB", rate=FrameRate(25, 1), frames=40)
@@ -62,9 +63,10 @@ def test_what_the_archive_knows_from_a_log_is_used(logged: str, tmp_path: Path) 
     facts = probe(tmp_path / "cut.mov")
     assert (str(facts.start_timecode), facts.reel) == ("10:00:00:08", "TAPE7")
     with locate(logged) as located:
-        served = open_cut(
-            located.source, located.index, located.facts, CutRequest("10:00:00:10", "10:00:00:20", None, 2)
-        ).to_bytes().source
+        assert located.member is not None
+        request = CutRequest("10:00:00:10", "10:00:00:20", None, 2)
+        digest = located.member.digests["xxh128"]
+        served = open_cut(located.source, located.index, located.facts, request, digest=digest).to_bytes().source
         assert served.read_at(0, served.size) == (tmp_path / "cut.mov").read_bytes()
 
 
@@ -243,3 +245,28 @@ def test_what_is_no_clip(tmp_path: Path) -> None:
         plan_extract(str(tmp_path / "a.txt"), tmp_path / "cut", in_point="1", out_point="2")
     with pytest.raises(NotFound):
         plan_extract(str(tmp_path / "gone.mov"), tmp_path / "cut", in_point="1", out_point="2")
+
+
+# Timecode that jumps
+
+
+def jumping(folder: Path) -> Path:
+    """A clip of 15 frames whose timecode jumps behind the fifth."""
+    labels = timecode([86_400, 90_000], durations=[5, 10])
+    path = folder / "J001C001.mov"
+    path.write_bytes(movie(video(15, in_trak=[refers(3)]), labels, timescale=24))
+    return path
+
+
+def test_timecode_that_jumps_finds_frames_up_to_there(tmp_path: Path) -> None:
+    clip = str(jumping(tmp_path))
+    assert probe(clip).continuous_frames == 5
+    plan = plan_extract(clip, tmp_path / "a.mov", in_point="01:00:00:01", out_point="01:00:00:05")
+    assert (plan.steps[0].first_frame, plan.steps[0].frames) == (1, 4)
+    with pytest.raises(NotSupported, match=r"not continuous: it counts 5 frames from 01:00:00:00"):
+        plan_extract(clip, tmp_path / "a.mov", in_point="01:00:00:01", out_point="01:00:00:06")
+    with_handles = plan_extract(clip, tmp_path / "a.mov", in_point="01:00:00:01", out_point="01:00:00:05", handles=3)
+    assert any("jumps at frame 5" in note for note in with_handles.diagnostics)
+    assert plan_extract(clip, tmp_path / "a.mov", in_point="7", out_point="9").steps[0].frames == 2
+    told = plan_extract(clip, tmp_path / "a.mov", in_point="05:00:00:07", duration="00:00:00:02", start="05:00:00:00")
+    assert told.steps[0].first_frame == 7

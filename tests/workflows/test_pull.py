@@ -25,6 +25,7 @@ from film_archive.workflows.production import create_archive
 from film_archive.workflows.pull import Pulled, PullPlan, PullWishes, apply_pull, plan_pull, pull
 from tests.cli.running import film_archive
 from tests.core.mounts import tmpfs
+from tests.media.mov_building import movie, refers, timecode, video
 from tests.workflows.pulling import (
     ONE,
     PLATE,
@@ -254,6 +255,47 @@ def test_truncated_media_does_not_keep_the_others_from_being_cut(card: Path, cut
     done = run(cut, card, tmp_path / "out")
     assert [event.status for event in done.events] == ["failed", "cut", "cut"]
     assert "instead of the" in str(done.events[0].reason)
+    assert done.exit_status == 12
+
+
+def test_each_bad_event_is_told_and_the_others_are_cut(footage: Path, card: Path, tmp_path: Path) -> None:
+    """Out before in, labels that do not exist, a jump in the timecode, no reel: a clear reason for each."""
+    jumping = card / "J001C001.mov"
+    jumping.write_bytes(movie(video(15, in_trak=[refers(3)]), timecode([1_080_000, 90_000], durations=[5, 10]), timescale=24))
+    cut = tmp_path / "cut.edl"
+    rows = [
+        ("A001R1AB", "01:00:01:00", "01:00:00:10"),
+        ("A001R1AB", "01:00:00:30", "01:00:01:10"),
+        ("J001C001", "12:30:00:00", "12:30:00:04"),
+        ("J001C001", "12:30:00:02", "12:30:00:08"),
+        ("AX", "02:00:00:12", "02:00:01:12"),
+        ("AX", "20:00:00:00", "20:00:01:00"),
+        ("A001R1AB", "01:00:00:10", "01:00:01:00"),
+    ]
+    lines = [
+        f"{number:03}  {reel} V C {first} {end} 10:00:0{number}:00 10:00:0{number}:14"
+        for number, (reel, first, end) in enumerate(rows, 1)
+    ]
+    cut.write_text("\n".join(lines) + "\n")
+    done = run(cut, card, tmp_path / "out")
+    assert [event.status for event in done.events] == [
+        *("not_found", "not_found", "cut", "not_supported", "cut", "not_found", "cut"),
+    ]
+    reasons = [str(event.reason) for event in done.events]
+    assert "out point 01:00:00:10 lies before the in point" in reasons[0]
+    assert "frames run from 0 to 23" in reasons[1]
+    assert "not continuous" in reasons[3]
+    assert done.events[4].evidence == ("only candidate",)
+    assert "the event names none" in reasons[5]
+
+
+def test_a_truncated_clip_outside_of_archives(card: Path, cut: Path, tmp_path: Path) -> None:
+    clip = card / ONE.file_name
+    clip.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
+    done = run(cut, card, tmp_path / "out")
+    assert [event.status for event in done.events][1:] == ["cut", "cut"]
+    assert done.events[0].status in ("not_found", "outside")
+    assert any("truncated" in failure.reason for failure in done.failed)
     assert done.exit_status == 12
 
 

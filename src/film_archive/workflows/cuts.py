@@ -103,6 +103,7 @@ def find_cut(clip: Cuttable, request: CutRequest) -> Cut:
     notes = [*clip.notes]
     counted = _counted(clip, request)
     selection = _selection(clip, counted, request, notes)
+    _require_continuous(clip, request, selection, notes)
     if counted.start is None:
         return Cut(clip, selection, None, tuple(notes))
     return Cut(clip.starting_at(counted.start), selection, counted.label(selection.frames.first), tuple(notes))
@@ -139,6 +140,26 @@ def _selection(clip: Cuttable, counted: Clip, request: CutRequest, notes: list[s
         assert request.duration is not None
         out = first + _length(counted, request.duration)
     return select_frames(counted, first, out, request.handles)
+
+
+def _require_continuous(clip: Cuttable, request: CutRequest, selection: Selection, notes: list[str]) -> None:
+    """Timecode finds frames only up to the place where it jumps; what a caller says of the start holds for all."""
+    until = clip.facts.continuous_frames
+    if until is None or request.start is not None or clip.start != clip.facts.start_timecode:
+        return
+    numbered = _is_number(request.begin) and (request.out is None or _is_number(request.out))
+    if selection.wanted.end > until and not numbered:
+        raise NotSupported(discontinuous(clip.name, until, clip.facts.start_timecode))
+    if selection.frames.end > until:
+        notes.append(f"its timecode jumps at frame {until}; the cut's own counts on from its first frame")
+
+
+def discontinuous(name: str, until: int, start: Timecode | None) -> str:
+    """What is said of timecode behind the place where a clip's jumps."""
+    return (
+        f"The timecode of {name} is not continuous: it counts {until} frames from {start}, and then jumps; frames from there on "
+        "are found by their numbers only (`extract --in N --out N`)."
+    )
 
 
 def _length(counted: Clip, duration: str) -> int:

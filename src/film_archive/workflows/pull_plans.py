@@ -42,6 +42,7 @@ from film_archive.media.cutting.recoding import Mode, in_mode
 from film_archive.workflows import pull_records
 from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.clips import OpenArchives, OpenedClip, open_to_cut
+from film_archive.workflows.cuts import discontinuous
 from film_archive.workflows.extraction import CutStep
 from film_archive.workflows.pull_sound import Recordings
 from film_archive.workflows.pull_sources import SourceClip, Sources, gather_sources
@@ -270,6 +271,11 @@ class _Planning:
         if isinstance(known, NotSupported):
             return replace(event, status=NOT_SUPPORTED, reason=str(known)), None
         request = request_of(place, match, self.wishes.handles)
+        facts = self.found.clips[match.candidate.path].facts
+        if facts.continuous_frames is not None and request.wanted.end > facts.continuous_frames:
+            name = printable(match.candidate.path)
+            reason = discontinuous(name, facts.continuous_frames, facts.start_timecode)
+            return replace(event, status=NOT_SUPPORTED, reason=reason), None
         frames = FrameRange(request.frames.first, min(request.frames.end, known.frames))
         if request.wanted.count == 0 or frames.count <= 0:
             return replace(event, status=matching.OUTSIDE, reason="None of the frames that it needs is there."), None
