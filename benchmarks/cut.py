@@ -15,7 +15,7 @@ from film_archive.media.mov import MovFile
 from film_archive.workflows.extraction import extract
 
 WANTED = 6_000_000_000
-_FRAME = 1_600_000
+_FRAME = 3_840_000
 """Bytes, about, of a frame of this footage."""
 
 
