@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import shutil
 import subprocess
@@ -30,6 +31,7 @@ from film_archive.core.digest import (
 )
 from film_archive.core.errors import ShortRead, SourceChanged, UsageError
 from film_archive.core.source import ByteSource, ConcatSource, FileSource, MemorySource
+from film_archive.testing import crash
 
 
 def digest(algorithm: str, data: bytes) -> str:
@@ -251,3 +253,13 @@ def test_many_small_parts_through_the_pipeline() -> None:
     parts = [MemorySource(PATTERN[at : at + 99_991]) for at in range(0, 2 * BLOCK, 99_991)]
     whole = b"".join(bytes(part.read_at(0, part.size)) for part in parts)
     assert digest_source(ConcatSource(parts)) == {KEY: digest(KEY, whole)}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="interrupting needs fork")
+def test_reading_ahead_interrupted_at_any_instant() -> None:
+    data = bytes(3 * BLOCK)
+
+    def work() -> None:
+        assert sum(map(len, read_ahead(MemorySource(data)))) == len(data)
+
+    assert crash.interrupt_often(work, 200) > 20

@@ -563,7 +563,7 @@ def test_the_command(card: Path, cut: Path, tmp_path: Path, capfd: pytest.Captur
     assert ran.document["bytes"] > 0
     assert ran.document["seconds"] >= 0
     again = film_archive(capfd, *arguments)
-    assert "3 events were there already; 1 events failed" in again.output
+    assert "there already: 3 events; failed: 1 event." in again.output
     assert "009" in again.output
 
 

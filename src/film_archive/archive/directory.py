@@ -195,6 +195,45 @@ def read_entries(source: ByteSource, end: End) -> Iterator[Entry]:
     return zipreading.iterate_directory(pieces, end.count, end.prefix)
 
 
+def mentions_manifest(source: ByteSource, end: End) -> bool:
+    """Whether the path of a manifest of ours stands anywhere in the directory; most other programs' zips end here."""
+    wanted, before = layout.MANIFEST.encode(), b""
+    for piece in packing.steps(SliceSource(source, end.directory_offset, end.directory_size, source.name)):
+        if wanted in before + piece:
+            return True
+        before = piece[-len(wanted) :]
+    return False
+
+
+class HeaderSource(ByteSource):
+    """A zip whose local headers are read one after the other: those of small members many at once."""
+
+    _WINDOW = 1 << 16
+    _NEAR = 1 << 13
+    """Where the next header is nearer than this, more than one is read."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self.name, self.size = source.name, source.size
+        self._source = source
+        self._start = 0
+        self._window = b""
+
+    def expect(self, entry: Entry) -> None:
+        """Have the header of a member at hand, and those behind it where they are near."""
+        start, size = entry.header_offset, entry.packed_size
+        if size < self._NEAR and not self._start <= start <= self._start + len(self._window) - self._NEAR:
+            self._start, self._window = start, self._source.read_at(start, self._WINDOW)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        at = offset - self._start
+        if at >= 0 and at + length <= len(self._window):
+            return self._window[at : at + length]
+        return self._source.read_at(offset, length)
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        return self._source.read_into(offset, buffer)
+
+
 def payload_offset(source: ByteSource, entry: Entry) -> int:
     """Where a member's bytes begin, from its local header; raises Damaged where that is not the one of this member."""
     stored = entry.stored_name

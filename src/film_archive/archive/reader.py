@@ -136,9 +136,10 @@ class ZipArchive(Archive):
         if self.directory.sealed:
             return directory.manifest_entry(self.file, self.directory.end)
         found = None
-        for entry in self.entries():
-            if entry.name == layout.MANIFEST.encode():
-                found = entry
+        if directory.mentions_manifest(self.file, self.directory.end):
+            for entry in self.entries():
+                if entry.name == layout.MANIFEST.encode():
+                    found = entry
         return found
 
     def manifest_members(self) -> Iterator[Member]:
@@ -181,9 +182,9 @@ class ZipArchive(Archive):
             raise self._no_member(path)
         return found
 
-    def _member_of(self, entry: Entry) -> Member:
+    def _member_of(self, entry: Entry, source: ByteSource | None = None) -> Member:
         try:
-            return member_of_entry(entry, directory.payload_offset(self.file, entry))
+            return member_of_entry(entry, directory.payload_offset(source or self.file, entry))
         except Damaged:  # it is listed, and can't be read
             return member_of_entry(entry, None)
 
@@ -195,10 +196,12 @@ class ZipArchive(Archive):
                 known.update((part.path, part) for part in member.frame_members())
                 if member.sequence is None:
                     known[member.path] = member
+        headers = directory.HeaderSource(self.file)
         for entry in self.entries():
             if entry.name == layout.MANIFEST.encode():
                 continue
-            member = self._member_of(entry)
+            headers.expect(entry)
+            member = self._member_of(entry, headers)
             stated = known.pop(member.path, None)
             if stated is not None and stated.size == member.size and stated.crc32 in (None, member.crc32):
                 member = stated.changed(

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from film_archive.cli.output import print_json, say, size_text
+from film_archive.core.wording import amount
 
 
 def register(app: typer.Typer) -> None:
@@ -62,13 +63,13 @@ def extract_verb(
         return 0
     start_text = f" from {done.start_timecode}" if done.start_timecode else ""
     say(
-        f"{'Would cut' if dry_run else 'Cut'} {done.frames} frames{start_text} (frame {done.first_frame} of "
+        f"{'Would cut' if dry_run else 'Cut'} {amount(done.frames, 'frame')}{start_text} (frame {done.first_frame} of "
         f"the clip, handles {done.head_handle} + {done.tail_handle}) to {done.output}"
     )
     if not dry_run:
         say(f"{size_text(done.bytes_read)} read, {size_text(done.bytes_shared)} shared, {done.seconds:.2f} s")
     if done.frames_checked:
-        say(f"{done.frames_checked} frames are what was archived, by the archive's digests of them")
+        say(f"{amount(done.frames_checked, 'frame')} held against the archive's digests: what was archived")
     if done.stored_from is not None and done.stored_from < done.first_frame:
         say(
             f"note: frames {done.stored_from} to {done.first_frame - 1} lie in the file, too, since decoding begins there; "

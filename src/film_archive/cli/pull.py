@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from film_archive.cli.output import print_json, say, size_text, table
+from film_archive.core.wording import amount
 
 
 def register(app: typer.Typer) -> None:
@@ -85,7 +86,7 @@ def _show(done: Any, plan: Any, dry_run: bool) -> None:
     if sound:
         say()
         say("Sound:")
-        table([f"  {step.output.name}", f"{step.frames} frames", step.start_timecode or ""] for step in sound)
+        table([f"  {step.output.name}", amount(step.frames, "frame"), step.start_timecode or ""] for step in sound)
     for event in done.events:
         if event.output is not None and event.reason and event.status != "failed":
             say(f"note: event {event.event}: {event.reason}")
@@ -102,21 +103,22 @@ def _show(done: Any, plan: Any, dry_run: bool) -> None:
     if dry_run:
         minutes = f"{done.expected_seconds:.0f} s" if done.expected_seconds < 120 else f"{done.expected_seconds / 60:.0f} min"
         say(
-            f"Would pull {len(plan.steps)} cuts, {cuts} frames, about {size_text(done.bytes)} into {done.folder}: about "
-            f"{minutes} where bytes are copied at 300 MB/s, at once where blocks are shared; {len(done.missing)} events missing."
+            f"Would pull {amount(len(plan.steps), 'cut')}, {amount(cuts, 'frame')}, about {size_text(done.bytes)} into "
+            f"{done.folder}: about {minutes} where bytes are copied at 300 MB/s, at once where blocks are shared; "
+            f"{amount(len(done.missing), 'event')} missing."
         )
         return
     there = sum(event.status == "there" for event in done.events)
     say(
-        f"{len(done.cuts)} cuts in {done.folder}: {size_text(done.bytes)} made ({size_text(done.bytes_read)} read, "
+        f"{amount(len(done.cuts), 'cut')} in {done.folder}: {size_text(done.bytes)} made ({size_text(done.bytes_read)} read, "
         f"{size_text(done.bytes_shared)} shared) in {done.seconds:.1f} s"
-        + (f", {there} events were there already" if there else "")
-        + (f"; {len(done.missing)} events failed." if done.missing else ".")
+        + (f"; there already: {amount(there, 'event')}" if there else "")
+        + (f"; failed: {amount(len(done.missing), 'event')}." if done.missing else ".")
     )
 
 
 def _row(event: Any) -> list[str]:
     if event.output is None:
         return [event.event, event.status, "", "", event.clip or ""]
-    frames = f"{event.frames} frames ({event.head_handle} + {event.tail_handle})"
+    frames = f"{amount(event.frames, 'frame')} ({event.head_handle} + {event.tail_handle})"
     return [event.event, event.status, event.output.name, frames, event.clip or ""]

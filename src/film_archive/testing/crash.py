@@ -119,6 +119,48 @@ def kill_often(
     return killed
 
 
+def interrupt_often(work: Callable[[], object], times: int, *, seed: int = 0, patience: float = 60.0) -> int:
+    """Let Ctrl-C come (a KeyboardInterrupt is raised) at so many random instants of work; returns how often it did.
+
+    All in one fork. Raises TimeoutError where the work hangs instead of ending, RuntimeError where it failed otherwise.
+    """
+    reader, writer = os.pipe()
+
+    def interrupted() -> None:
+        os.write(writer, _interrupted(work, times, random.Random(seed)).to_bytes(4, "big"))
+
+    try:
+        if not run(interrupted, kill_after=patience).finished:
+            raise TimeoutError(f"Ctrl-C left the work hanging, or {times} times of it take more than {patience} s.")
+        return int.from_bytes(os.read(reader, 4), "big")
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def _interrupted(work: Callable[[], object], times: int, dice: random.Random) -> int:
+    def raise_interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGALRM, raise_interrupt)
+    whole = min(_seconds(work) for _ in range(3))
+    count = 0
+    for _ in range(times):
+        try:
+            signal.setitimer(signal.ITIMER_REAL, dice.uniform(1e-5, whole))
+            work()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        except KeyboardInterrupt:
+            count += 1
+    return count
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
+
+
 def signal_command(
     command: Sequence[str],
     number: int,

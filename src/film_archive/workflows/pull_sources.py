@@ -18,6 +18,7 @@ from film_archive.core.facts import MediaFacts
 from film_archive.core.job import Failure, identity_of
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRate, RateLike, parse_rate
+from film_archive.core.wording import amount
 from film_archive.editorial.candidates import Candidate
 from film_archive.editorial.identity import media_name
 from film_archive.media.probe import probe_path
@@ -95,8 +96,8 @@ def gather_sources(
             )
     if uncounted:
         sources.notes.append(
-            f"{len(uncounted)} clips do not say how many frames a second they have, and were left out ({_some(uncounted)}); "
-            "give --rate where they count as the list does"
+            f"{amount(len(uncounted), 'clip')} left out without a frame rate ({_some(uncounted)}); give --rate where they count "
+            "as the list does"
         )
     return sources
 

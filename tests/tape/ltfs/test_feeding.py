@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 from collections.abc import Callable, Sequence
 
@@ -13,9 +14,10 @@ from film_archive.core.errors import Refused, SourceChanged, StorageError, Usage
 from film_archive.core.source import ByteSource, MemorySource
 from film_archive.tape.drives.simulated import Fault, Faults
 from film_archive.tape.ltfs.feeding import WrittenFile, feed
-from film_archive.tape.ltfs.ring import FileToWrite
+from film_archive.tape.ltfs.ring import Block, Digesting, FileToWrite, Ring
 from film_archive.tape.ltfs.tree import TapeAttribute, Times
 from film_archive.tape.ltfs.volume import Volume
+from film_archive.testing import crash
 from tests.tape.making import BLOCK, NOW, Bench, MemoryBench, clock, content, contents, format_volume, open_volume
 
 
@@ -188,3 +190,21 @@ def test_more_files_than_the_index_partition_has_room_to_name(big: MemoryBench) 
     assert 100 < fed.next < 3000
     with open_volume(big) as volume:
         assert len(contents(volume)) == fed.next
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="interrupting needs fork")
+def test_the_ring_interrupted_at_any_instant() -> None:
+    files = [to_write(f"{number}", content(number, 3000)) for number in range(100)]
+
+    def work() -> None:
+        ring = Ring(files, 0, ("xxh128",), 8 << 20)
+        try:
+            while (event := ring.get()) is not None:
+                if isinstance(event, Block):
+                    ring.give_back(event)
+                elif isinstance(event, Digesting):
+                    assert event.digests()
+        finally:
+            ring.stop()
+
+    assert crash.interrupt_often(work, 200) > 20

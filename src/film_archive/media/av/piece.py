@@ -6,7 +6,6 @@ how many threads work, on which machine, or on where a killed run was taken up a
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from film_archive.core.handover import HandOver
 from film_archive.media.av.clip_pictures import Pictures
 from film_archive.media.av.coded import CodedPacket, CodedWriter
 from film_archive.media.av.fragments import GOP
@@ -239,7 +239,7 @@ class _Queued:
 
     def __init__(self, line: _Line) -> None:
         self._line = line
-        self._waiting: queue.Queue[tuple[av.VideoFrame, int] | None] = queue.Queue(_WAITING)
+        self._waiting: HandOver[tuple[av.VideoFrame, int]] = HandOver(_WAITING)
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._work, name="film-archive-encoder", daemon=True)
 
@@ -250,7 +250,7 @@ class _Queued:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if self._thread.is_alive():
             self._error = self._error or KeyboardInterrupt()
-            self._waiting.put(None)
+            self._waiting.end()
             self._thread.join()
 
     def take(self, picture: av.VideoFrame, number: int) -> None:
@@ -258,7 +258,7 @@ class _Queued:
         self._waiting.put((picture, number))
 
     def end(self) -> None:
-        self._waiting.put(None)
+        self._waiting.end()
         self._thread.join()
         self._raise()
 
@@ -268,10 +268,10 @@ class _Queued:
 
     def _work(self) -> None:
         """Code what comes; after an error the rest is only taken out of the way."""
-        while (given := self._waiting.get()) is not None:
+        for picture, number in self._waiting.taken():
             if self._error is None:
                 try:
-                    self._line.take(*given)
+                    self._line.take(picture, number)
                 except BaseException as error:  # noqa: BLE001  raised in the thread that gives pictures
                     self._error = error
         if self._error is None:

@@ -15,6 +15,7 @@ from film_archive.core.facts import MediaFacts
 from film_archive.core.folders import AtomicFolder
 from film_archive.core.source import ByteSource, FileSource, printable
 from film_archive.core.timecode import FrameRange
+from film_archive.core.wording import amount
 from film_archive.media.cutting.cuttable import CutResult, Cuttable
 from film_archive.media.sequence import ImageSequence
 
@@ -100,7 +101,7 @@ class SequenceClip(Cuttable):
     def _result(self, frames: FrameRange, target: Path, read: int, shared: int, missing: list[int]) -> CutResult:
         start, notes = self.shifted_start(frames.first)
         if missing:
-            notes = (*notes, f"{len(missing)} frames are missing in the source: {_listed(missing)}")
+            notes = (*notes, f"missing in the source: {amount(len(missing), 'frame')}, {_listed(missing)}")
         return CutResult(target, frames, start, "copy", read, shared, frames.first, notes, tuple(missing))
 
     def _opened(self, frames: FrameRange, missing: list[int]) -> Iterator[tuple[int, ByteSource]]:

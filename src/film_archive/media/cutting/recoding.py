@@ -26,6 +26,7 @@ from film_archive.core.errors import NotSupported, ShortRead
 from film_archive.core.frame_index import FrameIndex, Packets
 from film_archive.core.source import ByteSource, ConcatSource, MemorySource, OpenFile, printable
 from film_archive.core.timecode import FrameRange
+from film_archive.core.wording import amount
 from film_archive.media.bitstream import avc_record
 from film_archive.media.bitstream.avc_record import AvcRecord
 from film_archive.media.bitstream.bits import UnreadableError
@@ -213,10 +214,10 @@ class RecodedClip(MovieClip):
         encoded = parts.head.count + parts.tail.count
         notes: tuple[str, ...] = ()
         if encoded and parts.copied.count:
-            notes = (f"{encoded} of {frames.count} frames, in the partial GOPs at the ends, were encoded again",)
+            notes = (f"encoded again, in the partial GOPs at the ends: {amount(encoded, 'frame')} of {frames.count}",)
         elif encoded:
             why = "" if self.mode is Mode.ENCODE else "no whole closed GOP lies in the range; "
-            notes = (f"{why}all {frames.count} frames were encoded again",)
+            notes = (f"{why}encoded again: {amount(frames.count, 'frame')}, which is all",)
         read += self._decoded_bytes(parts)
         return _MadeCut(self.source, spliced, layout, parts, str(self.mode) if encoded else "copy", read, notes)
 

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from queue import Queue
+from queue import SimpleQueue
 
 from film_archive.core.digest import MultiHasher
 from film_archive.core.errors import FilmArchiveError, ShortRead
@@ -52,18 +52,17 @@ class Digesting:
 
     def __init__(self, algorithms: tuple[str, ...]) -> None:
         self.hasher = MultiHasher(algorithms)
-        self._done = threading.Event()
-        self._error: BaseException | None = None
+        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
 
     def finish(self, error: BaseException | None = None) -> None:
-        self._error = error
-        self._done.set()
+        self._done.put(error)
 
     def digests(self) -> dict[str, str]:
         """Name → hex, when all blocks are through."""
-        self._done.wait()
-        if self._error is not None:
-            raise self._error
+        error = self._done.get()
+        self._done.put(error)  # for whoever asks again
+        if error is not None:
+            raise error
         return self.hasher.digests()
 
 
@@ -87,11 +86,16 @@ class Ring:
         self._made = 0
         self._free: list[bytearray] = []
         self._events: deque[Event] = deque()
-        self._to_digest: Queue[tuple[Digesting, Block | None] | None] = Queue()
+        self._to_digest: SimpleQueue[tuple[Digesting, Block | None] | None] = SimpleQueue()
         self._filled = 0
         self._finished = False
         self._stopped = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        """What the two threads wait for. The writer, whom Ctrl-C may meet anywhere, takes the lock itself: a condition
+        takes it in Python code, and would leave it taken."""
+        self._is_awaited = False
+        self._ready: SimpleQueue[None] = SimpleQueue()
         self.starved = 0
         self.starved_seconds = 0.0
         self._threads = [
@@ -172,18 +176,22 @@ class Ring:
             self._filled += isinstance(event, Block)
             broken = isinstance(event, Failure) and not isinstance(event.error, FilmArchiveError)
             self._finished = self._finished or event is None or broken
-            self._changed.notify_all()
+            if self._is_awaited and self._is_half_full():
+                self._is_awaited = False
+                self._ready.put(None)
 
     # The writer
 
     def get(self) -> Event:
         """The next event; where there is none yet, wait until the ring is half full."""
-        with self._changed:
-            if not self._events:
-                begun = time.monotonic()
-                self._wait_until_half_full()
-                self.starved += 1
-                self.starved_seconds += time.monotonic() - begun
+        with self._lock:
+            is_empty = not self._events
+        if is_empty:
+            begun = time.monotonic()
+            self.fill()
+            self.starved += 1
+            self.starved_seconds += time.monotonic() - begun
+        with self._lock:
             event = self._events.popleft()
             if isinstance(event, Block):
                 self._filled -= 1
@@ -192,16 +200,19 @@ class Ring:
 
     def fill(self) -> None:
         """Wait until the ring is half full, or all is read."""
-        with self._changed:
-            self._wait_until_half_full()
+        with self._lock:
+            self._is_awaited = not self._is_half_full()
+            must_wait = self._is_awaited
+        if must_wait:
+            self._ready.get()
 
-    def _wait_until_half_full(self) -> None:
-        while not (self._events and (self._finished or self._filled * 2 >= self._slots or len(self._events) > 8 * self._slots)):
-            self._changed.wait()
+    def _is_half_full(self) -> bool:
+        enough = self._filled * 2 >= self._slots or len(self._events) > 8 * self._slots
+        return bool(self._events) and (self._finished or enough)
 
     def give_back(self, block: Block) -> None:
         """One of a block's users is through with it."""
-        with self._changed:
+        with self._lock:
             block.users -= 1
             if block.users == 0:
                 self._free.append(block.buffer)
@@ -209,7 +220,7 @@ class Ring:
 
     def stop(self) -> None:
         """End the threads, at the latest when the block that is being read is read."""
-        with self._changed:
+        with self._lock:
             self._stopped = True
             self._changed.notify_all()
         for thread in self._threads:

@@ -1,134 +1,24 @@
-"""Looking without changing anything: what clips are, what an archive holds, and whether it is what it was."""
+"""Whether an archive is what it was: every byte is read again and held against its digest."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from film_archive.archive import layout
 from film_archive.archive.check import CheckResult, Kind, Problem, check_archive
 from film_archive.archive.reader import Archive, open_archive
-from film_archive.core.errors import Damaged, FilmArchiveError, NotMedia
-from film_archive.core.facts import MediaFacts, frame_ranges
+from film_archive.core.errors import Damaged, FilmArchiveError
+from film_archive.core.facts import frame_ranges
 from film_archive.core.frame_index import FrameIndex
-from film_archive.core.job import Failure, Report, status_of
-from film_archive.core.manifest import Member, Role
+from film_archive.core.job import Report
+from film_archive.core.manifest import Role
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
-from film_archive.core.timecode import RateLike
-from film_archive.workflows.clip_logs import ClipLog
-from film_archive.workflows.locating import locate, split
-
-# Clips
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probed(Record):
-    """A clip, and its media facts."""
-
-    path: str
-    """The file, the sequence's pattern, or ARCHIVE::MEMBER."""
-    facts: MediaFacts
-    """What is known of it."""
-
-    def to_json(self) -> dict[str, Any]:
-        """The facts' keys beside the path."""
-        return {"path": self.path, **self.facts.to_json()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inspection(Record):
-    """What `probe` found."""
-
-    media: tuple[Probed, ...]
-    """The clips."""
-    failed: tuple[Failure, ...]
-    """What was named, or looked like media, and could not be read."""
-
-    @property
-    def exit_status(self) -> int:
-        """0; the status that all failures share where nothing could be probed; 12 where some could and some not."""
-        return status_of(self.failed, any_done=bool(self.media))
-
-
-def probe_all(named: Iterable[str], *, rate: RateLike | None = None, log: ClipLog | None = None) -> Inspection:
-    """Probe each; a folder means the clips in it (what is no media there is passed over).
-
-    `rate` counts timecode that a file keeps without one (sound, image headers). `log` completes what a clip does not say.
-    """
-    clips: list[Probed] = []
-    failed: list[Failure] = []
-    for what in named:
-        try:
-            for path, facts in _probe(what, rate):
-                if isinstance(facts, MediaFacts):
-                    facts = facts if log is None else log.completed(path, facts)
-                    clips.append(Probed(path=path, facts=facts))
-                else:
-                    failed.append(Failure.of(path, facts))
-        except FilmArchiveError as error:
-            failed.append(Failure.of(printable(what), error))
-    return Inspection(media=tuple(clips), failed=tuple(failed))
-
-
-def _probe(what: str, rate: RateLike | None) -> Iterator[tuple[str, MediaFacts | FilmArchiveError]]:
-    from film_archive.media.probe import probe, probe_path
-
-    if split(what)[1]:
-        with locate(what) as located:
-            yield what, located.facts if located.facts is not None else probe(located.source, rate=rate)
-        return
-    found = probe_path(what, rate=rate)
-    if not found:
-        raise NotMedia(f"There is no media in {printable(what)}.")
-    for clip in found:
-        if clip.facts is not None:
-            yield printable(clip.clip.name), clip.facts
-        elif clip.problem is not None:
-            yield printable(clip.clip.name), clip.problem
-
-
-# Archives
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Holds(Record):
-    """An archive as `ls` shows it; its members come one by one."""
-
-    archive: str
-    """Its path."""
-    generation: int | None
-    """1, and one more with each `add`; null in a foreign zip."""
-    foreign: bool
-    """Whether another program made it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """An open archive's members: the lines of its manifest, or of a foreign zip's directory, in order."""
-
-    holds: Holds
-    members: Iterator[Member]
-
-
-@contextmanager
-def list_members(archive: Path) -> Iterator[Listing]:
-    """Open an archive to list it; raises NotFound, Damaged (also while members are taken)."""
-    with open_archive(archive) as opened:
-        head = opened.header
-        generation = None if head is None else head.generation
-        holds = Holds(archive=printable(archive), generation=generation, foreign=opened.is_foreign)
-        yield Listing(holds, opened.members())
-
-
-def is_own(member: Member) -> bool:
-    """Whether a member is the archive's own data: format mark, proxy, frame index."""
-    return layout.is_own(member.path)
+from film_archive.core.wording import amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +57,7 @@ class Checked(Report):
         if self.ok:
             return "all as it was"
         if self._result.of(Kind.DAMAGED):
-            return f"{len(self.problems)} problems; `repair` can mend structure, not media"
+            return f"{amount(len(self.problems), 'problem')}; `repair` can mend structure, not media"
         if self._result.of(Kind.UNREADABLE):
             return f"all as it was, but {len(self.problems)} could not be read"
         return "all as it was when the archive was last finished; something was begun behind it"
@@ -202,7 +92,7 @@ def _frame_problems(archive: Archive) -> Iterator[Found]:
         if runs:
             count = sum(run.count for run in runs)
             listed = ", ".join(str(run.first) if run.count == 1 else f"{run.first}–{run.end - 1}" for run in runs[:10])
-            what = f"{count} of its {index.frames} frames changed: {listed}{', …' if len(runs) > 10 else ''}"
+            what = f"of its {amount(index.frames, 'frame')} {count} changed: {listed}{', …' if len(runs) > 10 else ''}"
             yield Found(path=printable(clip.path), what=what, kind=Kind.DAMAGED)
 
 
