@@ -16,7 +16,8 @@ from film_archive.media.bitstream.avc_record import AvcRecord, parameter_id, rec
 from film_archive.media.bitstream.bits import UnreadableError
 from film_archive.media.cutting.cuttable import CutResult
 from film_archive.media.cutting.opening import open_clip
-from film_archive.media.cutting.recoding import Mode, Parts, RecodedClip, in_mode
+from film_archive.media.cutting.recoding import Mode, RecodedClip, in_mode
+from film_archive.media.cutting.splicing import Parts
 from film_archive.media.mov import MovFile
 from film_archive.media.probe import index, probe
 from film_archive.testing.media import AudioSpec, ClipSpec, cached_clip

@@ -35,7 +35,8 @@ from film_archive.workflows import pull_records
 from film_archive.workflows.clips import OpenArchives, open_to_cut
 from film_archive.workflows.extraction import apply_step, as_planned_clip
 from film_archive.workflows.frame_proof import require_frames
-from film_archive.workflows.pull_plans import FAILING, PLANNED, PulledEvent, PullPlan, PullStep, PullWishes, plan_pull
+from film_archive.workflows.pull_planning import plan_pull
+from film_archive.workflows.pull_plans import FAILING, PLANNED, PulledEvent, PullPlan, PullStep, PullWishes
 from film_archive.workflows.pull_records import CutFile, CutRecord, Known
 
 __all__ = ["PullPlan", "PullWishes", "Pulled", "apply_pull", "as_planned", "plan_pull", "pull"]

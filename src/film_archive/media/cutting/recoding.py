@@ -11,7 +11,6 @@ gets its name its pictures are held against the clip's: where one is not right, 
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -20,11 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from film_archive.core import copying, files, places
+from film_archive.core import copying, files
 from film_archive.core.columns import Longs
-from film_archive.core.errors import NotSupported, ShortRead
-from film_archive.core.frame_index import FrameIndex, Packets
-from film_archive.core.source import ByteSource, ConcatSource, MemorySource, OpenFile, printable
+from film_archive.core.errors import NotSupported
+from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange
 from film_archive.core.wording import amount
 from film_archive.media.bitstream import avc_record
@@ -32,8 +30,9 @@ from film_archive.media.bitstream.avc_record import AvcRecord
 from film_archive.media.bitstream.bits import UnreadableError
 from film_archive.media.bitstream.h264 import nal_units, sequence_parameters
 from film_archive.media.cutting.cuttable import CutBytes, CutResult, Cuttable
-from film_archive.media.cutting.mov_writer import BLOCK, MERGE, CutTrack, MovieLayout, Run, lay_out
+from film_archive.media.cutting.mov_writer import CutTrack, lay_out
 from film_archive.media.cutting.movie import MovieClip, picture_track, seconds_of, sound_track
+from film_archive.media.cutting.splicing import MadeCut, NewPackets, Parts, Spliced
 from film_archive.media.mov import MovFile
 
 _HEAD = 1 << 16
@@ -63,17 +62,6 @@ def in_mode(clip: Cuttable, mode: Mode) -> Cuttable:
     made = RecodedClip(**values, mode=mode)
     made.require_possible()
     return made
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """A range of frames as a smart cut makes it; numbers are the clip's. Empty ranges are left out of it."""
-
-    head: FrameRange
-    copied: FrameRange
-    tail: FrameRange
-    positions: FrameRange
-    """Of `copied`, in decode order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,11 +173,11 @@ class RecodedClip(MovieClip):
 
     # Making it
 
-    def _make(self, frames: FrameRange) -> _MadeCut:
+    def _make(self, frames: FrameRange) -> MadeCut:
         self.require(frames)
         parts = self.parts(frames)
-        spliced = _Spliced(self.source)
-        packets = _Packets(self.index, frames.first)
+        spliced = Spliced(self.source)
+        packets = NewPackets(self.index, frames.first)
         record = self._record
         assert record is not None, "see require_possible"
         for part in (parts.head, parts.copied, parts.tail):
@@ -219,9 +207,9 @@ class RecodedClip(MovieClip):
             why = "" if self.mode is Mode.ENCODE else "no whole closed GOP lies in the range; "
             notes = (f"{why}encoded again: {amount(frames.count, 'frame')}, which is all",)
         read += self._decoded_bytes(parts)
-        return _MadeCut(self.source, spliced, layout, parts, str(self.mode) if encoded else "copy", read, notes)
+        return MadeCut(self.source, spliced, layout, parts, str(self.mode) if encoded else "copy", read, notes)
 
-    def _encode(self, part: FrameRange, record: AvcRecord, spliced: _Spliced, packets: _Packets) -> AvcRecord:
+    def _encode(self, part: FrameRange, record: AvcRecord, spliced: Spliced, packets: NewPackets) -> AvcRecord:
         """Put a part's frames, encoded again, behind the clip's bytes; returns the record with their parameter sets."""
         from film_archive.media.av.recoding import Recoder, Recoding
 
@@ -275,7 +263,7 @@ class RecodedClip(MovieClip):
                 total += int(video.sizes[begin:end].sum())
         return total
 
-    def _prove(self, made: _MadeCut, frames: FrameRange) -> None:
+    def _prove(self, made: MadeCut, frames: FrameRange) -> None:
         from film_archive.media.av.recoding import Proof, prove
 
         def of(part: FrameRange, copied: bool) -> Proof:
@@ -299,114 +287,3 @@ class RecodedClip(MovieClip):
 def _trimmed(unit: bytes) -> bytes:
     """A NAL unit without the zeros that may stand behind it in a byte stream."""
     return unit.rstrip(b"\0")
-
-
-class _Packets:
-    """The packets of a new picture track, in decode order; times begin with the cut."""
-
-    def __init__(self, index: FrameIndex, first: int) -> None:
-        assert index.video is not None
-        self._video, self._of = index.video, index
-        self._zero = int(index.video.times[index.shown[first]])
-        self._offsets: list[Longs] = []
-        self._sizes: list[Longs] = []
-        self._times: list[Longs] = []
-        self._keys: list[Longs] = []
-
-    def copy(self, positions: FrameRange) -> None:
-        """Some of the clip's own."""
-        chosen = slice(positions.first, positions.end)
-        self._put(self._video.offsets[chosen], self._video.sizes[chosen], self._video.times[chosen], self._of.keys[chosen])
-
-    def add(self, offset: int, size: int, number: int, key: bool) -> None:
-        """One that shows the clip's frame of this number."""
-        time = self._video.times[self._of.shown[number]]
-        self._put(np.array([offset]), np.array([size]), np.array([time]), np.array([key]))
-
-    def _put(self, offsets: Any, sizes: Any, times: Any, keys: Any) -> None:
-        self._offsets.append(offsets)
-        self._sizes.append(sizes)
-        self._times.append(times - self._zero)
-        self._keys.append(keys)
-
-    def index(self, end: int, like: FrameIndex) -> FrameIndex:
-        video = Packets(
-            np.concatenate(self._offsets),
-            np.concatenate(self._sizes),
-            np.concatenate(self._times),
-            end,
-            self._video.timescale,
-        )
-        return FrameIndex(video, np.concatenate(self._keys).astype(np.bool_), like.rate)
-
-
-class _Spliced:
-    """A clip's bytes, and far enough behind them new ones, as if they were one file's."""
-
-    def __init__(self, source: ByteSource) -> None:
-        self.begin = -(-source.size // BLOCK) * BLOCK + 2 * MERGE
-        self.new = _Scratch()
-
-    @property
-    def size(self) -> int:
-        return self.begin + self.new.size
-
-    def append(self, data: bytes) -> int:
-        """Where they lie now."""
-        return self.begin + self.new.append(data)
-
-
-class _Scratch(ByteSource):
-    """Bytes in a file without a name, which is gone with this object."""
-
-    def __init__(self) -> None:
-        self.name, self.size = "frames that were encoded again", 0
-        with tempfile.TemporaryFile(dir=places.temporary()) as file:
-            self._file = OpenFile(os.dup(file.fileno()))  # closed with this object
-
-    def append(self, data: bytes) -> int:
-        with files.explaining("keep frames that were encoded again"):
-            files.write_at(self._file.fileno(), data, self.size)
-        offset, self.size = self.size, self.size + len(data)
-        return offset
-
-    def read_into(self, offset: int, buffer: memoryview) -> int:
-        view = self._bounded(offset, buffer)
-        done = 0
-        while done < len(view):
-            count = os.preadv(self._file.fileno(), [view[done:]], offset + done)
-            if count == 0:
-                raise ShortRead(f"{self.name} end at byte {offset + done}.")
-            done += count
-        return done
-
-
-@dataclass(frozen=True, eq=False)
-class _MadeCut:
-    """A cut that is nowhere written yet."""
-
-    clip: ByteSource
-    spliced: _Spliced
-    layout: MovieLayout
-    parts: Parts
-    mode: str
-    bytes_read: int
-    notes: tuple[str, ...]
-
-    def part(self, run: Run) -> ByteSource:
-        """The bytes of a run, out of the clip or of what was encoded again."""
-        if run.source_offset < self.spliced.begin:
-            there = min(run.length, self.clip.size - run.source_offset)
-            own = self.clip.slice(run.source_offset, there)
-            return own if there == run.length else ConcatSource([own, MemorySource(bytes(run.length - there))])
-        return self.spliced.new.slice(run.source_offset - self.spliced.begin, run.length)
-
-    def source(self, name: str) -> ByteSource:
-        """All of it as one."""
-        parts: list[ByteSource] = [MemorySource(self.layout.head)]
-        position = len(self.layout.head)
-        for run in self.layout.runs:
-            parts += [MemorySource(bytes(run.target_offset - position)), self.part(run)]
-            position = run.target_offset + run.length
-        parts.append(MemorySource(bytes(self.layout.moov_offset - position) + self.layout.moov))
-        return ConcatSource(parts, name)
