@@ -31,8 +31,16 @@ _THREADS = 4
 _LIMIT = 65.0
 """Mean squared error of luma, in 8-bit levels, that a frame may have that was encoded again: a PSNR of 30 dB."""
 
-_PROFILES = {"High": "high", "Main": "main", "Baseline": "main", "Constrained Baseline": "main", "High 10": "high10",
-             "High 4:2:2": "high422", "High 4:4:4 Predictive": "high444"}  # fmt: skip
+_HEVC: dict[str, str | None] = {"Main": "main", "Main 10": "main10", "Range Extensions": None}
+_PROFILES: dict[str, str] = {
+    "High": "high",
+    "Main": "main",
+    "Baseline": "main",
+    "Constrained Baseline": "main",
+    "High 10": "high10",
+    "High 4:2:2": "high422",
+    "High 4:4:4 Predictive": "high444",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +59,13 @@ class Recoding:
     """How frames are encoded again."""
 
     codec: str
-    """"h264"."""
+    """"h264" or "h265"."""
     profile: str | None
     rate: Fraction
     gop: int
     """Frames from keyframe to keyframe, at most."""
     parameter_id: int
-    """Of the parameter sets that the pictures name."""
+    """Of the parameter sets that the pictures name; of H.264 only."""
 
 
 class Recoder:
@@ -86,13 +94,8 @@ class Recoder:
             yield from map(_picture, encoder.encode(None))
 
     def _open(self, like: av.VideoFrame) -> VideoCodecContext:
-        profile = _PROFILES.get(self._settings.profile or "High")
-        if self._settings.codec != "h264" or profile is None:
-            raise NotSupported(
-                f"{self._settings.codec} {self._settings.profile or ''} can't be encoded again here so that it fits the rest; "
-                "cut it with --mode copy."
-            )
-        encoder = av.CodecContext.create("libx264", "w")
+        name, options = self._encoder()
+        encoder = av.CodecContext.create(name, "w")
         assert isinstance(encoder, VideoCodecContext)
         encoder.width, encoder.height = like.width, like.height
         encoder.pix_fmt = like.format.name.replace("yuvj", "yuv")
@@ -101,11 +104,28 @@ class Recoder:
         encoder.color_primaries, encoder.color_trc = like.color_primaries, like.color_trc
         encoder.thread_count = _THREADS
         encoder.flags |= Flags.global_header
-        parameters = f"sps-id={self._settings.parameter_id}:open-gop=0:keyint={self._settings.gop}:annexb=1:log=none"
-        encoder.options = {"preset": "medium", "crf": "8", "profile": profile, "x264-params": parameters}
+        encoder.options = options
         encoder.open()
         self.parameters = bytes(encoder.extradata or b"")
         return encoder
+
+    def _encoder(self) -> tuple[str, dict[str, str]]:
+        """The encoder's name and its options: nearly lossless, closed GOPs."""
+        settings = self._settings
+        common = f"open-gop=0:keyint={settings.gop}"
+        if settings.codec == "h264" and (settings.profile or "High") in _PROFILES:
+            parameters = f"sps-id={settings.parameter_id}:{common}:annexb=1:log=none"
+            profile = _PROFILES[settings.profile or "High"]
+            return "libx264", {"preset": "medium", "crf": "8", "profile": profile, "x264-params": parameters}
+        if settings.codec == "h265" and (settings.profile or "Main") in _HEVC:
+            pools = f"pools={_THREADS}:frame-threads=1"  # a fixed number, as above
+            options = {"preset": "medium", "crf": "8", "x265-params": f"{common}:{pools}:annexb=1:log-level=none"}
+            named = _HEVC[settings.profile or "Main"]
+            return "libx265", options if named is None else {**options, "profile": named}
+        raise NotSupported(
+            f"{settings.codec} {settings.profile or ''} can't be encoded again here so that it fits the rest; cut it with "
+            "--mode copy."
+        )
 
 
 def _whole(decoded: DecodedFrame, name: str) -> av.VideoFrame:

@@ -13,8 +13,6 @@ from film_archive.media.bitstream.bits import Bits, UnreadableError
 
 NAL_IDR, NAL_SPS, NAL_PPS = 5, 7, 8
 _MOST_SPS, _MOST_PPS = 31, 255
-_VISUAL_ENTRY = 8 + 78
-"""Bytes of a sample entry before its extensions: its header, and the fields of a VisualSampleEntry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,26 +121,3 @@ def begins_anew(frame: bytes, length_size: int) -> bool:
         if 1 <= kind < NAL_IDR:
             return False
     return False
-
-
-def record_in(entry: bytes) -> tuple[int, int] | None:
-    """(offset, length) of the `avcC` atom in a picture's sample entry, its header counted in."""
-    place = _VISUAL_ENTRY
-    while place + 8 <= len(entry):
-        length, kind = struct.unpack_from(">I4s", entry, place)
-        if kind == b"avcC" and 8 <= length <= len(entry) - place:
-            return place, length
-        if length < 8:
-            return None
-        place += length
-    return None
-
-
-def with_record(entry: bytes, record: AvcRecord) -> bytes:
-    """A sample entry with another `avcC`."""
-    found = record_in(entry)
-    assert found is not None, "only of entries that have one"
-    offset, length = found
-    body = record.to_bytes()
-    made = entry[:offset] + struct.pack(">I4s", 8 + len(body), b"avcC") + body + entry[offset + length :]
-    return struct.pack(">I", len(made)) + made[4:]

@@ -62,6 +62,10 @@ class CutTrack:
     """Of the picture as displayed."""
     language: int = 0x55C4
     """ISO 639-2 packed; "und"."""
+    further: tuple[bytes, ...] = ()
+    """More sample entries, for chunks that the first does not describe."""
+    described: Longs | None = None
+    """The number of the entry that describes each chunk, from 1; None where it is the first for all."""
 
     @property
     def sample_count(self) -> int:
@@ -234,14 +238,14 @@ def _timecode_track(
 
 def _sample_table(track: CutTrack, runs: Sequence[Run]) -> bytes:
     parts = [
-        _full(b"stsd", 0, 0, struct.pack(">I", 1), track.description),
+        _full(b"stsd", 0, 0, struct.pack(">I", 1 + len(track.further)), track.description, *track.further),
         _full(b"stts", 0, 0, _runs_table(_per_sample(track.durations, track.sample_count))),
     ]
     if track.composition is not None:
         parts.append(_full(b"ctts", 0, 0, _runs_table(track.composition)))
     if track.sync is not None:
         parts.append(_full(b"stss", 0, 0, struct.pack(">I", len(track.sync)), track.sync.astype(">u4").tobytes()))
-    parts.append(_full(b"stsc", 0, 0, _chunk_table(track.counts)))
+    parts.append(_full(b"stsc", 0, 0, _chunk_table(track.counts, track.described)))
     if track.sample_size:
         parts.append(_full(b"stsz", 0, 0, struct.pack(">II", track.sample_size, track.sample_count)))
     else:
@@ -273,10 +277,12 @@ def run_lengths(values: Longs) -> tuple[Longs, Longs]:
     return np.diff(np.append(firsts, len(values))), values[firsts]
 
 
-def _chunk_table(counts: Longs) -> bytes:
-    lengths, values = run_lengths(counts)
-    firsts = np.concatenate((np.ones(1, np.int64), 1 + np.cumsum(lengths)[:-1])) if len(lengths) else lengths
-    rows = np.stack((firsts, values, np.ones(len(values), np.int64)), axis=1)
+def _chunk_table(counts: Longs, described: Longs | None) -> bytes:
+    """Runs of chunks with as many samples, of one description."""
+    numbers = np.ones(len(counts), np.int64) if described is None else described
+    alike = (counts[1:] == counts[:-1]) & (numbers[1:] == numbers[:-1])
+    firsts = np.concatenate((np.zeros(min(1, len(counts)), np.int64), np.flatnonzero(~alike) + 1))
+    rows = np.stack((firsts + 1, counts[firsts], numbers[firsts]), axis=1)
     return struct.pack(">I", len(rows)) + rows.astype(">u4").tobytes()
 
 

@@ -1,8 +1,8 @@
 """Cutting long-GOP clips to the frame: the partial GOPs at the ends encoded again ("smart"), or all of it ("encode").
 
 A smart cut keeps the whole closed GOPs inside the range bit for bit. What is before and behind them is encoded again by
-the same codec and profile, with parameter sets of a number of its own, so that one sample entry describes both. Before a cut
-gets its name its pictures are held against the clip's: where one is not right, there is no cut.
+the same codec and profile, and described beside the clip's own (`coded_forms`). Before a cut gets its name its pictures are
+held against the clip's: where one is not right, there is no cut.
 
     frames      a ··· │ k1 ················· k2 │ ··· b
                 encode│ whole GOPs, copied      │encode
@@ -11,7 +11,7 @@ gets its name its pictures are held against the clip's: where one is not right, 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -25,10 +25,9 @@ from film_archive.core.errors import NotSupported
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange
 from film_archive.core.wording import amount
-from film_archive.media.bitstream import avc_record
-from film_archive.media.bitstream.avc_record import AvcRecord
 from film_archive.media.bitstream.bits import UnreadableError
-from film_archive.media.bitstream.h264 import nal_units, sequence_parameters
+from film_archive.media.bitstream.h264 import nal_units
+from film_archive.media.cutting.coded_forms import CodedForm, form_of
 from film_archive.media.cutting.cuttable import CutBytes, CutResult, Cuttable
 from film_archive.media.cutting.mov_writer import CutTrack, lay_out
 from film_archive.media.cutting.movie import MovieClip, picture_track, seconds_of, sound_track
@@ -71,16 +70,24 @@ class RecodedClip(MovieClip):
     mode: Mode = field(kw_only=True)
 
     def require_possible(self) -> None:
-        if self.facts.codec != "h264" or self._record is None:
+        if self._form() is None:
+            coded = f"{'interlaced ' if self.facts.scan in ('tff', 'bff') else ''}{self.facts.codec or 'of an unknown codec'}"
             raise NotSupported(
-                f"{self.name} is {self.facts.codec or 'of an unknown codec'}, which is not encoded again here so that it fits "
-                "the rest; cut it with --mode copy, which shows exactly these frames and encodes none."
+                f"{self.name} is {coded}, which is not encoded again here so that it fits the rest; cut it with --mode copy, "
+                "which shows exactly these frames and encodes none."
             )
-        parameters = [sequence_parameters(unit[1:]) for unit in self._record.sequence]
-        if any(each is None or not each.frames_only for each in parameters):
-            raise NotSupported(f"{self.name} is interlaced, and is not encoded again here; cut it with --mode copy.")
         if self.index.vfr or self.rate is None:
             raise NotSupported(f"{self.name} has a variable rate, and is not encoded again here; cut it with --mode copy.")
+
+    def _form(self) -> CodedForm | None:
+        return form_of(self.facts.codec, self.picture, self.facts.scan in (None, "progressive"))
+
+    @cached_property
+    def _known(self) -> CodedForm:
+        """The clip's own form, for looking at its frames."""
+        form = self._form()
+        assert form is not None, "see require_possible"
+        return form
 
     def cut(self, frames: FrameRange, target: Path, *, on_bytes: files.OnBytes | None = None) -> CutResult:
         """As MovieClip's, proven by its pictures. Raises NotSupported where they are not right."""
@@ -108,17 +115,6 @@ class RecodedClip(MovieClip):
         self._prove(made, frames)
         notes = self.shifted_start(frames.first)[1]
         return CutBytes(made.source(f"a cut of {self.name}"), ".mov", frames.first, (*made.notes, *notes), made.mode)
-
-    @cached_property
-    def _record(self) -> AvcRecord | None:
-        found = avc_record.record_in(self.picture)
-        if found is None:
-            return None
-        offset, length = found
-        try:
-            return AvcRecord.parse(self.picture[offset + 8 : offset + length])
-        except UnreadableError:
-            return None
 
     # Which frames
 
@@ -165,11 +161,8 @@ class RecodedClip(MovieClip):
 
     def _begins_anew(self, position: int) -> bool:
         assert self.index.video is not None
-        assert self._record is not None
         size = min(int(self.index.video.sizes[position]), _HEAD)
-        return avc_record.begins_anew(
-            self.source.read_at(int(self.index.video.offsets[position]), size), self._record.length_size
-        )
+        return self._known.begins_anew(self.source.read_at(int(self.index.video.offsets[position]), size))
 
     # Making it
 
@@ -178,16 +171,18 @@ class RecodedClip(MovieClip):
         parts = self.parts(frames)
         spliced = Spliced(self.source)
         packets = NewPackets(self.index, frames.first)
-        record = self._record
-        assert record is not None, "see require_possible"
+        form = self._form()
+        assert form is not None, "see require_possible"
         for part in (parts.head, parts.copied, parts.tail):
             if part.count and part is parts.copied:
                 packets.copy(parts.positions)
             elif part.count:
-                record = self._encode(part, record, spliced, packets)
+                self._encode(part, form, spliced, packets)
         index = packets.index(self._shown_until(frames), self.index)
-        description = avc_record.with_record(self.picture, record)
+        description, *further = form.entries
         picture, _ = picture_track(index, FrameRange(0, frames.count), description, self.width, self.height)
+        if further:
+            picture = replace(picture, further=tuple(further), described=packets.described(picture.offsets))
         tracks = [picture, *self._sound(frames)]
         start, _ = self.shifted_start(frames.first)
         layout = lay_out(
@@ -209,25 +204,19 @@ class RecodedClip(MovieClip):
         read += self._decoded_bytes(parts)
         return MadeCut(self.source, spliced, layout, parts, str(self.mode) if encoded else "copy", read, notes)
 
-    def _encode(self, part: FrameRange, record: AvcRecord, spliced: Spliced, packets: NewPackets) -> AvcRecord:
-        """Put a part's frames, encoded again, behind the clip's bytes; returns the record with their parameter sets."""
+    def _encode(self, part: FrameRange, form: CodedForm, spliced: Spliced, packets: NewPackets) -> None:
+        """Put a part's frames, encoded again, behind the clip's bytes, and describe them."""
         from film_archive.media.av.recoding import Recoder, Recoding
 
-        number = record.free_id
-        if number is None or self.rate is None:
-            raise NotSupported(f"{self.name} has too many parameter sets for frames of other encoders between its own.")
-        settings = Recoding("h264", self.facts.profile, self.rate, self._gop, number)
+        assert self.rate is not None, "see require_possible"
+        settings = Recoding(form.codec, self.facts.profile, self.rate, self._gop, form.parameter_id)
         recoder = Recoder(self.source, self.index, settings)
+        begin = spliced.size
         for picture in recoder.pictures(part):
-            units = [bytes((head,)) + unit for head, unit in nal_units(picture.data)]
-            data = b"".join(len(unit).to_bytes(record.length_size, "big") + unit for unit in map(_trimmed, units))
+            data = b"".join(len(unit).to_bytes(form.length_size, "big") + unit for unit in _units(picture.data))
             packets.add(spliced.append(data), len(data), part.first + picture.number, picture.key)
-        units = [_trimmed(bytes((head,)) + unit) for head, unit in nal_units(recoder.parameters)]
         try:
-            return record.joined(
-                tuple(unit for unit in units if unit[0] & 31 == avc_record.NAL_SPS),
-                tuple(unit for unit in units if unit[0] & 31 == avc_record.NAL_PPS),
-            )
+            packets.describe(begin, form.add(_units(recoder.parameters)))
         except UnreadableError as error:
             raise NotSupported(f"{self.name}: the encoder's parameters do not fit beside the clip's; use --mode copy.") from error
 
@@ -284,6 +273,6 @@ class RecodedClip(MovieClip):
             )
 
 
-def _trimmed(unit: bytes) -> bytes:
-    """A NAL unit without the zeros that may stand behind it in a byte stream."""
-    return unit.rstrip(b"\0")
+def _units(stream: bytes) -> list[bytes]:
+    """The NAL units of a byte stream, without the zeros that may stand between them."""
+    return [(bytes((head,)) + unit).rstrip(b"\0") for head, unit in nal_units(stream)]

@@ -40,6 +40,18 @@ class NewPackets:
         self._sizes: list[Longs] = []
         self._times: list[Longs] = []
         self._keys: list[Longs] = []
+        self._described: list[tuple[int, int]] = [(0, 1)]
+
+    def describe(self, begin: int, entry: int) -> None:
+        """Packets that lie at `begin` and behind it are described by the sample entry of this number."""
+        self._described.append((begin, entry))
+
+    def described(self, offsets: Longs) -> Longs:
+        """The number of the sample entry for what lies at each of these places."""
+        begins = np.array([begin for begin, _ in self._described], np.int64)
+        entries = np.array([entry for _, entry in self._described], np.int64)
+        numbers: Longs = entries[np.searchsorted(begins, offsets, side="right") - 1]
+        return numbers
 
     def copy(self, positions: FrameRange) -> None:
         """Some of the clip's own."""
