@@ -439,6 +439,15 @@ def test_lines_that_can_t_be_read_are_told(card: Path, cut: Path, tmp_path: Path
     assert "line 6 of" in done.failed[0].reason
 
 
+def test_cuts_that_lie_among_the_sources_are_none(card: Path, cut: Path) -> None:
+    first = run(cut, card, card / "pulled")
+    again = run(cut, card, card / "pulled")
+    assert [event.clip for event in again.events] == [event.clip for event in first.events]
+    assert {event.status for event in again.events} == {"there"}
+    other = run(write_list(card / "other.edl", CUT[0]), card, card / "pulled", template="x{event}")
+    assert other.exit_status == 0
+
+
 # The timeline, the hash lists
 
 

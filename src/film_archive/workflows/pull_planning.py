@@ -71,7 +71,7 @@ def plan_pull(list_path: Path, sources: Sequence[str], folder: Path, wishes: Pul
     mapping = mapping_at(wishes.mapping)
     counting = wishes.rate if wishes.rate is not None else None if edits.rate is None else str(edits.rate)
     with OpenArchives() as archives:
-        found = gather_sources(sources, archives, rate=counting, log=log)
+        found = gather_sources(sources, archives, rate=counting, log=log, leave_out=folder)
         resolved, notes = resolved_by_media(edits, wishes.rate, found, printable(list_path))
         planning = _Planning(list_path, folder, wishes, template, found, archives, resolved, counting)
         planning.match(mapping)

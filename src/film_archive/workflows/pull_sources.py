@@ -6,6 +6,7 @@ Archives tell what they hold from their manifests, without a look at the media; 
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -68,12 +69,18 @@ class Sources:
 
 
 def gather_sources(
-    named: Sequence[str], archives: OpenArchives, *, rate: RateLike | None = None, log: ClipLog | None = None
+    named: Sequence[str],
+    archives: OpenArchives,
+    *,
+    rate: RateLike | None = None,
+    log: ClipLog | None = None,
+    leave_out: Path | None = None,
 ) -> Sources:
     """Look at all that was named. `rate` counts timecode that is kept without one, `log` tells what clips do not say.
 
-    Clips of equal content are one (the first that was named), by their archives' digests. Raises NotFound where nothing
-    is there at all; what can't be read is in `failed`.
+    What lies below `leave_out`, where cuts go, is no source: cuts would be taken for what they were made from. Clips of
+    equal content are one (the first that was named), by their archives' digests. Raises NotFound where nothing is there at
+    all; what can't be read is in `failed`.
     """
     sources = Sources()
     contents: dict[str, str] = {}
@@ -81,7 +88,7 @@ def gather_sources(
     for what in named:
         for found in _clips_of(what, archives, rate, sources.failed):
             facts = found.facts if log is None else log.completed(media_name(found.what), found.facts)
-            if found.what in sources.clips:
+            if found.what in sources.clips or (leave_out is not None and _lies_below(found.what, leave_out)):
                 continue
             candidate = _candidate(found.what, facts, rate)
             if candidate is None:
@@ -154,6 +161,10 @@ def _clips_of(
             yield _Found(each.clip.name, each.facts, None, identity_of(status), status.st_size)
         elif each.problem is not None:
             failed.append(Failure.of(printable(each.clip.name), each.problem))
+
+
+def _lies_below(what: str, folder: Path) -> bool:
+    return Path(os.path.realpath(Path(what).parent)).is_relative_to(os.path.realpath(folder))
 
 
 def _candidate(clip: str, facts: MediaFacts, rate: RateLike | None) -> Candidate | None:
