@@ -230,6 +230,10 @@ def _from_chain(source: ByteSource, older: FoundManifest | None, chain: Chain) -
     if all(member.role == Role.STRUCTURE for member in members.values()):
         raise Damaged(f"{source.name} has no directory, no manifest and no whole member; nothing can be rebuilt from it.")
     lost = [Problem(broken.path, broken.what) for broken in chain.broken]
+    found = sum(members.get(member.path) is member for member in chain.members)
+    if found:
+        what = f"is lost: {amount(found, 'member has the name', 'members have the names')} of the headers, and no media facts"
+        lost.insert(0, Problem(layout.MANIFEST, what))
     if left_out:
         what = amount(left_out, "proxy or index", "proxies and indexes")
         lost.append(Problem(layout.OWN, f"{what} left out: which were current is not known"))

@@ -168,11 +168,6 @@ class LocalHeader:
     flags: int
 
 
-def local_lengths(data: bytes) -> tuple[int, int]:
-    """(length of the name, length of the extra field) of the local header at the beginning of `data`."""
-    return int.from_bytes(data[26:28], "little"), int.from_bytes(data[28:30], "little")
-
-
 def parse_local_header(data: bytes) -> LocalHeader | None:
     """A local header at the beginning of `data`, or None where it is not whole."""
     if len(data) < zipformat.LOCAL.size or not data.startswith(zipformat.LOCAL_SIGNATURE):

@@ -44,7 +44,7 @@ def locate(what: str) -> Iterator[Located]:
 @contextmanager
 def locate_in(archive: Archive, member_path: str) -> Iterator[Located]:
     """Open a member of an archive; of one with one clip it need not be named."""
-    member = archive.member(member_path) if member_path else _only_clip(archive)
+    member = archive.member(member_path) if member_path else only_clip(archive)
     with archive.source(member) as source:
         yield Located(source, member.media, _stored_index(archive, member), member)
 
@@ -104,7 +104,8 @@ def is_archive(path: Path) -> bool:
         return False
 
 
-def _only_clip(archive: Archive) -> Member:
+def only_clip(archive: Archive) -> Member:
+    """The one clip of an archive; raises NotFound where it has none, UsageError where it has more."""
     clips = [member for member in archive.originals() if member.get("media")]
     if len(clips) == 1:
         return clips[0]
