@@ -31,6 +31,7 @@ from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.proxy import recipe
 from film_archive.server import running
 from film_archive.workflows import (
+    attach_plans,
     attaching,
     checking,
     clip_logs,
@@ -133,7 +134,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("proxy attach", attaching.Attached),
     Section("Attached proxies", attaching.AttachedProxy),
     _plan("proxy attach", attaching.AttachPlan, "apply_attach", "[proxies to attach](#proxies-to-attach)"),
-    Section("Proxies to attach", attaching.AttachStep),
+    Section("Proxies to attach", attach_plans.AttachStep),
     Section("Images", originals.Images),
     Section("Wanted proxies", proxy_plans.WantedProxy),
     Section("Wanted stills", proxy_plans.WantedStill),

@@ -28,6 +28,7 @@ from film_archive.core.records import Record
 from film_archive.core.source import FileSource, printable
 from film_archive.media.clips import clip_of_sequence
 from film_archive.proxy import embedding, making, stills
+from film_archive.proxy.making import Proxy
 from film_archive.proxy.original import Original
 from film_archive.proxy.recipe import PLAIN, STILL_FILES, Recipe, Still
 from film_archive.workflows.clip_logs import ClipLog
@@ -381,21 +382,31 @@ class _Filling:
                 workers=self.workers,
                 on_frames=self.progress.counting(Phase.ENCODING),
             )
-            shown = stills.make_stills(original, made, self.recipe) if names else []
         except SourceChanged:
             raise
         except (NotSupported, Damaged, UsageError) as error:
             self.warn(member, f"no proxies: {error}")
             return
-        for still in shown:
-            if still.name in {name for _, name in names}:
-                embedding.add_still(self.archive, member, still, self.recipe)
+        self._embed_stills(member, original, made, {name for _, name in names})
         for proxy in made:
             embedding.add(self.archive, member, proxy, self.recipe)
             self.tally.proxies += 1
         for sentence in making.shortcomings(made[0], first):
             self.warn(member, sentence)
         files.remove_tree(folder)
+
+    def _embed_stills(self, member: Member, original: Original, made: list[Proxy], names: set[str]) -> None:
+        """Put in those that are missing; a clip without any keeps its proxies."""
+        try:
+            shown = stills.make_stills(original, made, self.recipe) if names else []
+        except SourceChanged:
+            raise
+        except (NotSupported, Damaged) as error:
+            self.warn(member, f"no stills: {error}")
+            return
+        for still in shown:
+            if still.name in names:
+                embedding.add_still(self.archive, member, still, self.recipe)
 
     def _has_still(self, member: Member, kind: Still, name: str) -> bool:
         """Whether a run that was killed has put a still's file in."""
