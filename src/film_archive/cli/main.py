@@ -30,7 +30,22 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 def _app() -> object:
     import typer
 
-    from film_archive.cli import add, attach, check, create, demo, edl, extract, ls, probe, proxy, repair, serve, unpack
+    from film_archive.cli import (
+        add,
+        attach,
+        check,
+        create,
+        demo,
+        edl,
+        extract,
+        ls,
+        probe,
+        proxy,
+        pull,
+        repair,
+        serve,
+        unpack,
+    )
     from film_archive.cli.running import Verbs
 
     app = typer.Typer(
@@ -50,6 +65,6 @@ def _app() -> object:
     ) -> None:
         """Keeps a film, from the camera card to the tape shelf."""
 
-    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, serve):
+    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, pull, serve):
         verb.register(app)
     return app

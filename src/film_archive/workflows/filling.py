@@ -37,6 +37,7 @@ from film_archive.workflows.room import Outlook
 
 DEFAULT_PROXIES = (LADDER["thumbnail"], LADDER["preview"])
 INDEX_VERSION = 1
+SUMS_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +145,7 @@ def fill(
     recipe: Recipe = PLAIN,
     workers: int | None = None,
     log: ClipLog | None = None,
+    frame_digests: bool = False,
 ) -> Made:
     """Put everything into an archive and finish it. `work` holds proxies in the making."""
     begun = time.monotonic()
@@ -157,7 +159,7 @@ def fill(
             of=each.of,
             raw_name=_hex(each.name_bytes),
         )
-    filling = _Filling(archive, tuple(rungs), recipe, outlook, work, progress, workers, Tally(), log)
+    filling = _Filling(archive, tuple(rungs), recipe, outlook, work, progress, workers, Tally(), log, frame_digests)
     progress.expect(filling.phase, sum(entry.size for entry in entries))
     progress.expect(Phase.ENCODING, sum(outlook.frames.values()))
     for entry in entries:
@@ -195,6 +197,7 @@ class _Filling:
     workers: int | None
     tally: Tally
     log: ClipLog | None
+    frame_digests: bool
 
     @property
     def phase(self) -> Phase:
@@ -325,7 +328,21 @@ class _Filling:
             of=member.path,
             mtime_ns=member.mtime_ns,
         )
+        if self.frame_digests and frames.frames:
+            self.sums(member, source, frames)
         return frames
+
+    def sums(self, member: Member, source: FileSource, frames: FrameIndex) -> None:
+        """The digests of a clip's frames, beside it. They are read once more, out of the system's cache where it holds them."""
+        from film_archive.media.frame_sums import frame_sums
+
+        identity = f"sums {SUMS_VERSION} {member.digests.get(KEY)}"
+        path = layout.sums_path(member.path)
+        if self.archive.reuse(path, identity) is None:
+            data = frame_sums(source, frames)
+            self.archive.add_bytes(
+                path, data, identity=identity, role=Role.FRAMES, of=member.path, mtime_ns=member.mtime_ns
+            )
 
     def proxies(self, member: Member, source: FileSource, index: FrameIndex | None) -> None:
         """A clip's proxies, beside it; those that a killed run has put in are not made again."""
