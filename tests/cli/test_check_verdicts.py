@@ -35,7 +35,7 @@ def test_an_interrupted_add(tmp_path: Path, interrupted: Path, capfd: Capture) -
     text = film_archive(capfd, "check", interrupted)
     assert text.status == 12
     assert "repeat it to continue" in text.output
-    assert "create --abandon" in text.output
+    assert "add --abandon" in text.output
     assert "repair" not in text.output
     assert "all as it was when the archive was last finished" in text.output
     copy = tmp_path / "copy.zip"

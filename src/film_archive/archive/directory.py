@@ -192,7 +192,10 @@ def read_entries(source: ByteSource, end: End) -> Iterator[Entry]:
     if end.count > _MOST_ENTRIES:
         raise NotSupported(f"{source.name} has {end.count} members; up to {_MOST_ENTRIES} are read.")
     pieces = packing.steps(SliceSource(source, end.directory_offset, end.directory_size, source.name))
-    return zipreading.iterate_directory(pieces, end.count, end.prefix)
+    try:
+        yield from zipreading.iterate_directory(pieces, end.count, end.prefix)
+    except Damaged as error:
+        raise Damaged(f"{source.name}: {error} Run `repair`, or `check` to see what is whole.") from error
 
 
 def mentions_manifest(source: ByteSource, end: End) -> bool:

@@ -39,6 +39,12 @@ class FolderArchive(Archive):
             self.manifest_problem = str(error) if isinstance(error, Damaged) else "is missing; run `repair`"
         self._by_path: dict[str, Member] | None = None
 
+    @property
+    def caution(self) -> str | None:
+        if self.manifest_problem is None:
+            return None
+        return f"the manifest of {self.name} is lost or damaged and its copy is read; run `repair`"
+
     def members(self) -> Iterator[Member]:
         return read_manifest(file_chunks(self.manifest_path))[1]
 

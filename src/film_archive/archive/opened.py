@@ -40,6 +40,11 @@ class Archive(ABC):
             )
         return self.header
 
+    @property
+    def caution(self) -> str | None:
+        """What a reader should know before it trusts that this is all: an older generation is read, or a copy."""
+        return None
+
     @abstractmethod
     def members(self) -> Iterator[Member]:
         """All members, as a stream, in the order in which they were added."""

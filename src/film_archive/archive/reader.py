@@ -100,6 +100,15 @@ class ZipArchive(Archive):
         """The zip directory's own entries, the manifest's among them."""
         return directory.read_entries(self.file, self.directory.end)
 
+    @property
+    def caution(self) -> str | None:
+        if not self.sealed or not self.directory.trailing or self.header is None:
+            return None
+        return (
+            f"{self.directory.trailing} bytes stand behind generation {self.header.generation} of {self.name}, which is what is "
+            "read: an add under way or interrupted, or a newer generation that is damaged; `check` tells which"
+        )
+
     def members(self) -> Iterator[Member]:
         return self.manifest_members() if self.sealed else self._members_of_directory()
 

@@ -78,7 +78,7 @@ def behind_the_end(archive: ZipArchive, found: int) -> Problem:
     before = f"generation {header.generation} before them {state}"
     what = f"{count} bytes stand behind the archive's end; {before}, and is what this program opens: "
     if head is not None and is_head_of_add(head, archive):
-        what += "an `add` is under way, or was interrupted; repeat it to continue, or remove them with `create --abandon`"
+        what += "an `add` is under way, or was interrupted; repeat it to continue, or remove them with `add --abandon`"
         return Problem("end", what, Kind.UNFINISHED)
     if salvage.is_unfinished_add(archive.file, end):
         what += "an `add` was interrupted, or they were copied during one; `repair` removes them, the next `add` too"

@@ -40,6 +40,8 @@ def ls(
             total += member.size
             rows.append((member.role, size_text(member.size), _facts(member), member.path))
         table(rows, right=(1,))
+        if listing.holds.caution is not None:
+            say(f"note: {listing.holds.caution}")
         own = f"; {hidden} more are our own data, hidden (--all shows them)" if hidden else ""
         say(f"{amount(len(rows), 'member')} ({amount(clips, 'clip')}), {size_text(total)}{own}")
         return 0

@@ -17,10 +17,15 @@ def run(arguments: list[str] | None = None) -> NoReturn:
 
         print(f"film-archive {__version__}")
         sys.exit(0)
-    from film_archive.cli.running import run_app
+    try:
+        signal.signal(signal.SIGTERM, _terminated)
+        from film_archive.cli.running import run_app
 
-    signal.signal(signal.SIGTERM, _terminated)
-    sys.exit(run_app(_app(), "film-archive", arguments, debug=bool(os.environ.get("FILM_ARCHIVE_DEBUG"))))
+        app = _app()
+    except KeyboardInterrupt:
+        print("film-archive: Stopped before anything was begun.", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(run_app(app, "film-archive", arguments, debug=bool(os.environ.get("FILM_ARCHIVE_DEBUG"))))
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

@@ -20,6 +20,10 @@ _ClickException: type[Exception] = next(base for base in typer.BadParameter.__mr
 _CONTINUED = ("create", "add", "unpack", "proxy", "pull")
 _STOPPED = "Stopped; what was finished is kept, and the same command continues."
 _STOPPED_FOR_GOOD = "Stopped; nothing unfinished was left."
+_STOPPED_IN = {
+    "demo": "Stopped; what was made so far stays in the demo's folder: remove it, or name another one.",
+    "repair": "Stopped; no member was touched, and the same command mends the rest.",
+}
 
 
 class Verbs(typer.core.TyperGroup):
@@ -83,5 +87,6 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
 
 def _stopped(arguments: list[str]) -> str:
     """What is said after Ctrl-C: whether something waits to be continued."""
-    return _STOPPED if arguments and arguments[0] in _CONTINUED else _STOPPED_FOR_GOOD
+    verb = arguments[0] if arguments else ""
+    return _STOPPED if verb in _CONTINUED else _STOPPED_IN.get(verb, _STOPPED_FOR_GOOD)
 

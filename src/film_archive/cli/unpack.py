@@ -46,6 +46,8 @@ def unpack_verb(
     if json:
         print_json(done.to_json())
         return done.exit_status
+    if done.caution is not None:
+        say(f"note: {done.caution}")
     for left in done.skipped:
         say(f"left out: {left.path} {left.reason}")
     for failed in done.failed:

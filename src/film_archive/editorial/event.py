@@ -40,10 +40,6 @@ class Speed:
             return self.ratio
         return (self.frames_per_second or Fraction(0)) / rate.nominal
 
-    @property
-    def is_freeze(self) -> bool:
-        return not (self.ratio if self.ratio is not None else self.frames_per_second)
-
 
 @dataclass(frozen=True, slots=True)
 class Marker:

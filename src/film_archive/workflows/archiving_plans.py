@@ -105,8 +105,8 @@ def plan_archive(
             )
         if os.path.lexists(target / layout.MANIFEST) and not (target / layout.WORK).exists():
             raise Refused(f"{printable(target)} is an archive already; use `add` to list what is new in it.")
-        refuse_lost(target)
         gathered = gather_folder(target)
+        refuse_lost(target)
     else:
         if os.path.lexists(target) and not journal_of(target).exists():
             raise already_there(target)
@@ -228,7 +228,9 @@ def without_present(archive: Archive, gathered: Gathered) -> Gathered:
 def _is_listed(archive: Archive, entry: Found, member: Member) -> bool:
     if entry.kind == Kind.FOLDER or member.role == Role.FOLDER:
         return entry.kind == Kind.FOLDER and member.role == Role.FOLDER and entry.member == member.path
-    if not isinstance(archive, FolderArchive) or not is_below(entry.path, archive.path):
+    # A link's own place counts, wherever it leads.
+    place = Path(entry.path).parent if entry.kind == Kind.SYMLINK else entry.path
+    if not isinstance(archive, FolderArchive) or not is_below(place, archive.path):
         return False
     if entry.kind == Kind.SYMLINK:
         return member.role == Role.SYMLINK and (entry.target, entry.target_bytes) == (member.target, member.raw_target)

@@ -26,6 +26,7 @@ from film_archive.core.manifest import Member, Role
 from film_archive.core.progress import Phase, Progress
 from film_archive.core.records import Record
 from film_archive.core.source import FileSource, printable
+from film_archive.core.wording import amount
 from film_archive.media.clips import clip_of_sequence
 from film_archive.proxy import embedding, making, stills
 from film_archive.proxy.making import Proxy
@@ -38,6 +39,9 @@ from film_archive.workflows.room import Outlook
 DEFAULT_PROXIES = (LADDER["thumbnail"], LADDER["preview"])
 INDEX_VERSION = 1
 SUMS_VERSION = 1
+
+_SAID_TOGETHER = 16
+"""More sentences than there are of one clip."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,8 +251,7 @@ class _Filling:
         member = self.archive.end_sequence(
             sequence.name, media=facts, media_problem=problem, original_path=sequence.original
         )
-        if problem is not None:
-            self.warn(member, problem)
+        self.tell(member)
         self.tally.clips += facts is not None
         self.sequence_proxies(member, sequence, facts)
 
@@ -293,8 +296,7 @@ class _Filling:
                 )
             else:
                 self.progress.add(self.phase, member.size)
-            if member.get("media_problem"):
-                self.warn(member, str(member.get("media_problem")))
+            self.tell(member)
             self.tally.clips += member.media is not None
             self.proxies(member, source, self.index(member, source))
 
@@ -302,9 +304,25 @@ class _Filling:
         """With what a log knows of it, where one was given."""
         return facts if self.log is None else self.log.completed(path, facts)
 
+    def tell(self, member: Member) -> None:
+        """What is wrong with a clip as it came: it is cut short, can't be read, or images are damaged or missing."""
+        if member.get("media_problem"):
+            self.warn(member, str(member.get("media_problem")))
+        facts = member.media
+        if facts is None:
+            return
+        if facts.missing:
+            count = sum(hole.count for hole in facts.missing)
+            self.warn(member, f"{amount(count, 'frame has', 'frames have')} no file (the first is {facts.missing[0].first})")
+        if facts.cut_short or member.sequence is not None:
+            for sentence in facts.diagnostics:
+                self.warn(member, sentence)
+
     def warn(self, member: Member, sentence: str) -> None:
         path = printable(member.path)
-        self.tally.warnings.append(sentence if path in sentence else f"{path}: {sentence}")
+        said = sentence if path in sentence else f"{path}: {sentence}"
+        if said not in self.tally.warnings[-_SAID_TOGETHER:]:  # probe and proxies may both tell of it
+            self.tally.warnings.append(said)
 
     def index(self, member: Member, source: FileSource) -> FrameIndex | None:
         """The frame index of a clip, beside it."""

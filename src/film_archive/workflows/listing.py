@@ -24,6 +24,8 @@ class Holds(Record):
     """1, and one more with each `add`; null in a foreign zip."""
     foreign: bool
     """Whether another program made it."""
+    caution: str | None
+    """Why this may not be all of it: an older generation, or a copy of the manifest, is what can be read; else null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ def list_members(archive: Path) -> Iterator[Listing]:
     with open_archive(archive) as opened:
         head = opened.header
         generation = None if head is None else head.generation
-        holds = Holds(archive=printable(archive), generation=generation, foreign=opened.is_foreign)
+        holds = Holds(archive=printable(archive), generation=generation, foreign=opened.is_foreign, caution=opened.caution)
         yield Listing(holds, opened.members())
 
 

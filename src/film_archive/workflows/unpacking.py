@@ -90,6 +90,8 @@ class Unpacked(Report):
     """Members that are damaged; the exit status is then 11."""
     bytes: int
     """How many were written; in a dry run how many would be."""
+    caution: str | None = None
+    """Why this may not be all: an older generation, or a copy of the manifest, is what can be read; else null."""
 
     @property
     def exit_status(self) -> int:
@@ -157,6 +159,7 @@ def apply_unpack(plan: UnpackPlan, *, progress: Progress | None = None) -> Unpac
         skipped=tuple(Skipped(path=path, reason=reason) for path, reason in done.skipped),
         failed=tuple(Skipped(path=path, reason=reason) for path, reason in done.failed),
         bytes=done.bytes,
+        caution=archive.caution,
         seconds=time.monotonic() - begun,
     )
 

@@ -63,10 +63,6 @@ class Looker:
         self.width, self.height = width, height
         self._step = VideoReformatter()
 
-    def covers(self, picture: av.VideoFrame) -> bool:
-        """Whether a picture has at least a look's pixels."""
-        return picture.width >= self.width and picture.height >= self.height
-
     def look(self, picture: av.VideoFrame) -> NDArray[np.uint8]:
         """(height, width) of luma as BT.709 video levels (16 to 235)."""
         small = converted(

@@ -107,11 +107,6 @@ class MovieLayout:
     def size(self) -> int:
         return self.moov_offset + len(self.moov)
 
-    @property
-    def payload_size(self) -> int:
-        """Bytes of all runs."""
-        return sum(run.length for run in self.runs)
-
 
 def needed_runs(tracks: Sequence[CutTrack], source_size: int) -> list[tuple[int, int]]:
     """(offset, end) of the source's blocks that hold all chunks, merged where they are near each other, in order."""
