@@ -30,6 +30,11 @@ from film_archive.core import facts, job, manifest
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.server import running
 from film_archive.workflows import (
+    bundle_checking,
+    bundle_contents,
+    bundle_media,
+    bundle_reading,
+    bundling,
     checking,
     clip_logs,
     demo,
@@ -96,7 +101,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("Enclosures", filling.Enclosure),
     Section("Logs", clip_logs.LogFile),
     Section("Carried timelines", timelines.Carried),
-    Section("Media of timelines", timelines.Medium),
+    Section("Media of timelines", bundle_media.Medium),
     Section("Missing references", timelines.MissingReference),
     Section("ls", listing.Holds, "Beside these, `members`: list of [members](#members), written as it is read."),
     Section(
@@ -125,6 +130,15 @@ SECTIONS: tuple[Section, ...] = (
     Section("extract", extraction.Extracted),
     _plan("extract", extraction.ExtractPlan, "apply_extract", "[cuts](#cuts)"),
     Section("Cuts", extraction.CutStep),
+    Section("bundle write", bundling.Bundled),
+    Section("Renamed media", bundling.Renamed),
+    _plan("bundle write", bundling.BundlePlan, "apply_bundle", "[things to archive](#things-to-archive)"),
+    Section("bundle read", bundle_reading.BundleRead),
+    _plan("bundle read", bundle_reading.BundleReadPlan, "apply_bundle_read", "[members to write](#members-to-write)"),
+    Section("bundle info", bundle_contents.BundleInfo),
+    Section("Media of a bundle", bundle_contents.BundleMedium),
+    Section("Tracks", bundle_contents.TrackSummary),
+    Section("bundle check", bundle_checking.BundleChecked),
     Section("serve", running.Serving),
     Section("With --abandon", job.Abandoned),
     Section("Failures", job.Failure),

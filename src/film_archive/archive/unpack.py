@@ -218,8 +218,9 @@ def _unpack_file(archive: Archive, member: Member, place: Path, on_bytes: OnByte
     wanted = dict(member.digests) or ({"crc32": f"{member.crc32:08x}"} if member.crc32 is not None else {})
     if os.path.lexists(place):
         if place.is_file() and not place.is_symlink() and place.stat().st_size == member.size:
-            with FileSource(place) as there:
-                if digest_source(there, wanted, on_bytes=on_bytes) == wanted:
+            with archive.source(member) as source, FileSource(place) as there:
+                stated = wanted or digest_source(source)  # a folder without a manifest states nothing
+                if digest_source(there, stated, on_bytes=on_bytes) == stated:
                     return False
         raise Refused(
             f"{printable(place)} exists already and is something else; what was unpacked before it is complete."

@@ -72,5 +72,5 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
 
 def _stopped(arguments: list[str]) -> str:
     """What is said after Ctrl-C: whether something waits to be continued."""
-    return _STOPPED if arguments and arguments[0] in _CONTINUED else _STOPPED_FOR_GOOD
+    return _STOPPED if arguments[:1] and (arguments[0] in _CONTINUED or arguments[:2] == ["bundle", "read"]) else _STOPPED_FOR_GOOD
 

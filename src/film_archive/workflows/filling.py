@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,8 +94,13 @@ class Tally:
 
     clips: int = 0
     proxies: int = 0
+    embedded: dict[str, list[str]] = field(default_factory=dict)
+    """Member path → the paths of its proxies, in the order in which they were asked for."""
     warnings: list[str] = field(default_factory=list)
     without: WithoutProxies = field(default_factory=lambda: WithoutProxies())
+
+
+Closing = Callable[[Tally], Iterable[Enclosure]]
 
 
 @dataclass(slots=True)
@@ -138,22 +143,20 @@ def fill(
     progress: Progress,
     *,
     enclosures: Sequence[Enclosure] = (),
+    closing: Closing = lambda tally: (),
+    plain: bool = False,
     workers: int | None = None,
     log: ClipLog | None = None,
 ) -> Made:
-    """Put everything into an archive and finish it. `work` holds proxies in the making."""
+    """Put everything into an archive and finish it. `work` holds proxies in the making.
+
+    `closing` makes the members that go in last, and may ask the archive what is in it. With `plain` nobody looks into the
+    files: they go in without facts and frame indexes, and without proxies.
+    """
     begun = time.monotonic()
     for each in enclosures:
-        archive.add_bytes(
-            each.path,
-            each.data,
-            identity=each.identity,
-            role=each.role,
-            mtime_ns=each.mtime_ns,
-            of=each.of,
-            raw_name=_hex(each.name_bytes),
-        )
-    filling = _Filling(archive, tuple(rungs), outlook, work, progress, workers, Tally(), log)
+        _enclose(archive, each)
+    filling = _Filling(archive, tuple(rungs), outlook, work, progress, workers, Tally(), log, plain)
     progress.expect(filling.phase, sum(entry.size for entry in entries))
     progress.expect(Phase.ENCODING, sum(outlook.frames.values()))
     for entry in entries:
@@ -165,6 +168,8 @@ def fill(
             filling.symlink(entry)
         else:
             filling.folder(entry)
+    for each in closing(filling.tally):
+        _enclose(archive, each)
     files.remove_tree(work)  # all are in the archive now; behind its end nobody would remove them after a kill
     tally, sealed = filling.tally, archive.finish()
     return Made(
@@ -180,6 +185,13 @@ def fill(
     )
 
 
+def _enclose(archive: Writer, each: Enclosure) -> None:
+    raw = _hex(each.name_bytes)
+    archive.add_bytes(
+        each.path, each.data, identity=each.identity, role=each.role, mtime_ns=each.mtime_ns, of=each.of, raw_name=raw
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Filling:
     archive: Writer
@@ -190,11 +202,12 @@ class _Filling:
     workers: int | None
     tally: Tally
     log: ClipLog | None
+    plain: bool
 
     @property
     def phase(self) -> Phase:
         """Files are read where they are in an archive that is made in place, and written to another."""
-        return Phase.READING if self.archive.target.is_dir() else Phase.WRITING
+        return Phase.READING if self.archive.target.is_dir() and not self.plain else Phase.WRITING
 
     def folder(self, entry: Found) -> None:
         self.archive.add_folder(
@@ -233,7 +246,8 @@ class _Filling:
                 )
         facts = problem = None
         try:
-            facts = self.logged(sequence.images.hashes, probe_clip(clip_of_sequence(sequence.images)))
+            if not self.plain:
+                facts = self.logged(sequence.images.hashes, probe_clip(clip_of_sequence(sequence.images)))
         except (NotMedia, NotSupported, Damaged) as error:  # then it is archived without facts
             problem = str(error)
         member = self.archive.end_sequence(
@@ -281,7 +295,7 @@ class _Filling:
         member = self.archive.reuse(entry.member, entry.identity or "")
         with _unchanged(entry) as source:
             if member is None:
-                facts, problem = _facts(source)
+                facts, problem = (None, None) if self.plain else _facts(source)
                 if facts is not None:
                     facts = self.logged(entry.member, facts)
                 member = self.archive.add(
@@ -367,7 +381,7 @@ class _Filling:
         self.progress.begin(Phase.ENCODING, member.path)
         missing = list(self.rungs)
         while missing and self.archive.reuse(layout.proxy_path(member.path, missing[0].name), _identity(missing[0], member)):
-            missing.pop(0)
+            self.tally.embedded.setdefault(member.path, []).append(layout.proxy_path(member.path, missing.pop(0).name))
             self.tally.proxies += 1
         if not missing:
             self.progress.expect(Phase.ENCODING, -frames)
@@ -379,7 +393,8 @@ class _Filling:
             self.warn(member, f"no proxies: {error}")
             return
         for proxy in made:
-            embedding.add(self.archive, member, proxy, _identity(proxy.rung, member))
+            embedded = embedding.add(self.archive, member, proxy, _identity(proxy.rung, member))
+            self.tally.embedded.setdefault(member.path, []).append(embedded.path)
             self.tally.proxies += 1
         for sentence in making.shortcomings(made[0], first):
             self.warn(member, sentence)

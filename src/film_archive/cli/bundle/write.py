@@ -1,0 +1,67 @@
+"""`bundle write TIMELINE OUT`: a timeline and its media, in one file or folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from film_archive.cli.output import print_json, say, size_text
+
+
+def register(app: typer.Typer) -> None:
+    app.command("write")(write)
+
+
+def write(
+    timeline: Path = typer.Argument(..., help="An OTIO timeline."),
+    output: Path = typer.Argument(..., help="The bundle: NAME.otioz is one file, NAME.otiod a folder."),
+    policy: str = typer.Option(
+        "error", "--media-policy", "--policy", help="A reference that leads to no file: error, missing or all-missing (OTIO's names too)."
+    ),
+    base: Path | None = typer.Option(None, "--media-base", "--base", help="The folder in which relative references begin."),
+    rename: bool = typer.Option(False, "--rename", help="Let media that have one name get others; else they are refused."),
+    proxies: str = typer.Option(
+        "none", "--proxies", help="Put proxies in, as further references: thumbnail, preview, editorial, 1280x720@3M, …"
+    ),
+    digest: list[str] = typer.Option([], "--digest", help="A further digest of each member: md5, sha256, xxh64, c4, blake3."),
+    abandon: bool = typer.Option(False, "--abandon", help="Remove what a killed run of this bundle has left, and stop."),
+    dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would go in, and how large it is."),
+    json: bool = typer.Option(False, "--json", help="Print one JSON document."),
+) -> int:
+    """Write an OTIO bundle: all media that a timeline references, and the timeline, which references them there."""
+    from film_archive.bundles.policy import MediaReferencePolicy
+    from film_archive.cli.create import show_abandoned
+    from film_archive.cli.progress import progress
+    from film_archive.core.ladder import parse_sizes
+    from film_archive.workflows.bundling import abandon_bundle, apply_bundle, as_planned, plan_bundle
+    from film_archive.workflows.timelines import Cut
+
+    if abandon:
+        return show_abandoned(abandon_bundle(output), json, output)
+    cut = Cut(timeline, MediaReferencePolicy.parse(policy), base, rename=rename)
+    plan = plan_bundle(cut, output, proxies=parse_sizes(proxies), digests=digest)
+    if dry_run:
+        planned = as_planned(plan)
+        if json:
+            print_json({**planned.to_json(), "plan": plan.to_json()})
+            return 0
+        for step in plan.steps:
+            say(f"{size_text(step.size):>10}  {step.member}  {step.path}")
+        for sentence in planned.warnings:
+            say(sentence)
+        sizes = f"{size_text(planned.media_bytes)}; {size_text(planned.bytes)} in all"
+        say(f"Would write {output}: {planned.media} media files, {sizes}.")
+        return 0
+    with progress() as counted:
+        done = apply_bundle(plan, progress=counted)
+    if json:
+        print_json(done.to_json())
+        return 0
+    for renamed in done.renamed:
+        say(f"renamed: {renamed.path} is media/{renamed.name}")
+    for sentence in done.warnings:
+        say(sentence)
+    made = f", {done.proxies} proxies" if done.proxies else ""
+    say(f"{done.bundle}: {done.media} media files, {size_text(done.media_bytes)}{made}, of {done.references} references.")
+    return 0
