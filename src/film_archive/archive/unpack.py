@@ -48,14 +48,14 @@ def choose_members(archive: Archive, *, everything: bool = False, only: Iterable
 
     Raises Refused, NotSupported, and NotFound where one that was named is not there.
     """
-    wanted = None if only is None else set(only)
+    wanted = None if only is None else frozenset(only)
+    rest = set(wanted or ())
     chosen: list[Member] = []
     for member in archive.members():
         if (everything or not layout.is_own(member.path)) and (wanted is None or member.path in wanted):
             chosen.extend(parts_of(member))
-            if wanted is not None:
-                wanted.discard(member.path)
-    chosen.extend(archive.member(path) for path in sorted(wanted or ()))  # frames of a sequence, or nothing
+            rest.discard(member.path)
+    chosen.extend(archive.member(path) for path in sorted(rest))  # frames of a sequence, or nothing
     _check_names(archive, chosen)
     _check_readable(archive, chosen)
     _check_sizes(archive, chosen)

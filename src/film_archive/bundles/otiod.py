@@ -23,31 +23,26 @@ from film_archive.core.source import printable
 SUFFIX = ".otiod"
 
 _JOB = f"{layout.WORK}/job"
-"""In the folder while it is unfinished: what it is made of, so that another job does not continue it."""
+"""In the folder while it is unfinished: what it is made of, so that another job does not continue it but begins anew."""
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 
 
 def begin(target: Path, algorithms: Iterable[str], job: str) -> FolderWriter:
     """A writer of a new bundle beside its place; it continues what a killed run of the same job has left.
 
-    To be called, and the writer used, within `alone`; `put` then gives the bundle its name. Raises Refused where an
-    unfinished bundle of another job is there.
+    To be called, and the writer used, within `alone`; `put` then gives the bundle its name.
     """
     refuse_existing(target)
     (work,) = working_files(target)
     begun_by = work / _JOB
     with files.explaining(f"write {printable(target)}"):
         left = begun_by.read_text("utf-8") if begun_by.is_file() else None
-        if left is not None and left != job:
-            raise Refused(
-                f"An unfinished bundle of other media is waiting under {printable(target)}; repeat the command that began it, "
-                "or remove it with `bundle write --abandon`."
-            )
-        if left is None:  # killed before it had begun, or when all but its name was there
+        goes_on = left == job and not os.path.lexists(work / layout.MANIFEST)
+        if not goes_on:  # another job's, or killed before it had begun or when all but its name was there
             for place in work.iterdir():
                 files.remove_tree(place) if place.is_dir() else files.remove(place)
             begun_by.parent.mkdir(parents=True)
-    if left is None:
+    if not goes_on:
         files.write_atomically(begun_by, job.encode())
     return FolderWriter.create(work, algorithms=algorithms, reads_back=False)
 

@@ -16,7 +16,7 @@ from film_archive.core.errors import FilmArchiveError, from_os_error
 _ClickException: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 """What typer's parser raises; newer typers carry their own click, so its class is found through a public one."""
 
-_CONTINUED = ("create", "add", "unpack", "proxy")
+_CONTINUED = ("create", "add", "unpack", "proxy", "bundle read")
 _STOPPED = "Stopped; what was finished is kept, and the same command continues."
 _STOPPED_FOR_GOOD = "Stopped; nothing unfinished was left."
 
@@ -72,5 +72,6 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
 
 def _stopped(arguments: list[str]) -> str:
     """What is said after Ctrl-C: whether something waits to be continued."""
-    return _STOPPED if arguments[:1] and (arguments[0] in _CONTINUED or arguments[:2] == ["bundle", "read"]) else _STOPPED_FOR_GOOD
+    verb = " ".join(arguments[:2]) if arguments[:1] == ["bundle"] else "".join(arguments[:1])
+    return _STOPPED if verb in _CONTINUED else _STOPPED_FOR_GOOD
 

@@ -54,8 +54,8 @@ def plan_bundle_read(bundle: Path, folder: Path, *, relink: bool = False) -> Bun
         own = _timeline(opened, folder, relink=relink)[0] if relink else None
         _require_fresh(folder, own)
         wanted = [member.path for member in archive.members() if not layout.is_own(member.path)]
-        if relink or opened.content_path != layout.BUNDLE_CONTENT:
-            wanted.remove(opened.content_path)
+        if wanted.count(opened.content_path) == 1 and (relink or opened.content_path != layout.BUNDLE_CONTENT):
+            wanted.remove(opened.content_path)  # of two by that name, which is meant? that is refused below
         wanted += dict.fromkeys(_own_referenced(opened))
     plan = plan_unpack(bundle, folder, only=wanted, opener=open_bundle)
     return BundleReadPlan(

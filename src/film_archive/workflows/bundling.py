@@ -256,7 +256,7 @@ def _writing(plan: BundlePlan) -> Iterator[Writer]:
 
 @contextlib.contextmanager
 def _leaving_nothing(plan: BundlePlan) -> Iterator[None]:
-    """What goes wrong leaves nothing; but an unfinished bundle that is another job's, or another process's, stays."""
+    """What goes wrong leaves nothing; but what another process is writing stays."""
     try:
         yield
     except BaseException as error:

@@ -17,7 +17,10 @@ def write(
     timeline: Path = typer.Argument(..., help="An OTIO timeline."),
     output: Path = typer.Argument(..., help="The bundle: NAME.otioz is one file, NAME.otiod a folder."),
     policy: str = typer.Option(
-        "error", "--media-policy", "--policy", help="A reference that leads to no file: error, missing or all-missing (OTIO's names too)."
+        "error",
+        "--media-policy",
+        "--policy",
+        help="A reference that leads to no file: error, missing or all-missing (OTIO's own names too).",
     ),
     base: Path | None = typer.Option(None, "--media-base", "--base", help="The folder in which relative references begin."),
     rename: bool = typer.Option(False, "--rename", help="Let media that have one name get others; else they are refused."),
