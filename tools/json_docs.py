@@ -48,6 +48,7 @@ from film_archive.workflows import (
     proxies,
     proxy_plans,
     timelines,
+    trim,
     unpacking,
 )
 
@@ -132,6 +133,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("Cuts", extraction.CutStep),
     Section("bundle write", bundling.Bundled),
     Section("Renamed media", bundling.Renamed),
+    Section("Trimmed media", trim.TrimmedMedium),
     _plan("bundle write", bundling.BundlePlan, "apply_bundle", "[things to archive](#things-to-archive)"),
     Section("bundle read", bundle_reading.BundleRead),
     _plan("bundle read", bundle_reading.BundleReadPlan, "apply_bundle_read", "[members to write](#members-to-write)"),

@@ -19,6 +19,7 @@ from typing import Any
 
 from film_archive.core.errors import Damaged
 from film_archive.editorial.otio_scan import Scanner, Span, WrittenReference
+from film_archive.editorial.otio_values import OtioRange, OtioTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +99,27 @@ class Relinked:
 
 
 @dataclass(frozen=True, slots=True)
+class Shortened:
+    """A reference that shall lead to a part of what it leads to, with what it was in its metadata."""
+
+    url: str
+    available: OtioRange
+    """The part, in the media's own time."""
+    original: Mapping[str, Any]
+    """What is kept of the whole, beside the reference's own URL and available range."""
+    prefix: str | None = None
+    start_frame: int | None = None
+    """Of an image sequence: what stands before the numbers, and the first image's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Missing:
     """A reference that shall become a MissingReference, with what it was in its metadata."""
 
     because: str
 
 
-Change = Relinked | Missing
+Change = Relinked | Shortened | Missing
 
 
 class Document:
@@ -130,6 +145,9 @@ class Document:
         found = self._objects[place]
         if isinstance(change, Missing):
             yield Span(place, found.end), _missing_reference(self.text[place : found.end], change.because)
+            return
+        if isinstance(change, Shortened):
+            yield Span(place, found.end), _shortened_reference(self.text[place : found.end], change)
             return
         key = "target_url_base" if "target_url_base" in found.values else "target_url"
         for name, value in ((key, change.url), ("name_prefix", change.prefix), ("name_suffix", change.suffix)):
@@ -226,6 +244,32 @@ def _count(values: Mapping[str, Any], step: int) -> int | None:
     value, rate = float(duration["value"]), float(duration["rate"])
     playback = float(values.get("rate", 1)) / step
     return max(0, int(value if playback == rate else value * playback / rate))
+
+
+def _shortened_reference(text: str, change: Shortened) -> str:
+    """The reference with another URL and available range; what it was stands in its metadata."""
+    found: dict[str, Any] = json.loads(text)
+    key = "target_url_base" if "target_url_base" in found else "target_url"
+    kept = {key: found.get(key), "available_range": found.get("available_range"), "name": found.get("name")}
+    if change.start_frame is not None:
+        kept |= {name: found.get(name) for name in ("name_prefix", "start_frame")}
+        found["start_frame"] = change.start_frame
+    if change.prefix is not None:
+        found["name_prefix"] = change.prefix
+    metadata = found.get("metadata")
+    metadata = dict(metadata) if isinstance(metadata, dict) else {}
+    own = metadata.get(_OWN)
+    metadata[_OWN] = {**(own if isinstance(own, dict) else {}), "trimmed_from": {**kept, **change.original}}
+    found |= {key: change.url, "available_range": _range(change.available), "metadata": metadata}
+    return json.dumps(found)
+
+
+def _range(value: OtioRange) -> dict[str, Any]:
+    return {"OTIO_SCHEMA": "TimeRange.1", "start_time": _time(value.start), "duration": _time(value.duration)}
+
+
+def _time(value: OtioTime) -> dict[str, Any]:
+    return {"OTIO_SCHEMA": "RationalTime.1", "rate": float(value.rate), "value": float(value.value)}
 
 
 def _further(found: WrittenReference, text: str, wanted: Iterable[Further]) -> Iterator[str]:

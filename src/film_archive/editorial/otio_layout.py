@@ -47,6 +47,8 @@ class ClipReference:
     schema: str
     active: bool
     available: OtioRange | None
+    number: int | None
+    """Which of the document's references it is (`Document.references` in their order); None for one that leads to no media."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class Layout:
     """Of the first picture clip's range."""
     odd: tuple[str, ...] = ()
     """What could not be taken as it is, each one sentence."""
+    references: int = 0
+    """How many references to media the document has, wherever they stand."""
 
     def clips(self) -> Iterator[LaidClip]:
         """All clips, those that are nested among them."""
@@ -106,14 +110,42 @@ class Layout:
 def lay_out(data: bytes, name: str) -> Layout:
     """Lay out a document. Raises Damaged where it is no OTIO document, or too deep to be looked at whole."""
     root = parse_otio(data, name)
-    laying = _Laying()
+    laying = _Laying(_numbered_references(root))
     laying.top(root)
     seconds = max((piece.begin + piece.seconds for track in laying.tracks for piece in track.pieces), default=Fraction(0))
-    return Layout(text_of(root.get("name")), tuple(laying.tracks), seconds, laying.rate, tuple(laying.odd))
+    return Layout(text_of(root.get("name")), tuple(laying.tracks), seconds, laying.rate, tuple(laying.odd), len(laying.numbers))
+
+
+def _numbered_references(root: dict[str, Any]) -> dict[int, int]:
+    """id of each reference's object → which one it is, in the order in which they stand: as `otio_scan` finds them."""
+    found: dict[int, int] = {}
+    pending: list[tuple[Any, bool, bool]] = [(root, False, False)]
+    while pending:
+        value, is_reference, holds_references = pending.pop()
+        if isinstance(value, dict):
+            if schema_of(value) in _LEADING or (is_reference and _has_url(value)):
+                found[id(value)] = len(found)
+            inner = [
+                (each, holds_references or key == "media_reference", key == "media_references" and not holds_references)
+                for key, each in value.items()
+                if holds_references or key != "metadata"
+            ]
+            pending.extend(reversed(inner))
+        elif isinstance(value, list):
+            pending.extend((each, False, False) for each in reversed(value))
+    return found
+
+
+_LEADING = ("ExternalReference", "ImageSequenceReference")
+
+
+def _has_url(raw: dict[str, Any]) -> bool:
+    return "target_url" in raw or "target_url_base" in raw
 
 
 @dataclass(slots=True)
 class _Laying:
+    numbers: dict[int, int]
     tracks: list[LaidTrack] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
     rate: FrameRate | None = None
@@ -185,7 +217,7 @@ class _Laying:
                     yield self._clip(child, children, index)
 
     def _clip(self, item: dict[str, Any], siblings: list[dict[str, Any]], index: int) -> LaidClip:
-        references = tuple(_reference(raw, active) for raw, active in raw_references(item))
+        references = tuple(_reference(raw, active, self.numbers.get(id(raw))) for raw, active in raw_references(item))
         shown = range_of(item.get("source_range"))
         if shown is not None and self.rate is None and shown.start.rate < SOUND:
             self.rate = shown.start.rate
@@ -223,8 +255,7 @@ def _offset(siblings: list[dict[str, Any]], index: int, key: str) -> Fraction:
     return Fraction(0) if found is None else max(Fraction(0), found.seconds)
 
 
-def _reference(raw: dict[str, Any], active: bool) -> ClipReference:
+def _reference(raw: dict[str, Any], active: bool, number: int | None) -> ClipReference:
     schema = schema_of(raw)
-    leads = schema in ("ExternalReference", "ImageSequenceReference") or "target_url" in raw or "target_url_base" in raw
-    reference = reference_of(raw, "a reference") if leads else None
-    return ClipReference(reference, schema, active, range_of(raw.get("available_range")))
+    reference = reference_of(raw, "a reference") if schema in _LEADING or _has_url(raw) else None
+    return ClipReference(reference, schema, active, range_of(raw.get("available_range")), number)

@@ -34,7 +34,8 @@ from film_archive.workflows.filling import Closing, Enclosure, Made, Tally, fill
 from film_archive.workflows.gathering import Found, Gathered, grouped
 from film_archive.workflows.leftovers import proxy_folder
 from film_archive.workflows.room import look_ahead, require_room
-from film_archive.workflows.timelines import Carried, Cut, MissingReference, join_timeline, version_mark
+from film_archive.workflows.timelines import Carried, Cut, MissingReference, content_of, join_timeline, version_mark
+from film_archive.workflows.trim import TrimmedMedium, trim
 
 
 class Form(StrEnum):
@@ -87,6 +88,8 @@ class BundlePlan(Plan):
     """Sizes to make of each clip."""
     digests: tuple[str, ...]
     """Further digests of each member."""
+    trimmed: tuple[TrimmedMedium, ...]
+    """With `trim`: the parts that go in instead of whole media."""
     warnings: tuple[str, ...]
     """What is to be known of it, each one sentence."""
 
@@ -132,16 +135,25 @@ class Bundled(Report):
     """References that became missing."""
     renamed: tuple[Renamed, ...] = ()
     """Media that have another name in the bundle."""
+    trimmed: tuple[TrimmedMedium, ...] = ()
+    """Parts that went in instead of whole media."""
     warnings: tuple[str, ...] = ()
     """What is to be known of it, each one sentence."""
 
 
 def plan_bundle(
-    cut: Cut, target: Path, *, proxies: Sequence[Rung] = (), digests: Iterable[str] = (), form: Form | None = None
+    cut: Cut,
+    target: Path,
+    *,
+    proxies: Sequence[Rung] = (),
+    digests: Iterable[str] = (),
+    form: Form | None = None,
+    handles: int | None = None,
 ) -> BundlePlan:
     """Look at all that would go in; nothing is changed.
 
-    Without `form` the ending of the bundle's name says it. Raises Refused where that name is taken or media would have
+    Without `form` the ending of the bundle's name says it. With `handles` only what the timeline shows goes in, with so many
+    frames more on each side. Raises Refused where that name is taken or media would have
     one name, NotFound where a reference leads to no file and the policy does not allow that.
     """
     wanted = form or Form.of(target)
@@ -150,12 +162,18 @@ def plan_bundle(
     if not is_folder(target.parent):
         raise NotFound(f"There is no folder {printable(target.parent)} to put {printable(target.name)} into.")
     joined = join_timeline(cut, Gathered((), 0, ()), leave_out=(target,))
+    trimmed: tuple[TrimmedMedium, ...] = ()
+    if handles is not None:
+        if handles < 0:
+            raise UsageError(f"{handles} frames of handle can't be; give 0 or more.")
+        joined, trimmed = trim(joined, handles)
     count = len(joined.gathered.entries)
     if wanted is Form.OTIOZ and count > layout.MOST_MEMBERS:
         raise Refused(f"These are {count} files, and an .otioz has at most {layout.MOST_MEMBERS}; write an .otiod.")
     algorithms = tuple(digests)
     MultiHasher(algorithms)  # says which names are none
-    content = replace(next(each for each in joined.enclosures if each.path == layout.BUNDLE_CONTENT), of=None)
+    when = next(each.mtime_ns for each in joined.enclosures if each.path == layout.BUNDLE_CONTENT)
+    content = content_of(joined.document, joined.changes, when)
     return BundlePlan(
         bundle=target,
         form=wanted,
@@ -165,6 +183,7 @@ def plan_bundle(
         renamed=tuple(Renamed(path=printable(path), name=name) for path, name in joined.renamed),
         proxies=tuple(map(str, proxies)),
         digests=algorithms,
+        trimmed=trimmed,
         warnings=tuple(joined.sentences()),
     )
 
@@ -185,10 +204,12 @@ def write_bundle(
     *,
     proxies: Sequence[Rung] = (),
     digests: Iterable[str] = (),
+    handles: int | None = None,
     progress: Progress | None = None,
 ) -> Bundled:
     """Plan and write."""
-    return apply_bundle(plan_bundle(cut, target, proxies=proxies, digests=digests), progress=progress)
+    plan = plan_bundle(cut, target, proxies=proxies, digests=digests, handles=handles)
+    return apply_bundle(plan, progress=progress)
 
 
 def apply_bundle(plan: BundlePlan, *, progress: Progress | None = None, workers: int | None = None) -> Bundled:
@@ -315,5 +336,6 @@ def _report(plan: BundlePlan, *, members: int, size: int, proxies: int | None) -
         proxies=proxies,
         missing=plan.timeline.missing,
         renamed=plan.renamed,
+        trimmed=plan.trimmed,
         warnings=plan.warnings,
     )

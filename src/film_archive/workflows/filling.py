@@ -25,7 +25,8 @@ from film_archive.core.ladder import LADDER, Rung
 from film_archive.core.manifest import Member, Role
 from film_archive.core.progress import Phase, Progress
 from film_archive.core.records import Record
-from film_archive.core.source import FileSource, printable
+from film_archive.core.source import ByteSource, FileSource, printable
+from film_archive.core.timecode import FrameRange
 from film_archive.media.clips import clip_of_sequence
 from film_archive.proxy import embedding, making
 from film_archive.proxy.making import Proxy
@@ -325,7 +326,7 @@ class _Filling:
         path = printable(member.path)
         self.tally.warnings.append(sentence if path in sentence else f"{path}: {sentence}")
 
-    def index(self, member: Member, source: FileSource) -> FrameIndex | None:
+    def index(self, member: Member, source: ByteSource) -> FrameIndex | None:
         """The frame index of a clip, beside it."""
         from film_archive.media.probe import index
 
@@ -349,7 +350,7 @@ class _Filling:
         )
         return frames
 
-    def proxies(self, member: Member, source: FileSource, index: FrameIndex | None) -> None:
+    def proxies(self, member: Member, source: ByteSource, index: FrameIndex | None) -> None:
         """A clip's proxies, beside it; those that a killed run has put in are not made again."""
         facts = member.media
         expected = self.outlook.frames.get(member.path, 0)
@@ -402,15 +403,24 @@ class _Filling:
 
 
 @contextlib.contextmanager
-def _unchanged(entry: Found) -> Iterator[FileSource]:
-    """A file, opened; raises SourceChanged where it is not what it was when it was gathered."""
+def _unchanged(entry: Found) -> Iterator[ByteSource]:
+    """A file, opened, or a part of it; raises SourceChanged where it is not what it was when it was gathered."""
     with FileSource(entry.path) as source:
         require_unchanged(source.name, entry.identity, identity_of(source.status))
         try:
-            yield source
+            yield source if entry.frames is None else _part(source, entry)
         except ShortRead:
             source.check_unchanged()  # it became shorter: that says more
             raise
+
+
+def _part(source: FileSource, entry: Found) -> ByteSource:
+    """The cut that an entry means, made of its file as it is read."""
+    from film_archive.media.cutting.opening import open_clip
+
+    assert entry.first_frame is not None
+    assert entry.frames is not None
+    return open_clip(source).cut_bytes(FrameRange(entry.first_frame, entry.first_frame + entry.frames)).source
 
 
 def _identity_of_link(entry: Found) -> str:
@@ -419,7 +429,7 @@ def _identity_of_link(entry: Found) -> str:
         return identity_of(path.lstat())
 
 
-def _facts(source: FileSource) -> tuple[MediaFacts | None, str | None]:
+def _facts(source: ByteSource) -> tuple[MediaFacts | None, str | None]:
     """What a probe knows of a file, and why it knows nothing where it should."""
     from film_archive.media.probe import probe
     from film_archive.media.raw_cameras import extension_of

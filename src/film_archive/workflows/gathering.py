@@ -51,6 +51,10 @@ class Found(Step):
     """The same as bytes, where it is not UTF-8."""
     original: str | None = None
     """Of media of a bundle: the member path without it, or where on disk the file was if it was not among the sources."""
+    first_frame: int | None = None
+    """Of a part of a clip: its first frame in the clip, from 0; the part is cut when it is archived."""
+    frames: int | None = None
+    """Of a part of a clip: how many frames it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

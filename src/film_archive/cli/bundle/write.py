@@ -24,6 +24,8 @@ def write(
     ),
     base: Path | None = typer.Option(None, "--media-base", "--base", help="The folder in which relative references begin."),
     rename: bool = typer.Option(False, "--rename", help="Let media that have one name get others; else they are refused."),
+    trim: bool = typer.Option(False, "--trim", help="Put in only what the timeline shows of its media, cut without encoding."),
+    handles: int = typer.Option(0, "--handles", help="With --trim: so many frames more on each side."),
     proxies: str = typer.Option(
         "none", "--proxies", help="Put proxies in, as further references: thumbnail, preview, editorial, 1280x720@3M, …"
     ),
@@ -36,6 +38,7 @@ def write(
     from film_archive.bundles.policy import MediaReferencePolicy
     from film_archive.cli.create import show_abandoned
     from film_archive.cli.progress import progress
+    from film_archive.core.errors import UsageError
     from film_archive.core.ladder import parse_sizes
     from film_archive.workflows.bundling import abandon_bundle, apply_bundle, as_planned, plan_bundle
     from film_archive.workflows.timelines import Cut
@@ -43,7 +46,9 @@ def write(
     if abandon:
         return show_abandoned(abandon_bundle(output), json, output)
     cut = Cut(timeline, MediaReferencePolicy.parse(policy), base, rename=rename)
-    plan = plan_bundle(cut, output, proxies=parse_sizes(proxies), digests=digest)
+    if handles and not trim:
+        raise UsageError("--handles says how much more than what is shown goes in; it goes with --trim.")
+    plan = plan_bundle(cut, output, proxies=parse_sizes(proxies), digests=digest, handles=handles if trim else None)
     if dry_run:
         planned = as_planned(plan)
         if json:
