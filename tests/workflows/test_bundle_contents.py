@@ -170,7 +170,8 @@ HOUR = 86400
         ((HOUR, 48), (HOUR - 3, 20), "3 frames before its media's available range"),
         ((HOUR, 60), (HOUR, 20), "is said to have frames 86400 to 86460"),
         (None, (HOUR + 10, 39), "for frames 86410 to 86449"),
-        ((5, 48), (10, 5), "is said to have frames 5 to 53, and it has 0 to 48 or 86400 to 86448"),
+        ((5, 48), (10, 5), None),
+        ((5, 47), (10, 5), "is said to have frames 5 to 52, and it has 0 to 48 or 86400 to 86448"),
     ],
 )
 def test_ranges_are_held_against_the_media(

@@ -138,6 +138,8 @@ def _media_problem(clip: LaidClip, available: OtioRange | None, facts: MediaFact
     half = Fraction(1, 2) / facts.frame_rate
     start = facts.start_timecode
     starts = [Fraction(0)] + ([] if start is None else [Fraction(start.total_frames) / start.rate])
+    if available is not None and abs(end - begin - facts.seconds) <= half:
+        return None  # all of it, counted from wherever the timeline counts it
     if any(first - half <= begin and end <= first + facts.seconds + half for first in starts):
         return None
     rate = facts.frame_rate
