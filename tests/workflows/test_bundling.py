@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from film_archive.core.errors import Damaged, FilmArchiveError, NoSpace, NotFoun
 from film_archive.core.ladder import parse_sizes
 from film_archive.testing import crash, faults
 from film_archive.testing.media import ClipSpec, cached_clip
+from film_archive.workflows.bundle_reading import read_bundle
 from film_archive.workflows.bundling import (
     BundlePlan,
     Form,
@@ -420,6 +423,29 @@ def test_proxies_become_further_references(tmp_path: Path) -> None:
     assert contents(tmp_path / "b.otioz")[proxy.target_url].startswith(b"\0\0\0")
     assert proxy.available_range == second.media_reference.available_range
     assert check(tmp_path / "b.otioz").ok
+
+
+@FORMS
+def test_the_hash_list_proves_what_is_extracted(tmp_path: Path, media: Path, form: str) -> None:
+    """Told by the ASC's own program: all is there and as listed; then a byte is changed, and it says so."""
+    program = Path(sys.executable).with_name("ascmhl")
+    if not program.exists():
+        pytest.skip("the ascmhl program is not installed beside Python")
+    cut = write_cut(tmp_path / "cut.otio", external(media / "a.mov"), images(media / "plates", "p.", ".bmp", 1001, 6))
+    write_bundle(cut, tmp_path / f"b.{form}", mhl=True)
+    assert check(tmp_path / f"b.{form}").ok
+    assert read_bundle(tmp_path / f"b.{form}", tmp_path / "out").exit_status == 0
+
+    def ended(*arguments: str | Path) -> int:
+        return subprocess.run([program, *arguments], capture_output=True, timeout=60, check=False).returncode
+
+    assert ended("diff", tmp_path / "out") == 0  # nothing is missing, and nothing is not listed
+    assert ended("create", "-h", "xxh128", tmp_path / "out") == 0
+    if form == "otiod":
+        assert ended("diff", tmp_path / "b.otiod") == 0
+    with (tmp_path / "out/media/p.1003.bmp").open("r+b") as file:
+        file.write(b"!")
+    assert ended("create", "-h", "xxh128", tmp_path / "out") != 0
 
 
 def test_offsets_follow_from_the_directory_alone(tmp_path: Path, media: Path) -> None:

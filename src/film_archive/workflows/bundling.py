@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from pydantic_core import to_json
 
 from film_archive.archive import layout
 from film_archive.archive.continuing import Writer
+from film_archive.archive.entries import parts_of
 from film_archive.archive.reader import is_folder
 from film_archive.bundles import otiod, otioz
 from film_archive.core import files
@@ -26,6 +28,7 @@ from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import FilmArchiveError, NotFound, Refused, UsageError
 from film_archive.core.job import Plan, Report
 from film_archive.core.ladder import Rung, parse_sizes
+from film_archive.core.manifest import Role
 from film_archive.core.progress import Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
@@ -86,6 +89,8 @@ class BundlePlan(Plan):
     """Media that get another name."""
     proxies: tuple[str, ...]
     """Sizes to make of each clip."""
+    mhl: bool
+    """Whether an ASC MHL goes in, which lists what is in the bundle."""
     digests: tuple[str, ...]
     """Further digests of each member."""
     trimmed: tuple[TrimmedMedium, ...]
@@ -149,12 +154,13 @@ def plan_bundle(
     digests: Iterable[str] = (),
     form: Form | None = None,
     handles: int | None = None,
+    mhl: bool = False,
 ) -> BundlePlan:
     """Look at all that would go in; nothing is changed.
 
     Without `form` the ending of the bundle's name says it. With `handles` only what the timeline shows goes in, with so many
-    frames more on each side. Raises Refused where that name is taken or media would have
-    one name, NotFound where a reference leads to no file and the policy does not allow that.
+    frames more on each side; with `mhl` an ASC MHL that lists all of it. Raises Refused where that name is taken or media
+    would have one name, NotFound where a reference leads to no file and the policy does not allow that.
     """
     wanted = form or Form.of(target)
     if wanted is not Form.OTIOZ or not otioz.may_be_completed(target):
@@ -182,6 +188,7 @@ def plan_bundle(
         enclosures=(version_mark(), content),
         renamed=tuple(Renamed(path=printable(path), name=name) for path, name in joined.renamed),
         proxies=tuple(map(str, proxies)),
+        mhl=mhl,
         digests=algorithms,
         trimmed=trimmed,
         warnings=tuple(joined.sentences()),
@@ -205,10 +212,11 @@ def write_bundle(
     proxies: Sequence[Rung] = (),
     digests: Iterable[str] = (),
     handles: int | None = None,
+    mhl: bool = False,
     progress: Progress | None = None,
 ) -> Bundled:
     """Plan and write."""
-    plan = plan_bundle(cut, target, proxies=proxies, digests=digests, handles=handles)
+    plan = plan_bundle(cut, target, proxies=proxies, digests=digests, handles=handles, mhl=mhl)
     return apply_bundle(plan, progress=progress)
 
 
@@ -229,10 +237,8 @@ def apply_bundle(plan: BundlePlan, *, progress: Progress | None = None, workers:
     otioz.refuse_existing(target)
     require_room(target, plan.steps, outlook, (*form.working_files(target), work))
     enclosures = plan.enclosures
-    closing: Closing = _nothing
     if plan.rungs:  # the timeline names them, so that it goes in behind them
-        enclosures = tuple(each for each in plan.enclosures if each is not plan.content)
-        closing = _content_with_proxies(plan)
+        enclosures = tuple(each for each in plan.enclosures if each.path != layout.BUNDLE_CONTENT)
     with _leaving_nothing(plan), _writing(plan) as archive:
         made = fill(
             archive,
@@ -242,7 +248,7 @@ def apply_bundle(plan: BundlePlan, *, progress: Progress | None = None, workers:
             work,
             progress or quiet(),
             enclosures=enclosures,
-            closing=closing,
+            closing=_closing(plan),
             plain=not plan.rungs,
             workers=workers,
         )
@@ -256,10 +262,6 @@ def abandon_bundle(target: Path) -> bool:
     found = pieces.is_dir() or found
     files.remove_tree(pieces)
     return found
-
-
-def _nothing(tally: Tally) -> Iterable[Enclosure]:
-    return ()
 
 
 @contextlib.contextmanager
@@ -289,23 +291,49 @@ def _leaving_nothing(plan: BundlePlan) -> Iterator[None]:
         raise
 
 
-def _content_with_proxies(plan: BundlePlan) -> Closing:
+def _closing(plan: BundlePlan) -> Closing:
+    """What goes in behind the media, since it is told by them."""
+
+    def last(archive: Writer, tally: Tally) -> Iterable[Enclosure]:
+        if plan.rungs:
+            yield _content_with_proxies(plan, tally)
+        if plan.mhl:
+            yield from _hash_list(archive, plan.bundle.stem)
+
+    return last
+
+
+def _content_with_proxies(plan: BundlePlan, tally: Tally) -> Enclosure:
     """The timeline with the proxies that were made as further references."""
+    document = read_document(plan.content.data, layout.BUNDLE_CONTENT)
+    changes: dict[int, Change] = {}
+    names = _members_by_url(plan)
+    for reference in document.references:
+        url = reference.url
+        member = names.get(reference.url_of(reference.sequence.start) if reference.sequence is not None else url)
+        made = tally.embedded.get(member or "", ())
+        further = tuple(Further(Path(path).stem, path) for path in made)
+        if further and document.takes_further(reference.place):
+            changes[reference.place] = Relinked(url, further=further)
+    return replace(plan.content, data=document.changed(changes))
 
-    def content(tally: Tally) -> Iterable[Enclosure]:
-        document = read_document(plan.content.data, layout.BUNDLE_CONTENT)
-        changes: dict[int, Change] = {}
-        names = _members_by_url(plan)
-        for reference in document.references:
-            url = reference.url
-            member = names.get(reference.url_of(reference.sequence.start) if reference.sequence is not None else url)
-            made = tally.embedded.get(member or "", ())
-            further = tuple(Further(Path(path).stem, path) for path in made)
-            if further and document.takes_further(reference.place):
-                changes[reference.place] = Relinked(url, further=further)
-        yield replace(plan.content, data=document.changed(changes))
 
-    return content
+def _hash_list(archive: Writer, name: str) -> Iterator[Enclosure]:
+    """An ASC MHL history of one generation, from the digests that writing has made anyway; `name` is the root folder's."""
+    from film_archive.library.chain_of_custody import FOLDER, Proven, write_generation
+
+    parts = (part for member in archive.written() for part in parts_of(member))
+    proven = [
+        Proven(part.path, part.size, part.mtime_ns or 0, part.digests[KEY])
+        for part in parts
+        if not layout.is_own(part.path) and KEY in part.digests
+    ]
+    with tempfile.TemporaryDirectory(prefix="film-archive-") as folder:
+        root = Path(folder) / name
+        root.mkdir()
+        write_generation(root, proven, ignore=[f"{layout.OWN}/"])
+        for place in sorted((root / FOLDER).iterdir()):
+            yield Enclosure(path=f"{FOLDER}/{place.name}", data=place.read_bytes(), role=Role.STRUCTURE)
 
 
 def _members_by_url(plan: BundlePlan) -> Mapping[str, str]:

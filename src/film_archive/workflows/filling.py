@@ -101,7 +101,7 @@ class Tally:
     without: WithoutProxies = field(default_factory=lambda: WithoutProxies())
 
 
-Closing = Callable[[Tally], Iterable[Enclosure]]
+Closing = Callable[[Writer, Tally], Iterable[Enclosure]]
 
 
 @dataclass(slots=True)
@@ -144,7 +144,7 @@ def fill(
     progress: Progress,
     *,
     enclosures: Sequence[Enclosure] = (),
-    closing: Closing = lambda tally: (),
+    closing: Closing = lambda archive, tally: (),
     plain: bool = False,
     workers: int | None = None,
     log: ClipLog | None = None,
@@ -169,7 +169,7 @@ def fill(
             filling.symlink(entry)
         else:
             filling.folder(entry)
-    for each in closing(filling.tally):
+    for each in closing(archive, filling.tally):
         _enclose(archive, each)
     files.remove_tree(work)  # all are in the archive now; behind its end nobody would remove them after a kill
     tally, sealed = filling.tally, archive.finish()

@@ -29,6 +29,7 @@ def write(
     proxies: str = typer.Option(
         "none", "--proxies", help="Put proxies in, as further references: thumbnail, preview, editorial, 1280x720@3M, …"
     ),
+    mhl: bool = typer.Option(False, "--mhl", help="Put in an ASC MHL: a hash list by which whoever gets it proves each file."),
     digest: list[str] = typer.Option([], "--digest", help="A further digest of each member: md5, sha256, xxh64, c4, blake3."),
     abandon: bool = typer.Option(False, "--abandon", help="Remove what a killed run of this bundle has left, and stop."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would go in, and how large it is."),
@@ -48,7 +49,14 @@ def write(
     cut = Cut(timeline, MediaReferencePolicy.parse(policy), base, rename=rename)
     if handles and not trim:
         raise UsageError("--handles says how much more than what is shown goes in; it goes with --trim.")
-    plan = plan_bundle(cut, output, proxies=parse_sizes(proxies), digests=digest, handles=handles if trim else None)
+    plan = plan_bundle(
+        cut,
+        output,
+        proxies=parse_sizes(proxies),
+        digests=digest,
+        handles=handles if trim else None,
+        mhl=mhl,
+    )
     if dry_run:
         planned = as_planned(plan)
         if json:
