@@ -134,6 +134,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("bundle write", bundling.Bundled),
     Section("Renamed media", bundling.Renamed),
     Section("Trimmed media", trim.TrimmedMedium),
+    Section("Events of a bundle", bundling.ListedEvent),
     _plan("bundle write", bundling.BundlePlan, "apply_bundle", "[things to archive](#things-to-archive)"),
     Section("bundle read", bundle_reading.BundleRead),
     _plan("bundle read", bundle_reading.BundleReadPlan, "apply_bundle_read", "[members to write](#members-to-write)"),

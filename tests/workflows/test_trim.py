@@ -175,6 +175,16 @@ def test_the_used_images_of_a_sequence(tmp_path: Path) -> None:
     assert check_bundle(tmp_path / "t.otioz").ok
 
 
+def test_an_image_that_is_referenced_by_itself_stays(tmp_path: Path) -> None:
+    folder = write_tree(tmp_path / "m", {f"p.{number}.bmp": noise(99, number) for number in range(1001, 1011)})
+    sequence = otio.schema.ImageSequenceReference(folder.as_uri(), "p.", ".bmp", 1001, 1, 24, 4, available_range=span(0, 10))
+    still = otio.schema.ExternalReference((folder / "p.1009.bmp").as_uri(), span(0, 1))
+    write(tmp_path, otio.schema.Clip("s", sequence, span(2, 3)), otio.schema.Clip("still", still, span(0, 1)))
+    assert {name for name in contents(tmp_path / "t.otioz") if name.startswith("media/")} == {
+        f"media/p.{number}.bmp" for number in (1003, 1004, 1005, 1009)
+    }
+
+
 def test_ntsc_rates_lose_no_frame(tmp_path: Path) -> None:
     """Times as decimals of 24000/1001, as programs write them."""
     start = Timecode.from_string("10:00:00:00", Fraction(24000, 1001))

@@ -71,6 +71,22 @@ class Renamed(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedEvent(Record):
+    """An event of a list that a bundle is made of, and what becomes of it."""
+
+    event: str
+    """Its number, as the list has it."""
+    line: int
+    """Its line in the list."""
+    clip: str | None
+    """The media that it means."""
+    status: str
+    """"matched"; "no_media" (black, generated); else why it has none: "tie", "no_name", "no_timecode", "outside", "not_found"."""
+    reason: str | None
+    """The same as a sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BundlePlan(Plan):
     """A bundle that would be written."""
 
@@ -97,6 +113,8 @@ class BundlePlan(Plan):
     """With `trim`: the parts that go in instead of whole media."""
     warnings: tuple[str, ...]
     """What is to be known of it, each one sentence."""
+    events: tuple[ListedEvent, ...] = ()
+    """Of a list, where the bundle is made of one: all events, in its order."""
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
@@ -142,6 +160,8 @@ class Bundled(Report):
     """Media that have another name in the bundle."""
     trimmed: tuple[TrimmedMedium, ...] = ()
     """Parts that went in instead of whole media."""
+    events: tuple[ListedEvent, ...] = ()
+    """Of a list, where the bundle was made of one: all events, in its order."""
     warnings: tuple[str, ...] = ()
     """What is to be known of it, each one sentence."""
 
@@ -365,5 +385,6 @@ def _report(plan: BundlePlan, *, members: int, size: int, proxies: int | None) -
         missing=plan.timeline.missing,
         renamed=plan.renamed,
         trimmed=plan.trimmed,
+        events=plan.events,
         warnings=plan.warnings,
     )

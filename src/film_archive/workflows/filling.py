@@ -32,6 +32,7 @@ from film_archive.proxy import embedding, making
 from film_archive.proxy.making import Proxy
 from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.gathering import Found, FoundSequence, Kind, LeftOut
+from film_archive.workflows.locating import is_member, locate, state_of
 from film_archive.workflows.room import Outlook
 
 DEFAULT_PROXIES = (LADDER["thumbnail"], LADDER["preview"])
@@ -405,6 +406,11 @@ class _Filling:
 @contextlib.contextmanager
 def _unchanged(entry: Found) -> Iterator[ByteSource]:
     """A file, opened, or a part of it; raises SourceChanged where it is not what it was when it was gathered."""
+    if is_member(entry.path):
+        with locate(entry.path) as located:
+            require_unchanged(located.source.name, entry.identity, state_of(entry.path)[0])
+            yield located.source if entry.frames is None else _part(located.source, entry)
+        return
     with FileSource(entry.path) as source:
         require_unchanged(source.name, entry.identity, identity_of(source.status))
         try:
@@ -414,7 +420,7 @@ def _unchanged(entry: Found) -> Iterator[ByteSource]:
             raise
 
 
-def _part(source: FileSource, entry: Found) -> ByteSource:
+def _part(source: ByteSource, entry: Found) -> ByteSource:
     """The cut that an entry means, made of its file as it is read."""
     from film_archive.media.cutting.opening import open_clip
 

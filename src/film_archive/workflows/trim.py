@@ -57,7 +57,7 @@ class _Use:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cut:
+class Part:
     """A run of frames that is cut out as one."""
 
     frames: FrameRange
@@ -98,6 +98,8 @@ class _Trimming:
         for entry in self.joined.gathered.entries:
             if entry.member not in in_sequences:
                 entries += self._file(entry, uses.get(entry.member, _Use()))
+            elif entry.member in uses:  # an image that is referenced by itself, too
+                entries.append(entry)
         for key, images in sequences.items():
             entries += self._images(images, uses.get(key, _Use()))
         singly = {entry.member: entry for entry in entries}
@@ -154,7 +156,7 @@ class _Trimming:
             self.notes.append(f"{printable(entry.member)} goes in whole: {error}")
             yield entry
 
-    def _cuts(self, clip: Cuttable, entry: Found, use: _Use) -> list[_Cut]:
+    def _cuts(self, clip: Cuttable, entry: Found, use: _Use) -> list[Part]:
         if clip.rate is None:
             raise NotSupported(f"{clip.name} does not say how many frames a second its timecode counts.")
         shown = []
@@ -169,9 +171,9 @@ class _Trimming:
             if whole != frames:
                 self.notes.append(f"{laid.name or 'a clip'} shows more than {printable(entry.path)} has; what is there goes in")
             shown.append((place, whole))
-        return _merged(shown, self.handles, clip.frames)
+        return merged(shown, self.handles, clip.frames)
 
-    def _cut_file(self, entry: Found, clip: Cuttable, cut: _Cut, suffix: str, size: int, use: _Use) -> Found:
+    def _cut_file(self, entry: Found, clip: Cuttable, cut: Part, suffix: str, size: int, use: _Use) -> Found:
         """A cut as what is archived; its references are changed to lead to it."""
         name = PurePosixPath(entry.member).name
         stem = PurePosixPath(name).stem
@@ -201,7 +203,7 @@ class _Trimming:
             frames=cut.frames.count,
         )
 
-    def _tell(self, entry: Found, member: str, cut: _Cut, frames: int) -> None:
+    def _tell(self, entry: Found, member: str, cut: Part, frames: int) -> None:
         self.cuts.append(
             TrimmedMedium(
                 path=printable(entry.path),
@@ -269,7 +271,7 @@ class _Trimming:
                 self.changes[place] = Shortened(change.url, own, kept, change.prefix, numbers[frames.first])
                 first = next((entry for member, entry in wanted.items() if member in by_member), None)
                 if first is not None:
-                    self._tell(first, first.member, _Cut(frames, ((place, shown),)), count)
+                    self._tell(first, first.member, Part(frames, ((place, shown),)), count)
         yield from wanted.values()
 
 
@@ -280,17 +282,17 @@ def _key(change: Change) -> str | None:
     return change.url if change.prefix is None else f"{change.url}{change.prefix}\0{change.suffix}"
 
 
-def _merged(shown: Iterable[tuple[int, FrameRange]], handles: int, frames: int) -> list[_Cut]:
-    """Ranges with their handles, as far as the clip has those; those that touch are one."""
-    cuts: list[_Cut] = []
+def merged(shown: Iterable[tuple[int, FrameRange]], handles: int, frames: int) -> list[Part]:
+    """Ranges, each with a number to know it by, with their handles, as far as the clip has those; those that touch are one."""
+    cuts: list[Part] = []
     for place, used in sorted(shown, key=lambda each: (each[1].first, each[1].end)):
         wide = FrameRange(max(0, used.first - handles), min(frames, used.end + handles))
         if cuts and wide.first <= cuts[-1].frames.end:
             last = cuts.pop()
             together = FrameRange(last.frames.first, max(last.frames.end, wide.end))
-            cuts.append(_Cut(together, (*last.uses, (place, used))))
+            cuts.append(Part(together, (*last.uses, (place, used))))
         else:
-            cuts.append(_Cut(wide, ((place, used),)))
+            cuts.append(Part(wide, ((place, used),)))
     return cuts
 
 

@@ -14,8 +14,18 @@ def register(app: typer.Typer) -> None:
 
 
 def write(
-    timeline: Path = typer.Argument(..., help="An OTIO timeline."),
-    output: Path = typer.Argument(..., help="The bundle: NAME.otioz is one file, NAME.otiod a folder."),
+    named: list[Path] = typer.Argument(
+        ...,
+        metavar="TIMELINE OUT",
+        help="An OTIO timeline (none with --from-edl), and the bundle: NAME.otioz is one file, NAME.otiod a folder.",
+    ),
+    from_edl: Path | None = typer.Option(
+        None, "--from-edl", help="Make the bundle of a list (EDL, ALE, CSV, FCPXML, …) and the media that it means."
+    ),
+    sources: list[str] = typer.Option(
+        [], "--sources", help="With --from-edl: where its media are, archives, folders or files (several, or again for more)."
+    ),
+    rate: str | None = typer.Option(None, "--rate", help="With --from-edl: what the list counts at: 24, 23.976, 29.97df."),
     policy: str = typer.Option(
         "error",
         "--media-policy",
@@ -43,20 +53,22 @@ def write(
     from film_archive.core.ladder import parse_sizes
     from film_archive.workflows.bundling import abandon_bundle, apply_bundle, as_planned, plan_bundle
     from film_archive.workflows.timelines import Cut
+    from film_archive.workflows.turnover import Turnover, plan_turnover
 
+    timeline, output, more = _named(named, from_edl)
     if abandon:
         return show_abandoned(abandon_bundle(output), json, output)
-    cut = Cut(timeline, MediaReferencePolicy.parse(policy), base, rename=rename)
-    if handles and not trim:
-        raise UsageError("--handles says how much more than what is shown goes in; it goes with --trim.")
-    plan = plan_bundle(
-        cut,
-        output,
-        proxies=parse_sizes(proxies),
-        digests=digest,
-        handles=handles if trim else None,
-        mhl=mhl,
-    )
+    choice, wanted_handles = MediaReferencePolicy.parse(policy), handles if trim else None
+    rungs = parse_sizes(proxies)
+    if from_edl is not None:
+        if rungs or rename or base is not None:
+            raise UsageError("--proxies, --rename and --media-base are for timelines; a bundle of a list names its media itself.")
+        turnover = Turnover(from_edl, [*sources, *more], rate, wanted_handles, choice)
+        plan = plan_turnover(turnover, output, mhl=mhl, digests=digest)
+    else:
+        assert timeline is not None
+        cut = Cut(timeline, choice, base, rename=rename)
+        plan = plan_bundle(cut, output, proxies=rungs, digests=digest, handles=wanted_handles, mhl=mhl)
     if dry_run:
         planned = as_planned(plan)
         if json:
@@ -81,3 +93,23 @@ def write(
     made = f", {done.proxies} proxies" if done.proxies else ""
     say(f"{done.bundle}: {done.media} media files, {size_text(done.media_bytes)}{made}, of {done.references} references.")
     return 0
+
+
+def _named(named: list[Path], from_edl: Path | None) -> tuple[Path | None, Path, list[str]]:
+    """(timeline, bundle, further sources) of what stands on the command line without an option's name.
+
+    Behind `--sources A B C` only A belongs to the option: B and C stand here, beside the bundle, which is not there yet.
+    """
+    from film_archive.core.errors import UsageError
+
+    if from_edl is None:
+        if len(named) != 2:
+            raise UsageError("Name a timeline and the bundle: bundle write TIMELINE OUT.otioz.")
+        return named[0], named[1], []
+    bundles = [path for path in named if path.suffix.lower() in (".otioz", ".otiod")]
+    new = [path for path in bundles if not path.exists()] or bundles[-1:]
+    if len(new) != 1:
+        raise UsageError("Name one bundle to write, NAME.otioz or NAME.otiod, and the list with --from-edl.")
+    rest = list(named)
+    rest.remove(new[0])
+    return None, new[0], [str(path) for path in rest]
