@@ -18,6 +18,7 @@ from film_archive.core.facts import MediaFacts
 from film_archive.core.manifest import Member, Role
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import printable
+from film_archive.core.wording import amount
 from film_archive.editorial.otio_layout import LaidClip
 from film_archive.editorial.otio_values import OtioRange
 from film_archive.workflows.bundle_contents import Contents, contents_of, outside
@@ -40,7 +41,7 @@ class BundleChecked(Checked):
         """What it comes to, in a few words."""
         if self.ok:
             return "all as it should be" if self.digests else "all there; there are no digests to hold the bytes against"
-        return f"{len(self.problems)} problems"
+        return amount(len(self.problems), "problem")
 
 
 def check_bundle(bundle: Path, *, progress: Progress | None = None) -> BundleChecked:
@@ -96,7 +97,7 @@ def _references(contents: Contents) -> Iterator[tuple[str, str]]:
         target = contents.target(reference)
         of = f", which {printable(reference.clip)!r} references," if reference.clip else ", which the timeline references,"
         if target.status is Status.MISSING:
-            what = f"is not in the bundle{of}" if not target.lacking else f"lacks {target.lacking} images{of}"
+            what = f"is not in the bundle{of}" if not target.lacking else f"lacks {amount(target.lacking, 'image')}{of}"
             yield target.name or "a reference", what.rstrip(",")
         elif target.status is Status.ELSEWHERE:
             yield target.name, f"leads out of the bundle{of}".rstrip(",")
@@ -112,7 +113,7 @@ def _ranges(contents: Contents, bundle: Bundle) -> Iterator[tuple[str, str]]:
             assert clip.rate is not None
             before, behind = (round(seconds * clip.rate) for seconds in beyond)
             said = " and ".join(
-                f"{frames} frames {where}" for frames, where in ((before, "before"), (behind, "behind")) if frames
+                f"{amount(frames, 'frame')} {where}" for frames, where in ((before, "before"), (behind, "behind")) if frames
             )
             yield clip.name or "a clip", f"shows {said} its media's available range"
         for each in clip.references:

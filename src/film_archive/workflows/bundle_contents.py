@@ -21,6 +21,7 @@ from film_archive.core.manifest import Member, Role
 from film_archive.core.records import Record
 from film_archive.core.source import FileSource, printable
 from film_archive.core.timecode import FrameRate
+from film_archive.core.wording import amount
 from film_archive.editorial import otio_picture
 from film_archive.editorial.otio import Document, MediaReference, read_document
 from film_archive.editorial.otio_layout import LaidClip, Layout, Piece, lay_out
@@ -203,7 +204,7 @@ def bundle_info(path: Path, *, svg: Path | None = None) -> BundleInfo:
         media = tuple(_media(contents))
         info = _info(path, contents, media)
         if svg is not None and contents.layout is not None:
-            below = f"{info.clips} clips on {info.tracks} tracks, {info.duration_timecode}"
+            below = f"{amount(info.clips, 'clip')} on {amount(info.tracks, 'track')}, {info.duration_timecode}"
             below += "" if info.frame_rate is None else f" at {_rate_text(contents.layout.rate)}"
             lost = sum(medium.status in (Status.MISSING, Status.ELSEWHERE) for medium in media)
             below += f" · {lost} media missing" if lost else ""

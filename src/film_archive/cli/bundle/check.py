@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from film_archive.cli.output import print_json, say, size_text
+from film_archive.core.wording import amount
 
 
 def register(app: typer.Typer) -> None:
@@ -30,8 +31,7 @@ def check(
         return result.exit_status
     for problem in result.problems:
         say(problem.sentence())
-    say(
-        f"{result.members_checked} members, {size_text(result.bytes)}, {result.references_checked} references, "
-        f"{result.clips_checked} clips checked: {result.verdict}"
-    )
+    looked_at = f"{amount(result.references_checked, 'reference')}, {amount(result.clips_checked, 'clip')}"
+    members = f"{amount(result.members_checked, 'member')}, {size_text(result.bytes)}"
+    say(f"{members}, {looked_at} checked: {result.verdict}")
     return result.exit_status

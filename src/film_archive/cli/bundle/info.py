@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from film_archive.cli.output import print_json, say, size_text, table
+from film_archive.core.wording import amount
 
 
 def register(app: typer.Typer) -> None:
@@ -21,16 +22,18 @@ def info(
     """Tell what a bundle holds: tracks, clips, and each of its media with where it is."""
     from film_archive.workflows.bundle_contents import bundle_info
 
+
     found = bundle_info(bundle, svg=svg)
     if json:
         print_json(found.to_json())
         return 0
     title = found.name or bundle.name
     rate = "" if found.frame_rate is None else f" at {found.frame_rate}"
-    say(f"{title}: {found.tracks} tracks, {found.clips} clips, {found.duration_timecode}{rate}")
+    counts = f"{amount(found.tracks, 'track')}, {amount(found.clips, 'clip')}"
+    say(f"{title}: {counts}, {found.duration_timecode}{rate}")
     table(
         [
-            (track.name, track.kind, f"{track.clips} clips", f"{track.missing} missing" if track.missing else "")
+            (track.name, track.kind, amount(track.clips, "clip"), f"{track.missing} missing" if track.missing else "")
             for track in reversed(found.track_list)
         ]
     )

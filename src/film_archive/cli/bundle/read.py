@@ -22,6 +22,7 @@ def read(
 ) -> int:
     """Extract an OTIO bundle; a run that was stopped is continued by the same command."""
     from film_archive.cli.progress import progress
+    from film_archive.core.wording import amount
     from film_archive.workflows.bundle_reading import apply_bundle_read, bundle_read_as_planned, plan_bundle_read
 
     plan = plan_bundle_read(bundle, folder, relink=relink)
@@ -31,7 +32,7 @@ def read(
             return 0
         for step in plan.steps:
             say(f"{size_text(step.size):>10}  {step.member}")
-        say(f"Would write {len(plan.steps)} members, {size_text(plan.size)}, below {folder}.")
+        say(f"Would write {amount(len(plan.steps), 'member')}, {size_text(plan.size)}, below {folder}.")
         return 0
     with progress() as counted:
         done = apply_bundle_read(plan, progress=counted)
@@ -43,6 +44,6 @@ def read(
     for failed in done.failed:
         say(failed.reason if failed.path in failed.reason else f"{failed.path}: {failed.reason}")
     already = f", {len(done.already_there)} were there already" if done.already_there else ""
-    relinked = f"; {done.relinked} references relinked" if plan.relink else ""
-    say(f"{done.timeline}: {len(done.written)} files, {size_text(done.bytes)}, written{already}{relinked}.")
+    relinked = f"; {amount(done.relinked, 'reference')} relinked" if plan.relink else ""
+    say(f"{done.timeline}: {amount(len(done.written), 'file')}, {size_text(done.bytes)}, written{already}{relinked}.")
     return done.exit_status

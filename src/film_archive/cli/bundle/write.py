@@ -51,6 +51,7 @@ def write(
     from film_archive.cli.progress import progress
     from film_archive.core.errors import UsageError
     from film_archive.core.ladder import parse_sizes
+    from film_archive.core.wording import amount
     from film_archive.workflows.bundling import abandon_bundle, apply_bundle, as_planned, plan_bundle
     from film_archive.workflows.timelines import Cut
     from film_archive.workflows.turnover import Turnover, plan_turnover
@@ -58,6 +59,10 @@ def write(
     timeline, output, more = _named(named, from_edl)
     if abandon:
         return show_abandoned(abandon_bundle(output), json, output)
+    if handles and not trim:
+        raise UsageError("--handles says how much more than what is shown goes in; it goes with --trim.")
+    if (sources or rate) and from_edl is None:
+        raise UsageError("--sources and --rate are for a list; name it with --from-edl.")
     choice, wanted_handles = MediaReferencePolicy.parse(policy), handles if trim else None
     rungs = parse_sizes(proxies)
     if from_edl is not None:
@@ -79,7 +84,7 @@ def write(
         for sentence in planned.warnings:
             say(sentence)
         sizes = f"{size_text(planned.media_bytes)}; {size_text(planned.bytes)} in all"
-        say(f"Would write {output}: {planned.media} media files, {sizes}.")
+        say(f"Would write {output}: {amount(planned.media, 'media file')}, {sizes}.")
         return 0
     with progress() as counted:
         done = apply_bundle(plan, progress=counted)
@@ -90,8 +95,9 @@ def write(
         say(f"renamed: {renamed.path} is media/{renamed.name}")
     for sentence in done.warnings:
         say(sentence)
-    made = f", {done.proxies} proxies" if done.proxies else ""
-    say(f"{done.bundle}: {done.media} media files, {size_text(done.media_bytes)}{made}, of {done.references} references.")
+    made = f", {amount(done.proxies, 'proxy', 'proxies')}" if done.proxies else ""
+    files = f"{amount(done.media, 'media file')}, {size_text(done.media_bytes)}{made}"
+    say(f"{done.bundle}: {files}, of {amount(done.references, 'reference')}.")
     return 0
 
 
