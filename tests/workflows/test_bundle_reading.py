@@ -16,6 +16,7 @@ import pytest
 from film_archive.core import files
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, Refused
 from film_archive.core.ladder import parse_sizes
+from film_archive.core.timecode import Timecode
 from film_archive.testing import crash, faults
 from film_archive.testing.media import ClipSpec, cached_clip
 from film_archive.workflows.bundle_reading import (
@@ -26,8 +27,10 @@ from film_archive.workflows.bundle_reading import (
     read_timeline,
 )
 from film_archive.workflows.bundling import write_bundle
+from film_archive.workflows.extraction import extract
 from film_archive.workflows.timelines import Cut
 from tests.archive.making import noise
+from tests.reading import codes_of
 from tests.shared import shared
 from tests.workflows.making import tree, write_tree
 from tests.workflows.test_timelines import external, images, references, write_cut
@@ -322,3 +325,25 @@ def test_errors_are_ours_whatever_byte_is_changed(tmp_path: Path, media: Path) -
             said.append(str(error))
     assert said
     assert all(sentence.endswith(".") for sentence in said)
+
+
+@pytest.mark.parametrize("version", [None, b"9.9.9", b"", b"\xff" * 40])
+def test_whatever_version_is_said(tmp_path: Path, version: bytes | None) -> None:
+    with zipfile.ZipFile(tmp_path / "b.otioz", "w") as made:
+        made.writestr("content.otio", CONTENT)
+        if version is not None:
+            made.writestr("version.txt", version)
+    read_bundle(tmp_path / "b.otioz", tmp_path / "out")
+    assert (tmp_path / "out/version.txt").read_bytes() == (b"1.0.0" if version is None else version)
+
+
+def test_any_bundle_is_an_archive(tmp_path: Path) -> None:
+    """Frames are cut out of a bundle that released OTIO wrote, where they lie."""
+    start = Timecode.from_string("01:00:00:00", 24)
+    spec = ClipSpec(name="p", width=320, height=180, frames=24, start=start)
+    clip = cached_clip(spec, tmp_path)
+    cut = write_cut(tmp_path / "c.otio", external(clip))
+    otio.adapters.write_to_file(otio.adapters.read_from_file(str(cut.path)), str(tmp_path / "b.otioz"), "otioz")
+    member = f"{tmp_path / 'b.otioz'}::media/{clip.name}"
+    extract(member, tmp_path / "out.mov", in_point="01:00:00:05", duration="00:00:00:06")
+    assert codes_of(tmp_path / "out.mov") == [spec.code(number) for number in range(5, 11)]

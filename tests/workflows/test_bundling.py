@@ -514,3 +514,121 @@ def test_the_corpus_makes_the_round_trip(tmp_path: Path, form: str) -> None:
             continue
         found = read(bundle)
         assert found.to_json_string().count('"Clip.') == wanted.to_json_string().count('"Clip.')
+
+
+# What released OTIO does case by case, and what is done here
+
+
+ROOTS = {
+    "timeline": lambda clip: otio.schema.Timeline("t", tracks=[otio.schema.Track(children=[clip])]),
+    "clip": lambda clip: clip,
+    "stack": lambda clip: otio.schema.Stack("s", children=[clip]),
+    "track": lambda clip: otio.schema.Track("v", children=[clip]),
+    "collection": lambda clip: otio.schema.SerializableCollection("c", [clip]),
+}
+
+
+@pytest.mark.parametrize("root", ROOTS.values(), ids=ROOTS)
+def test_every_root(tmp_path: Path, media: Path, root: Any) -> None:
+    document = root(otio.schema.Clip("a", external(media / "a.mov")))
+    otio.adapters.write_to_file(document, str(tmp_path / "t.otio"), "otio_json")
+    assert write_bundle(Cut(tmp_path / "t.otio"), tmp_path / "b.otioz").media == 1
+    assert type(read(tmp_path / "b.otioz")) is type(document)
+
+
+def test_every_kind_of_reference_may_be_missing(tmp_path: Path, media: Path) -> None:
+    """Released OTIO fails on three of these under AllMissing."""
+    kinds = (
+        otio.schema.MissingReference("m"),
+        otio.schema.GeneratorReference("g", "SMPTEBars"),
+        images(media / "plates", "p.", ".bmp", 1001, 6),
+        external(media / "a.mov"),
+    )
+    cut = write_cut(tmp_path / "cut.otio", *kinds)
+    write_bundle(Cut(cut.path, MediaReferencePolicy.ALL_MISSING), tmp_path / "b.otioz")
+    found = references(read(tmp_path / "b.otioz"))
+    assert [type(each).__name__ for each in found] == ["MissingReference", "GeneratorReference", *["MissingReference"] * 2]
+    assert found[1].generator_kind == "SMPTEBars"
+    kept = json.loads(found[2].to_json_string())["metadata"]["original_media_reference"]
+    assert (kept["name_prefix"], kept["start_frame"]) == ("p.", 1001)
+
+
+@pytest.mark.parametrize("before", ["file://", "FILE://", "file://localhost", ""])
+def test_urls_that_programs_write(tmp_path: Path, media: Path, before: str) -> None:
+    cut = write_cut(tmp_path / "cut.otio", external(f"{before}{media / 'a.mov'}"))
+    assert write_bundle(cut, tmp_path / "b.otioz").media == 1
+
+
+FOREIGN = ["C:\\media\\a.mov", "file:///C:/media/a.mov", "file://server/share/a.mov", "\\\\server\\share\\a.mov"]
+
+
+@pytest.mark.parametrize("url", FOREIGN)
+def test_other_systems_paths_are_files_that_are_not_here(tmp_path: Path, url: str) -> None:
+    cut = write_cut(tmp_path / "cut.otio", external(url))
+    with pytest.raises(NotFound, match="not there"):
+        write_bundle(cut, tmp_path / "b.otioz")
+    assert [each.url for each in write_bundle(Cut(cut.path, MISSING), tmp_path / "b.otioz").missing] == [url]
+
+
+def test_a_folder_is_no_medium(tmp_path: Path, media: Path) -> None:
+    cut = write_cut(tmp_path / "cut.otio", external(media))
+    with pytest.raises(NotFound, match="folder"):
+        write_bundle(cut, tmp_path / "b.otioz")
+
+
+def test_links_of_other_names_are_stored_under_both(tmp_path: Path, media: Path) -> None:
+    (media / "soft.mov").symlink_to("a.mov")
+    os.link(media / "a.mov", media / "hard.mov")
+    cut = write_cut(tmp_path / "cut.otio", *(external(media / name) for name in ("a.mov", "soft.mov", "hard.mov")))
+    write_bundle(cut, tmp_path / "b.otioz")
+    assert {contents(tmp_path / "b.otioz")[f"media/{name}.mov"] for name in ("a", "soft", "hard")} == {
+        (media / "a.mov").read_bytes()
+    }
+
+
+@FORMS
+def test_a_bare_relative_name(tmp_path: Path, media: Path, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    cut = write_cut(tmp_path / "cut.otio", external(media / "a.mov"))
+    monkeypatch.chdir(tmp_path)
+    write_bundle(Cut(Path("cut.otio")), Path(f"b.{form}"))
+    assert names(tmp_path / f"b.{form}") == names(Path(f"b.{form}"))
+    assert cut.path.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="killing needs fork")
+@pytest.mark.nightly
+@FORMS
+def test_killed_at_100_random_instants(tmp_path: Path, media: Path, form: str) -> None:
+    cut = write_cut(tmp_path / "cut.otio", external(media / "a.mov"), images(media / "plates", "p.", ".bmp", 1001, 6))
+    folder = tmp_path / "job"
+    target = folder / f"b.{form}"
+
+    def prepare() -> None:
+        files.remove_tree(folder)
+        folder.mkdir()
+
+    def whole() -> None:
+        assert not target.exists() or check(target).ok
+
+    def again() -> None:
+        try:
+            write_bundle(cut, target)
+        except Refused:
+            assert target.exists()
+
+    def completed() -> None:
+        assert tree(folder) == expected
+
+    prepare()
+    write_bundle(cut, target)
+    expected = tree(folder)
+    killed = crash.kill_often(
+        lambda: write_bundle(cut, target),
+        100,
+        again=again,
+        prepare=prepare,
+        after_kill=whole,
+        after_rerun=completed,
+        seed=3,
+    )
+    assert killed >= 25
