@@ -15,6 +15,7 @@ from film_archive.core.timecode import Timecode
 from film_archive.testing.media import ClipSpec, cached_clip
 from film_archive.workflows.bundle_checking import check_bundle
 from film_archive.workflows.bundle_contents import bundle_info
+from film_archive.workflows.bundle_reading import read_bundle
 from film_archive.workflows.bundling import write_bundle
 from film_archive.workflows.timelines import Cut
 from tests.archive.making import noise
@@ -148,6 +149,23 @@ def test_a_folder_of_released_otio_has_no_digests_and_that_is_said(tmp_path: Pat
     assert "no digests" in checked.verdict
     (tmp_path / "b.otiod/media/a.mov").unlink()
     assert [problem.path for problem in check_bundle(tmp_path / "b.otiod").problems] == ["media/a.mov"]
+
+
+def test_what_was_extracted_is_proven_by_its_hash_list(tmp_path: Path, cut: Cut) -> None:
+    """A folder of another program's has no digests, but a list of the ASC's has them."""
+    write_bundle(cut, tmp_path / "b.otioz", mhl=True)
+    read_bundle(tmp_path / "b.otioz", tmp_path / "out")
+    checked = check_bundle(tmp_path / "out")
+    assert (checked.ok, checked.digests) == (True, True)
+    with (tmp_path / "out/media/b.mov").open("r+b") as file:
+        file.write(b"!")
+    (tmp_path / "out/media/p.1006.bmp").unlink()
+    checked = check_bundle(tmp_path / "out")
+    assert {problem.path for problem in checked.problems} == {"media/b.mov", "media/p.1006.bmp", "media/p.%d.bmp"}
+    assert "ASC MHL says" in next(problem.what for problem in checked.problems if problem.path == "media/b.mov")
+    mhl = next((tmp_path / "out/ascmhl").glob("*.mhl"))
+    mhl.write_bytes(b"<hashlist><broken")
+    assert not check_bundle(tmp_path / "out").ok
 
 
 @pytest.fixture(scope="module")

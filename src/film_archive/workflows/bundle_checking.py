@@ -5,15 +5,18 @@ clips show against what the media have.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from film_archive.archive.check import Kind, check_archive
+from film_archive.archive.opened import Archive
 from film_archive.archive.reader import FolderArchive, ZipArchive
+from film_archive.bundles.hash_list import listed_digests
 from film_archive.bundles.opened import Bundle, Status, open_bundle
-from film_archive.core.errors import Damaged, FilmArchiveError
+from film_archive.core.digest import Digest, digest_source
+from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported
 from film_archive.core.facts import MediaFacts
 from film_archive.core.manifest import Member, Role
 from film_archive.core.progress import Phase, Progress, quiet
@@ -30,7 +33,7 @@ class BundleChecked(Checked):
     """What `bundle check` found."""
 
     digests: bool
-    """Whether the bundle has digests of its members; a folder that another program wrote has none."""
+    """Whether the bundle has digests of its members, in a manifest, a zip's directory or an ASC MHL."""
     references_checked: int
     """References whose media were looked for."""
     clips_checked: int
@@ -64,6 +67,9 @@ def check_bundle(bundle: Path, *, progress: Progress | None = None) -> BundleChe
                 progress.expect(Phase.VERIFYING, size)
                 result = check_archive(archive, on_bytes=progress.counting(Phase.VERIFYING))
                 problems += [Found(path=each.path, what=each.what, kind=each.kind) for each in result.problems]
+            listed = listed_digests(archive, archive.members())
+            digests = digests or bool(listed)
+            problems += [_found(path, what) for path, what in _unlike_list(archive, listed)]
             contents = contents_of(opened)
             references = len(contents.document.references)
             problems += [_found(path, what) for path, what in dict.fromkeys(_references(contents))]
@@ -85,6 +91,24 @@ def check_bundle(bundle: Path, *, progress: Progress | None = None) -> BundleChe
         clips_checked=clips,
         seconds=time.monotonic() - begun,
     )
+
+
+def _unlike_list(archive: Archive, listed: Mapping[str, Digest]) -> Iterator[tuple[str, str]]:
+    """(where, what) of files that are not what the bundle's ASC MHL says; digests that are known are not made again."""
+    for path, digest in listed.items():
+        try:
+            member = archive.member(path)
+            value = member.digests.get(digest.algorithm)
+            if value is None:
+                with archive.source(member) as source:
+                    value = digest_source(source, (digest.algorithm,))[digest.algorithm]
+        except (NotFound, NotSupported):
+            yield path, "is listed in the bundle's ASC MHL and is not there"
+        except Damaged as error:
+            yield path, str(error)
+        else:
+            if value != digest.value:
+                yield path, f"is not what the bundle's ASC MHL says ({digest.algorithm} {value} instead of {digest.value})"
 
 
 def _found(path: str, what: str, kind: Kind = Kind.DAMAGED) -> Found:

@@ -12,10 +12,10 @@ from film_archive.archive import layout as archive_layout
 from film_archive.archive.entries import parts_of
 from film_archive.archive.opened import Archive
 from film_archive.archive.reader import is_folder
-from film_archive.bundles.opened import Bundle, Status, Target, open_bundle
+from film_archive.bundles.opened import LARGEST_CONTENT, Bundle, Status, Target, open_bundle
 from film_archive.bundles.references import Lookup
 from film_archive.core import files
-from film_archive.core.errors import Damaged
+from film_archive.core.errors import Damaged, NotSupported
 from film_archive.core.job import Report
 from film_archive.core.manifest import Member, Role
 from film_archive.core.records import Record
@@ -170,6 +170,8 @@ def open_contents(path: Path) -> Iterator[Contents]:
     """
     if not is_folder(path) and not _is_zip(path):
         with FileSource(path) as source:
+            if source.size > LARGEST_CONTENT:
+                raise NotSupported(f"{source.name} has {source.size} bytes; timelines of up to {LARGEST_CONTENT} are read.")
             data = source.read_at(0, source.size)
         yield _contents(printable(path), data, None, Lookup((Path(), path.parent)))
         return
