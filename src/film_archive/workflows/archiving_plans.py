@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from film_archive.archive import layout
 from film_archive.archive.entries import parts_of
+from film_archive.archive.folder_reader import refuse_lost
 from film_archive.archive.reader import Archive, FolderArchive, is_folder, open_archive
 from film_archive.core.digest import MultiHasher
 from film_archive.core.errors import NotFound, Refused, UsageError
@@ -17,6 +18,7 @@ from film_archive.core.job import Plan
 from film_archive.core.ladder import Rung, parse_sizes
 from film_archive.core.manifest import Member, Role
 from film_archive.core.source import printable
+from film_archive.proxy.recipe import PLAIN, Recipe
 from film_archive.workflows.clip_logs import LogFile
 from film_archive.workflows.filling import DEFAULT_PROXIES, Enclosure
 from film_archive.workflows.gathering import Found, Gathered, Kind, LeftOut, gather, gather_folder, refuse_clashes
@@ -47,6 +49,8 @@ class ArchivingPlan(Plan):
     """What is to be known of it, each one sentence."""
     log: LogFile | None = None
     """A list that tells of clips what their files don't."""
+    recipe: Recipe = PLAIN
+    """How proxies are made."""
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
@@ -83,6 +87,7 @@ def plan_archive(
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
     log: LogFile | None = None,
+    recipe: Recipe = PLAIN,
 ) -> CreatePlan:
     """Look at everything that would be archived; raises what `create_archive` would refuse.
 
@@ -97,6 +102,7 @@ def plan_archive(
             )
         if os.path.lexists(target / layout.MANIFEST) and not (target / layout.WORK).exists():
             raise Refused(f"{printable(target)} is an archive already; use `add` to list what is new in it.")
+        refuse_lost(target)
         gathered = gather_folder(target)
     else:
         if os.path.lexists(target) and not journal_of(target).exists():
@@ -118,7 +124,7 @@ def plan_archive(
         enclosures=() if joined is None else joined.enclosures,
         warnings=() if joined is None else tuple(joined.sentences()),
         log=log,
-        **_planned(gathered, proxies, digests),
+        **_planned(gathered, proxies, digests, recipe),
     )
 
 
@@ -129,6 +135,7 @@ def plan_add(
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
     log: LogFile | None = None,
+    recipe: Recipe = PLAIN,
 ) -> AddPlan:
     """Look at everything that would be added; raises what `add_to_archive` would refuse."""
     if not target.exists():
@@ -147,19 +154,24 @@ def plan_add(
         with open_archive(target) as archive:
             generation = generation_of(archive)
             gathered = without_present(archive, gathered)
-    return AddPlan(archive=target, generation=generation, log=log, **_planned(gathered, proxies, digests))
+    return AddPlan(archive=target, generation=generation, log=log, **_planned(gathered, proxies, digests, recipe))
 
 
-def _planned(gathered: Gathered, proxies: Sequence[Rung], digests: Iterable[str]) -> dict[str, Any]:
+def _planned(
+    gathered: Gathered, proxies: Sequence[Rung], digests: Iterable[str], recipe: Recipe
+) -> dict[str, Any]:
     """What plans of both verbs have in common."""
     algorithms = tuple(digests)
     MultiHasher(algorithms)  # says which names are none
+    if recipe.stills and not proxies:
+        raise UsageError("Stills are made from a clip's proxies; name a size of proxy too.")
     return {
         "steps": gathered.entries,
         "proxies": tuple(map(str, proxies)),
         "digests": algorithms,
         "junk_skipped": gathered.junk,
         "left_out": gathered.left_out,
+        "recipe": recipe.looked_at(),
     }
 
 

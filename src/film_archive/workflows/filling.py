@@ -17,7 +17,7 @@ from film_archive.archive.continuing import Writer
 from film_archive.archive.entries import EPOCH_NS
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher
-from film_archive.core.errors import Damaged, NotMedia, NotSupported, ShortRead
+from film_archive.core.errors import Damaged, NotMedia, NotSupported, ShortRead, SourceChanged, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.job import Report, identity_of, require_unchanged
@@ -28,8 +28,10 @@ from film_archive.core.records import Record
 from film_archive.core.source import ByteSource, FileSource, printable
 from film_archive.core.timecode import FrameRange
 from film_archive.media.clips import clip_of_sequence
-from film_archive.proxy import embedding, making
+from film_archive.proxy import embedding, making, stills
 from film_archive.proxy.making import Proxy
+from film_archive.proxy.original import Original
+from film_archive.proxy.recipe import PLAIN, STILL_FILES, Recipe, Still
 from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.gathering import Found, FoundSequence, Kind, LeftOut
 from film_archive.workflows.locating import is_member, locate, state_of
@@ -126,7 +128,8 @@ class WithoutProxies:
 def reason_without_proxies(facts: MediaFacts) -> str | None:
     """Why a clip with a picture can't have proxies here; None where it can, or has no picture."""
     if not facts.decodable:
-        return facts.note or f"{facts.codec or facts.container} is not decoded here"
+        note = facts.note or f"{facts.codec or facts.container} is not decoded here"
+        return note if facts.frames == 0 else f"{note.rstrip('.')}; `proxy attach` adopts dailies that were made elsewhere"
     if not facts.width:
         return None
     if making.can_have_proxies(facts):
@@ -147,6 +150,7 @@ def fill(
     enclosures: Sequence[Enclosure] = (),
     closing: Closing = lambda archive, tally: (),
     plain: bool = False,
+    recipe: Recipe = PLAIN,
     workers: int | None = None,
     log: ClipLog | None = None,
 ) -> Made:
@@ -158,7 +162,7 @@ def fill(
     begun = time.monotonic()
     for each in enclosures:
         _enclose(archive, each)
-    filling = _Filling(archive, tuple(rungs), outlook, work, progress, workers, Tally(), log, plain)
+    filling = _Filling(archive, tuple(rungs), recipe, outlook, work, progress, workers, Tally(), log, plain)
     progress.expect(filling.phase, sum(entry.size for entry in entries))
     progress.expect(Phase.ENCODING, sum(outlook.frames.values()))
     for entry in entries:
@@ -198,6 +202,7 @@ def _enclose(archive: Writer, each: Enclosure) -> None:
 class _Filling:
     archive: Writer
     rungs: tuple[Rung, ...]
+    recipe: Recipe
     outlook: Outlook
     work: Path
     progress: Progress
@@ -272,24 +277,11 @@ class _Filling:
 
         def open_frame(number: int) -> FileSource | None:
             found = images.get(sequence.images.first + number)
-            return None if found is None else FileSource(found.path)
+            return None if found is None else _opened(found)
 
         self.progress.expect(Phase.ENCODING, (facts.frames or 0) - expected)
-        self._embed(
-            member,
-            facts.frames or 0,
-            lambda missing, folder: making.make_of_images(
-                printable(member.path),
-                facts,
-                open_frame,
-                missing,
-                folder,
-                among=self.rungs,
-                on_frames=self.progress.counting(Phase.ENCODING),
-                workers=self.workers,
-            ),
-            sequence.images.first,
-        )
+        original = Original(printable(member.path), facts, open_frame=open_frame)
+        self._embed(member, original, facts.frames or 0, sequence.images.first)
 
     def file(self, entry: Found) -> None:
         """A file, and what is made of it."""
@@ -361,46 +353,82 @@ class _Filling:
                 self.tally.without.add(member.path, facts)
             return
         self.progress.expect(Phase.ENCODING, index.frames - expected)
-        self._embed(
-            member,
-            index.frames,
-            lambda missing, folder: making.make(
-                source,
-                facts,
-                index,
-                missing,
-                folder,
-                among=self.rungs,
-                on_frames=self.progress.counting(Phase.ENCODING),
-                workers=self.workers,
-            ),
-        )
+        self._embed(member, Original(source.name, facts, source, index), index.frames)
 
-    def _embed(
-        self, member: Member, frames: int, make: Callable[[list[Rung], Path], list[Proxy]], first: int = 0
-    ) -> None:
-        """Make what is missing of a clip's proxies, and put it in; `first` is the number that its first frame has."""
+    def _embed(self, member: Member, original: Original, frames: int, first: int = 0) -> None:
+        """Make what is missing of a clip's stills and proxies, and put it in; `first` is its first frame's number.
+
+        Stills go in first: they are made from proxies, which are then still at hand where a killed run is continued.
+        """
         self.progress.begin(Phase.ENCODING, member.path)
+        names = [(kind, name) for kind in self.recipe.stills for name in STILL_FILES[kind]]
+        while names and self._has_still(member, *names[0]):
+            names.pop(0)
         missing = list(self.rungs)
-        while missing and self.archive.reuse(layout.proxy_path(member.path, missing[0].name), _identity(missing[0], member)):
-            self.tally.embedded.setdefault(member.path, []).append(layout.proxy_path(member.path, missing.pop(0).name))
+        while not names and missing and self._has_proxy(member, missing[0]):
+            there = embedding.place_of(member.path, missing.pop(0), self.recipe)
+            self.tally.embedded.setdefault(member.path, []).append(there)
             self.tally.proxies += 1
         if not missing:
             self.progress.expect(Phase.ENCODING, -frames)
             return
         folder = self.work / str(member.digests.get(KEY))
         try:
-            made = make(missing, folder)
-        except (NotSupported, Damaged) as error:
+            made = original.proxies(
+                missing,
+                folder,
+                self.recipe,
+                among=self.rungs,
+                workers=self.workers,
+                on_frames=self.progress.counting(Phase.ENCODING),
+            )
+        except SourceChanged:
+            raise
+        except (NotSupported, Damaged, UsageError) as error:
             self.warn(member, f"no proxies: {error}")
             return
+        self._embed_stills(member, original, made, {name for _, name in names})
         for proxy in made:
-            embedded = embedding.add(self.archive, member, proxy, _identity(proxy.rung, member))
+            embedded = embedding.add(self.archive, member, proxy, self.recipe)
             self.tally.embedded.setdefault(member.path, []).append(embedded.path)
             self.tally.proxies += 1
         for sentence in making.shortcomings(made[0], first):
             self.warn(member, sentence)
         files.remove_tree(folder)
+
+    def _embed_stills(self, member: Member, original: Original, made: list[Proxy], names: set[str]) -> None:
+        """Put in those that are missing; a clip without any keeps its proxies."""
+        try:
+            shown = stills.make_stills(original, made, self.recipe) if names else []
+        except SourceChanged:
+            raise
+        except (NotSupported, Damaged) as error:
+            self.warn(member, f"no stills: {error}")
+            return
+        for still in shown:
+            if still.name in names:
+                embedding.add_still(self.archive, member, still, self.recipe)
+
+    def _has_still(self, member: Member, kind: Still, name: str) -> bool:
+        """Whether a run that was killed has put a still's file in."""
+        made = embedding.made_from(member, stills.settings(self.recipe, kind))
+        return self.archive.reuse(embedding.still_place(member.path, name), made) is not None
+
+    def _has_proxy(self, member: Member, rung: Rung) -> bool:
+        """The same of a proxy."""
+        made = embedding.made_from(member, self.recipe.settings(rung))
+        return self.archive.reuse(embedding.place_of(member.path, rung, self.recipe), made) is not None
+
+
+def _opened(entry: Found) -> FileSource:
+    """A file, opened by whom it is closed; raises SourceChanged where it is not what it was when it was gathered."""
+    source = FileSource(entry.path)
+    try:
+        require_unchanged(source.name, entry.identity, identity_of(source.status))
+    except BaseException:
+        source.close()
+        raise
+    return source
 
 
 @contextlib.contextmanager
@@ -411,8 +439,7 @@ def _unchanged(entry: Found) -> Iterator[ByteSource]:
             require_unchanged(located.source.name, entry.identity, state_of(entry.path)[0])
             yield located.source if entry.frames is None else _part(located.source, entry)
         return
-    with FileSource(entry.path) as source:
-        require_unchanged(source.name, entry.identity, identity_of(source.status))
+    with _opened(entry) as source:
         try:
             yield source if entry.frames is None else _part(source, entry)
         except ShortRead:
@@ -447,10 +474,6 @@ def _facts(source: ByteSource) -> tuple[MediaFacts | None, str | None]:
         return None, str(error) if is_media_extension(extension_of(source.name)) else None
     except (Damaged, NotSupported) as error:
         return None, str(error)
-
-
-def _identity(rung: Rung, member: Member) -> str:
-    return f"{making.settings(rung)} {member.digests.get(KEY)}"
 
 
 def _hex(raw: bytes | None) -> str | None:

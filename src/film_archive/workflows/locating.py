@@ -40,7 +40,7 @@ def locate(what: str) -> Iterator[Located]:
             yield Located(source, None, None, None)
         return
     with open_archive(path) as archive:
-        member = archive.member(member_path) if member_path else _only_clip(archive)
+        member = archive.member(member_path) if member_path else only_clip(archive)
         with archive.source(member) as source:
             yield Located(source, member.media, _stored_index(archive, member), member)
 
@@ -52,7 +52,7 @@ def state_of(what: str) -> tuple[str, int, int]:
         with FileSource(path) as source:
             return identity_of(source.status), source.status.st_mtime_ns, source.status.st_mode & 0o777
     with open_archive(path) as archive:
-        member = archive.member(member_path) if member_path else _only_clip(archive)
+        member = archive.member(member_path) if member_path else only_clip(archive)
         identity = f"{member.size}:{member.digests.get(KEY) or member.crc32}"
         return identity, member.mtime_ns or 0, 0o644 if member.mode is None else member.mode
 
@@ -117,7 +117,8 @@ def is_archive(path: Path) -> bool:
         return False
 
 
-def _only_clip(archive: Archive) -> Member:
+def only_clip(archive: Archive) -> Member:
+    """The one clip of an archive; raises NotFound where it has none, UsageError where it has more."""
     clips = [member for member in archive.originals() if member.get("media")]
     if len(clips) == 1:
         return clips[0]
