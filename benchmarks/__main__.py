@@ -22,6 +22,9 @@ NAMES = {
     "frame_index": "indexing an hour of ProRes, against FFmpeg's demuxer",
     "serve": "ranges of a member over HTTP, against nginx: throughput, processor, first byte, memory",
     "serve_first_frame": "the first frame of 4K ProRes over HTTP out of 20 GB, against the plain file",
+    "page": "the review page in Chromium: the first picture, and play over a slow patch",
+    "cut": "cutting 6 GB of UHD ProRes, against cp + fsync, ffmpeg -c copy, and by reflink",
+    "pull": "planning a pull of 1,000 events",
     "ltfs": "the LTFS index of a million files; writing a cartridge with digests, against cp and fsync",
 }
 

@@ -42,6 +42,7 @@ def _app() -> object:
         ls,
         probe,
         proxy,
+        pull,
         repair,
         serve,
         unpack,
@@ -65,6 +66,6 @@ def _app() -> object:
     ) -> None:
         """Keeps a film, from the camera card to the tape shelf."""
 
-    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, bundle, serve):
+    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, pull, bundle, serve):
         verb.register(app)
     return app

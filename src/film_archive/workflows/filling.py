@@ -39,6 +39,7 @@ from film_archive.workflows.room import Outlook
 
 DEFAULT_PROXIES = (LADDER["thumbnail"], LADDER["preview"])
 INDEX_VERSION = 1
+SUMS_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +154,7 @@ def fill(
     recipe: Recipe = PLAIN,
     workers: int | None = None,
     log: ClipLog | None = None,
+    frame_digests: bool = False,
 ) -> Made:
     """Put everything into an archive and finish it. `work` holds proxies in the making.
 
@@ -162,7 +164,7 @@ def fill(
     begun = time.monotonic()
     for each in enclosures:
         _enclose(archive, each)
-    filling = _Filling(archive, tuple(rungs), recipe, outlook, work, progress, workers, Tally(), log, plain)
+    filling = _Filling(archive, tuple(rungs), recipe, outlook, work, progress, workers, Tally(), log, plain, frame_digests)
     progress.expect(filling.phase, sum(entry.size for entry in entries))
     progress.expect(Phase.ENCODING, sum(outlook.frames.values()))
     for entry in entries:
@@ -210,6 +212,7 @@ class _Filling:
     tally: Tally
     log: ClipLog | None
     plain: bool
+    frame_digests: bool
 
     @property
     def phase(self) -> Phase:
@@ -341,7 +344,21 @@ class _Filling:
             of=member.path,
             mtime_ns=member.mtime_ns,
         )
+        if self.frame_digests and frames.frames:
+            self.sums(member, source, frames)
         return frames
+
+    def sums(self, member: Member, source: ByteSource, frames: FrameIndex) -> None:
+        """The digests of a clip's frames, beside it. They are read once more, out of the system's cache where it holds them."""
+        from film_archive.media.frame_sums import frame_sums
+
+        identity = f"sums {SUMS_VERSION} {member.digests.get(KEY)}"
+        path = layout.sums_path(member.path)
+        if self.archive.reuse(path, identity) is None:
+            data = frame_sums(source, frames)
+            self.archive.add_bytes(
+                path, data, identity=identity, role=Role.FRAMES, of=member.path, mtime_ns=member.mtime_ns
+            )
 
     def proxies(self, member: Member, source: ByteSource, index: FrameIndex | None) -> None:
         """A clip's proxies, beside it; those that a killed run has put in are not made again."""
