@@ -12,6 +12,7 @@ from benchmarks.measuring import machine
 
 NAMES = {
     "write": "an archive without proxies, against cp + fsync and then xxhsum",
+    "bundles": "writing and extracting bundles, against released OTIO and against cp + fsync",
     "digest": "XXH3-128 and CRC-32 in one read, against copying the file",
     "open_frame": "decoding frame 5,000 of a 4K ProRes member, against the same from the plain file",
     "listing": "listing 100,000 members, against zipfile and zipinfo",

@@ -31,7 +31,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "multiprocessing": ("film_archive/core/executors/", "film_archive/server/running.py"),
     "obstore": ("film_archive/storage/",),
     "OpenImageIO": ("film_archive/media/", "film_archive/testing/", "ded_io/"),
-    "opentimelineio": ("film_archive/editorial/", "film_archive/bundles/"),
+    "opentimelineio": ("film_archive/editorial/", "film_archive/otio_plugin/"),
     "platformdirs": ("film_archive/core/places.py",),
     "pydantic_settings": ("ded_io/config.py",),
     "pyfastcdc": ("film_archive/versioning/",),

@@ -281,6 +281,10 @@ class Writer(ABC):
         self._unsynced = 0
         self._last_sync = time.monotonic()
 
+    def written(self) -> Iterator[Member]:
+        """The members of this generation so far, those of a run before that was killed among them."""
+        return self._new_members()
+
     def _new_members(self) -> Iterator[Member]:
         frames: list[FrameFile] = []
         for _, record in self._journal.lines():

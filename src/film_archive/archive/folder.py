@@ -30,16 +30,22 @@ class FolderWriter(Writer):
     ) -> None:
         super().__init__(target, journal, algorithms)
         self._base = base
+        self._reads_back = True
 
     @classmethod
-    def create(cls, folder: Path, *, algorithms: Iterable[str] = ()) -> FolderWriter:
-        """Begin, or continue what a killed run left unfinished."""
+    def create(cls, folder: Path, *, algorithms: Iterable[str] = (), reads_back: bool = True) -> FolderWriter:
+        """Begin, or continue what a killed run left unfinished.
+
+        `reads_back` tells whether files that are copied in are proven by reading them again, which takes as long again.
+        """
         if not folder.is_dir():
             raise NotFound(f"There is no folder {printable(folder)}.")
         if os.path.lexists(folder / layout.MANIFEST):
             raise Refused(f"{printable(folder)} is an archive already; use `add` to list what is new in it.")
         refuse_lost(folder)
-        return cls._begin(folder, None, algorithms)
+        writer = cls._begin(folder, None, algorithms)
+        writer._reads_back = reads_back
+        return writer
 
     @classmethod
     def add_to(cls, folder: Path, *, algorithms: Iterable[str] = ()) -> FolderWriter:
@@ -224,10 +230,12 @@ class FolderWriter(Writer):
             with FileSource(place) as there:
                 if there.size != source.size or digest_source(there, digests) != digests:
                     raise Refused(f"{printable(place)} exists already and is something else; nothing was changed.")
-        else:
+        elif self._reads_back or replace:
             digests = copying.verified_copy(
                 source, place, algorithms=self._algorithms, replace=replace, on_bytes=on_bytes
             ).digests
+        else:
+            digests = copying.digested_copy(source, place, algorithms=self._algorithms, on_bytes=on_bytes).digests
         with files.explaining(f"set time and permissions of {printable(place)}"):
             os.utime(place, ns=(mtime_ns, mtime_ns))
             place.chmod(mode & 0o777)

@@ -48,14 +48,14 @@ def choose_members(archive: Archive, *, everything: bool = False, only: Iterable
 
     Raises Refused, NotSupported, and NotFound where one that was named is not there.
     """
-    wanted = None if only is None else set(only)
+    wanted = None if only is None else frozenset(only)
+    rest = set(wanted or ())
     chosen: list[Member] = []
     for member in archive.members():
         if (everything or not layout.is_own(member.path)) and (wanted is None or member.path in wanted):
             chosen.extend(parts_of(member))
-            if wanted is not None:
-                wanted.discard(member.path)
-    chosen.extend(archive.member(path) for path in sorted(wanted or ()))  # frames of a sequence, or nothing
+            rest.discard(member.path)
+    chosen.extend(archive.member(path) for path in sorted(rest))  # frames of a sequence, or nothing
     _check_names(archive, chosen)
     _check_readable(archive, chosen)
     _check_sizes(archive, chosen)
@@ -218,8 +218,9 @@ def _unpack_file(archive: Archive, member: Member, place: Path, on_bytes: OnByte
     wanted = dict(member.digests) or ({"crc32": f"{member.crc32:08x}"} if member.crc32 is not None else {})
     if os.path.lexists(place):
         if place.is_file() and not place.is_symlink() and place.stat().st_size == member.size:
-            with FileSource(place) as there:
-                if digest_source(there, wanted, on_bytes=on_bytes) == wanted:
+            with archive.source(member) as source, FileSource(place) as there:
+                stated = wanted or digest_source(source)  # a folder without a manifest states nothing
+                if digest_source(there, stated, on_bytes=on_bytes) == stated:
                     return False
         raise Refused(
             f"{printable(place)} exists already and is something else; what was unpacked before it is complete."

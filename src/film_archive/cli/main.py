@@ -38,6 +38,7 @@ def _app() -> object:
     from film_archive.cli import (
         add,
         attach,
+        bundle,
         check,
         create,
         demo,
@@ -70,6 +71,6 @@ def _app() -> object:
     ) -> None:
         """Keeps a film, from the camera card to the tape shelf."""
 
-    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, pull, serve):
+    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, pull, bundle, serve):
         verb.register(app)
     return app

@@ -197,6 +197,22 @@ def verified_copy(
     return poured
 
 
+def digested_copy(
+    source: ByteSource, target: Path, *, algorithms: Iterable[str] = (KEY,), on_bytes: files.OnBytes | None = None
+) -> Poured:
+    """Copy a source to a new file, digested in the same read; durable, but not read back. Raises as `verified_copy` does."""
+    with files.AtomicFile(target, purpose="copy") as new:
+        descriptor = new.file.fileno()
+        with files.explaining(
+            f"copy {source.name} to {printable(target)}",
+            needed=lambda: files.unwritten(descriptor, source.size),
+            folder=target.parent,
+        ):
+            poured = pour(source, descriptor, 0, algorithms=with_key(algorithms), on_bytes=on_bytes)
+        new.commit()
+    return poured
+
+
 def copy_times_and_mode(status: os.stat_result, target: Path | int) -> None:
     """Give a file the modification time and permissions (without set-user-ID and the like) of another."""
     name = printable(target) if isinstance(target, Path) else "a copy"

@@ -16,6 +16,11 @@ MAXIMUM = 1 << 24
 _DEEPEST = 200
 
 
+def is_character(sign: str) -> bool:
+    """Whether a sign may stand in an XML document at all (XML 1.0, production 2, Char)."""
+    return sign in "\t\n\r" or "\x20" <= sign <= "\ud7ff" or "\ue000" <= sign <= "\ufffd" or sign >= "\U00010000"
+
+
 class _Building:
     """Elements under their local names: every vendor changes its namespace with the version."""
 

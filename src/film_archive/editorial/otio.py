@@ -12,12 +12,14 @@ stands where a clip keeps its references (`media_reference`, `media_references`)
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from film_archive.core.errors import Damaged
 from film_archive.editorial.otio_scan import Scanner, Span, WrittenReference
+from film_archive.editorial.otio_values import OtioRange, OtioTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,11 @@ class SequenceNumbers:
         """The numbers in the files' names, in the order they are shown; None where the reference does not say."""
         return None if self.count is None else range(self.start, self.start + self.count * self.step, self.step)
 
+    @property
+    def pattern(self) -> str:
+        """The files' names, with the number in printf's form."""
+        return f"{self.prefix}%{f'0{self.padding}' if self.padding else ''}d{self.suffix}"
+
     def digits(self, number: int) -> str:
         """A number as it stands in a file's name."""
         return f"{'-' if number < 0 else ''}{abs(number):0{self.padding}d}"
@@ -55,12 +62,29 @@ class MediaReference:
     clip: str | None
     """The name of the clip that it belongs to."""
 
+    @property
+    def pattern(self) -> str:
+        """The URL; of a sequence that of its images, with the number in printf's form."""
+        return self.url if self.sequence is None else f"{self._base}{self.sequence.pattern}"
+
     def url_of(self, number: int) -> str:
         """The URL of one image of a sequence, put together as OTIO does it."""
         assert self.sequence is not None
-        slash = "" if not self.url or self.url.endswith("/") else "/"
         named = self.sequence
-        return f"{self.url}{slash}{named.prefix}{named.digits(number)}{named.suffix}"
+        return f"{self._base}{named.prefix}{named.digits(number)}{named.suffix}"
+
+    @property
+    def _base(self) -> str:
+        return self.url if not self.url or self.url.endswith("/") else f"{self.url}/"
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """One more reference for a clip, to the same pictures in another file."""
+
+    name: str
+    """Its key among the clip's references; where that is taken, a number is put to it."""
+    url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +94,22 @@ class Relinked:
     url: str
     prefix: str | None = None
     suffix: str | None = None
+    further: tuple[Further, ...] = ()
+    """What is put beside it, where the clip can have several (from Clip.2 on)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shortened:
+    """A reference that shall lead to a part of what it leads to, with what it was in its metadata."""
+
+    url: str
+    available: OtioRange
+    """The part, in the media's own time."""
+    original: Mapping[str, Any]
+    """What is kept of the whole, beside the reference's own URL and available range."""
+    prefix: str | None = None
+    start_frame: int | None = None
+    """Of an image sequence: what stands before the numbers, and the first image's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +117,9 @@ class Missing:
     """A reference that shall become a MissingReference, with what it was in its metadata."""
 
     because: str
+
+
+Change = Relinked | Shortened | Missing
 
 
 class Document:
@@ -88,7 +131,7 @@ class Document:
         """In the order in which they stand."""
         self._objects = objects
 
-    def changed(self, changes: Mapping[int, Relinked | Missing]) -> bytes:
+    def changed(self, changes: Mapping[int, Change]) -> bytes:
         """The document with the references at these places changed and nothing else, in UTF-8."""
         edits = sorted((edit for place, change in changes.items() for edit in self._edits(place, change)), key=_start)
         parts, position = [], 0
@@ -98,15 +141,24 @@ class Document:
         parts.append(self.text[position:])
         return "".join(parts).encode("utf-8")
 
-    def _edits(self, place: int, change: Relinked | Missing) -> Iterator[tuple[Span, str]]:
+    def _edits(self, place: int, change: Change) -> Iterator[tuple[Span, str]]:
         found = self._objects[place]
         if isinstance(change, Missing):
             yield Span(place, found.end), _missing_reference(self.text[place : found.end], change.because)
+            return
+        if isinstance(change, Shortened):
+            yield Span(place, found.end), _shortened_reference(self.text[place : found.end], change)
             return
         key = "target_url_base" if "target_url_base" in found.values else "target_url"
         for name, value in ((key, change.url), ("name_prefix", change.prefix), ("name_suffix", change.suffix)):
             if value is not None and name in found.values:
                 yield found.values[name], json.dumps(value, ensure_ascii=not _is_unicode(value))
+        if found.key is not None and change.further:
+            yield Span(found.end, found.end), "".join(_further(found, self.text[place : found.end], change.further))
+
+    def takes_further(self, place: int) -> bool:
+        """Whether a reference stands where a clip can have more of them."""
+        return self._objects[place].key is not None
 
 
 def read_document(data: bytes, name: str) -> Document:
@@ -142,6 +194,11 @@ def _values(text: str, name: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise Damaged(f"{name}: a media reference can't be read ({error}).") from error
     return found
+
+
+def reference_of(values: Mapping[str, Any], name: str) -> MediaReference:
+    """A reference's object as a reference; `name` is what errors call the document. Its place is not known. Raises Damaged."""
+    return _reference(-1, values, None, name)
 
 
 def _reference(place: int, values: Mapping[str, Any], clip: str | None, name: str) -> MediaReference:
@@ -187,6 +244,55 @@ def _count(values: Mapping[str, Any], step: int) -> int | None:
     value, rate = float(duration["value"]), float(duration["rate"])
     playback = float(values.get("rate", 1)) / step
     return max(0, int(value if playback == rate else value * playback / rate))
+
+
+def _shortened_reference(text: str, change: Shortened) -> str:
+    """The reference with another URL and available range; what it was stands in its metadata."""
+    found: dict[str, Any] = json.loads(text)
+    key = "target_url_base" if "target_url_base" in found else "target_url"
+    kept = {key: found.get(key), "available_range": found.get("available_range"), "name": found.get("name")}
+    if change.start_frame is not None:
+        kept |= {name: found.get(name) for name in ("name_prefix", "start_frame")}
+        found["start_frame"] = change.start_frame
+    if change.prefix is not None:
+        found["name_prefix"] = change.prefix
+    metadata = found.get("metadata")
+    metadata = dict(metadata) if isinstance(metadata, dict) else {}
+    own = metadata.get(_OWN)
+    metadata[_OWN] = {**(own if isinstance(own, dict) else {}), "trimmed_from": {**kept, **change.original}}
+    found |= {key: change.url, "available_range": _range(change.available), "metadata": metadata}
+    return json.dumps(found)
+
+
+def _range(value: OtioRange) -> dict[str, Any]:
+    return {"OTIO_SCHEMA": "TimeRange.1", "start_time": _time(value.start), "duration": _time(value.duration)}
+
+
+def _time(value: OtioTime) -> dict[str, Any]:
+    return {"OTIO_SCHEMA": "RationalTime.1", "rate": float(value.rate), "value": float(value.value)}
+
+
+def _further(found: WrittenReference, text: str, wanted: Iterable[Further]) -> Iterator[str]:
+    """More members of the object that a reference stands in, of the same range as that."""
+    taken = set(found.siblings)
+    available = json.loads(text).get("available_range")
+    for each in wanted:
+        stem = each.name if found.key == _USUAL_KEY else f"{found.key} {each.name}"
+        key = next(key for n in count(1) if (key := stem if n == 1 else f"{stem} {n}") not in taken)
+        taken.add(key)
+        reference = {
+            "OTIO_SCHEMA": "ExternalReference.1",
+            "available_image_bounds": None,
+            "available_range": available,
+            "metadata": {_OWN: {"proxy_of": found.key}},
+            "name": key,
+            "target_url": each.url,
+        }
+        yield f", {json.dumps(key)}: {json.dumps(reference)}"
+
+
+_USUAL_KEY = "DEFAULT_MEDIA"
+_OWN = "film-archive"
 
 
 def _missing_reference(text: str, because: str) -> str:

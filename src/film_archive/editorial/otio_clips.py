@@ -56,7 +56,7 @@ _REELS = (
 
 def _reel(item: dict[str, Any]) -> str | None:
     """The reel that the clip's metadata, or its media reference's, name."""
-    for holder in (item, *(reference for _, reference, _ in _raw_references(item))):
+    for holder in (item, *(reference for reference, _ in raw_references(item))):
         metadata = dict_of(holder.get("metadata"))
         for path in _REELS:
             value: object = metadata
@@ -82,23 +82,23 @@ def _marker(marker: dict[str, Any]) -> Marker:
     return Marker(text_of(marker.get("comment")) or "", None, text_of(name), text_of(marker.get("name")), frames)
 
 
-def _raw_references(item: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], bool]]:
-    """(key, reference, whether it is active) of a clip's media references, in both schemas' forms."""
+def raw_references(item: dict[str, Any]) -> Iterator[tuple[dict[str, Any], bool]]:
+    """(reference, whether it is active) of a clip's media references, in both schemas' forms."""
     several = dict_of(item.get("media_references"))
     if several:
         active = item.get("active_media_reference_key", "DEFAULT_MEDIA")
         for key, reference in several.items():
             if isinstance(reference, dict):
-                yield key, reference, key == active
+                yield reference, key == active
     elif isinstance(item.get("media_reference"), dict):
-        yield "DEFAULT_MEDIA", item["media_reference"], True
+        yield item["media_reference"], True
 
 
 def references_of(item: dict[str, Any]) -> tuple[tuple[EventMedia, ...], bool]:
     """The clip's media, and whether its picture is made by the program (bars, a slate) and has none."""
     found = []
     generated = False
-    for _, reference, active in _raw_references(item):
+    for reference, active in raw_references(item):
         schema = schema_of(reference)
         generated = generated or (active and schema == "GeneratorReference")
         available = range_of(reference.get("available_range"))
@@ -130,7 +130,7 @@ def _sequence_url(reference: dict[str, Any]) -> str:
 
 def available_range(item: dict[str, Any]) -> OtioRange | None:
     """Of the media that the clip plays."""
-    for _, reference, active in _raw_references(item):
+    for reference, active in raw_references(item):
         if active:
             return range_of(reference.get("available_range"))
     return None

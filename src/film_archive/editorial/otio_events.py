@@ -16,12 +16,11 @@ from film_archive.core.timecode import FrameRate, RateLike
 from film_archive.editorial.counting import Counting
 from film_archive.editorial.event import Diagnostic, EditList, Event
 from film_archive.editorial.otio_clips import available_range, facts_of_clip, references_of
+from film_archive.editorial.otio_times import DEEPEST, SOUND, ItemTimes, called
 from film_archive.editorial.otio_values import (
     OtioRange,
     OtioTime,
-    dict_of,
     list_of,
-    number_of,
     parse_otio,
     range_of,
     schema_of,
@@ -29,11 +28,6 @@ from film_archive.editorial.otio_values import (
     time_of,
 )
 from film_archive.editorial.placing import Crossing, Placed, numbered
-
-_DEEPEST = 64
-_FASTEST = 100_000
-_SOUND = 1000
-"""From which rate on a time counts samples and not frames."""
 
 
 def read_otio(data: bytes, name: str = "the timeline", rate: RateLike | None = None) -> EditList:
@@ -54,7 +48,7 @@ def read_otio(data: bytes, name: str = "the timeline", rate: RateLike | None = N
     events: tuple[Event, ...] = ()
     odd: tuple[Diagnostic, ...] = ()
     if counted is not None:
-        clips = [clip if clip.rate < _SOUND else _at(clip, counted) for clip in reading.clips]
+        clips = [clip if clip.rate < SOUND else _at(clip, counted) for clip in reading.clips]
         events, odd = numbered(clips, reading.crossings, counted, drop)
     elif reading.clips:
         reading.odd.append("the timeline counts nothing but samples; its events need a rate, like --rate 24")
@@ -110,7 +104,10 @@ class _Reading:
     crossings: list[Crossing] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
-    lengths: dict[int, Fraction] = field(default_factory=dict)
+    times: ItemTimes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.times = ItemTimes(self.odd)
 
     def timeline(self, timeline: dict[str, Any]) -> None:
         start = time_of(timeline.get("global_start_time"))
@@ -119,7 +116,7 @@ class _Reading:
         place = _Place(Fraction(0) if start is None else start.seconds, Fraction(0), Fraction(1), Fraction(0), None)
         top = timeline.get("tracks") if schema_of(timeline) == "Timeline" else timeline
         if not isinstance(top, dict):
-            self.odd.append(f"{_called(timeline)} has no tracks")
+            self.odd.append(f"{called(timeline)} has no tracks")
             return
         if schema_of(top) == "Stack":
             self._item(top, Fraction(0), place, None, 0)
@@ -134,27 +131,27 @@ class _Reading:
 
     def _item(self, item: dict[str, Any], at: Fraction, place: _Place, track: str | None, depth: int) -> None:
         """A child that begins at a second `at` of its parent."""
-        if depth > _DEEPEST:
-            self.odd.append(f"{_called(item)} is nested more than {_DEEPEST} deep; it is left out")
+        if depth > DEEPEST:
+            self.odd.append(f"{called(item)} is nested more than {DEEPEST} deep; it is left out")
             return
         if item.get("enabled") is False:
-            self.odd.append(f"{_called(item)} is disabled; it is left out")
+            self.odd.append(f"{called(item)} is disabled; it is left out")
             return
         schema = schema_of(item)
-        length = self._length(item, depth)
+        length = self.times.length(item, depth)
         begin = place.record(at)
         low, high = max(place.low, begin), place.record(at + length)
         if place.high is not None:
             high = min(high, place.high)
         if high <= low or schema in ("Gap", "Filler"):
             return
-        speed = self._speed(item)
+        speed = self.times.speed(item)
         trimmed = range_of(item.get("source_range"))
         if isinstance(item.get("children"), list):
             scale = place.scale * speed
             if scale <= 0:
                 what = "holds other clips and is frozen or reversed; they are given at normal speed"
-                self.odd.append(f"{_called(item)} {what}")
+                self.odd.append(f"{called(item)} {what}")
                 scale = place.scale
             zero = trimmed.start.seconds if trimmed is not None else Fraction(0)
             self._children(item, _Place(begin, zero, scale, low, high), track, depth)
@@ -173,55 +170,18 @@ class _Reading:
                 continue
             named = self._track_name(child) if track is None and parallel else track
             self._item(child, Fraction(0) if parallel else at, place, named, depth + 1)
-            at += self._length(child, depth + 1)
+            at += self.times.length(child, depth + 1)
 
     def _transition(self, transition: dict[str, Any], at: Fraction, place: _Place, track: str) -> None:
         before, after = time_of(transition.get("in_offset")), time_of(transition.get("out_offset"))
         if before is None or after is None or before.value < 0 or after.value < 0:
-            self.odd.append(f"the transition {_called(transition)} has no offsets; it is read as a cut")
+            self.odd.append(f"the transition {called(transition)} has no offsets; it is read as a cut")
             return
         cut = place.record(at)
         if cut < place.low or (place.high is not None and cut > place.high):
             return
         kind = "W001" if "wipe" in str(transition.get("transition_type", "")).casefold() else "D"
         self.crossings.append(Crossing(track, cut, before.seconds / place.scale, after.seconds / place.scale, kind))
-
-    def _length(self, item: dict[str, Any], depth: int) -> Fraction:
-        """Seconds that an item takes in its parent."""
-        known = self.lengths.get(id(item))
-        if known is None:
-            known = self.lengths[id(item)] = self._counted_length(item, depth)
-        return known
-
-    def _counted_length(self, item: dict[str, Any], depth: int) -> Fraction:
-        if schema_of(item) == "Transition" or depth > _DEEPEST:
-            return Fraction(0)
-        trimmed = range_of(item.get("source_range")) or available_range(item)
-        if trimmed is not None:
-            return max(Fraction(0), trimmed.duration.seconds)
-        children = [child for child in list_of(item.get("children")) if isinstance(child, dict)]
-        lengths = [self._length(child, depth + 1) for child in children]
-        if schema_of(item) == "Stack":
-            return max(lengths, default=Fraction(0))
-        return sum(lengths, Fraction(0))
-
-    def _speed(self, item: dict[str, Any]) -> Fraction:
-        speed = Fraction(1)
-        for effect in list_of(item.get("effects")):
-            schema = schema_of(effect)
-            if schema == "FreezeFrame":
-                return Fraction(0)
-            if schema == "LinearTimeWarp":
-                scalar = number_of(effect.get("time_scalar"))
-                if scalar is None or abs(scalar) > _FASTEST:
-                    self.odd.append(f"{_called(item)} has a time warp without a possible scalar; it is passed over")
-                else:
-                    speed *= scalar
-            elif schema == "TimeEffect":
-                self.odd.append(f"{_called(item)} has a time effect that is not linear; it is given at normal speed")
-            elif schema == "Effect":
-                speed *= _remapped(effect)
-        return speed
 
     def _clip(
         self,
@@ -234,11 +194,11 @@ class _Reading:
         """A clip; backwards, its source range is taken as it lies in the media, and played from its end."""
         available = available_range(item)
         if shown is None:
-            self.odd.append(f"{_called(item)} has no range; it is left out")
+            self.odd.append(f"{called(item)} has no range; it is left out")
             return
         rate = shown.start.rate
         source = shown.start.value
-        if available is not None and available.start.rate.nominal != rate.nominal and available.start.rate < _SOUND:
+        if available is not None and available.start.rate.nominal != rate.nominal and available.start.rate < SOUND:
             source, rate = source * available.start.rate / rate, available.start.rate
         if speed < 0:
             source += (seen.end - seen.begin) * -speed * rate - 1
@@ -270,24 +230,6 @@ def _at(clip: Placed, rate: FrameRate) -> Placed:
     return replace(clip, source=clip.source * rate / clip.rate, rate=rate, drop=drops(rate))
 
 
-def _remapped(effect: dict[str, Any]) -> Fraction:
-    """The speed that Final Cut Pro 7's "Time Remap" filter says, as its adapter leaves it in metadata; 1 for others."""
-    fcp = dict_of(dict_of(effect.get("metadata")).get("fcp_xml"))
-    if fcp.get("effectid") != "timeremap":
-        return Fraction(1)
-    parameters = fcp.get("parameter")
-    values = {
-        str(each.get("parameterid")): each.get("value")
-        for each in (parameters if isinstance(parameters, list) else [parameters])
-        if isinstance(each, dict)
-    }
-    try:
-        speed = Fraction(str(values.get("speed", "100"))[:40]) / 100
-    except (ValueError, ZeroDivisionError):
-        return Fraction(1)
-    return -speed if str(values.get("reverse", "")).casefold() == "true" and speed > 0 else speed
-
-
 def _first_rate(item: object) -> FrameRate | None:
     """The rate of the first clip's range in a document, pictures' before sound's."""
     pending: list[object] = [item]
@@ -298,7 +240,7 @@ def _first_rate(item: object) -> FrameRate | None:
             continue
         found = range_of(current.get("source_range")) or available_range(current)
         if found is not None and schema_of(current) not in ("Gap", "Stack", "Track", "Sequence"):
-            if found.start.rate < _SOUND:
+            if found.start.rate < SOUND:
                 return found.start.rate
             sound = sound or found.start.rate
         pending += [*reversed(list_of(current.get("children"))), current.get("tracks")]
@@ -306,9 +248,4 @@ def _first_rate(item: object) -> FrameRate | None:
 
 
 def _frame_rate(time: OtioTime | None) -> FrameRate | None:
-    return None if time is None or time.rate >= _SOUND else time.rate
-
-
-def _called(item: dict[str, Any]) -> str:
-    name = text_of(item.get("name"))
-    return f"{schema_of(item) or 'an object'} {name[:60]!r}" if name else f"a nameless {schema_of(item) or 'object'}"
+    return None if time is None or time.rate >= SOUND else time.rate

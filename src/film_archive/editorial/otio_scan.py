@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
@@ -38,6 +38,10 @@ class WrittenReference:
 
     end: int
     values: Mapping[str, Span]
+    key: str | None = None
+    """Its key among a clip's several references; None where it stands alone."""
+    siblings: Sequence[str] = ()
+    """All keys there."""
 
 
 class _Expecting(Enum):
@@ -68,6 +72,8 @@ class _Open:
     key: str = ""
     """The last that was read."""
     values: dict[str, Span] = field(default_factory=dict)
+    keys: list[str] = field(default_factory=list)
+    """Of the object that has a clip's references: all so far."""
     unnamed: list[int] = field(default_factory=list)
     """References in it whose clip is not known yet."""
 
@@ -145,7 +151,10 @@ class Scanner:
         colon = _TOKEN.match(self._text, position)
         if token[0] != '"' or colon is None or colon["sign"] != ":":
             raise self._wrong(start)
-        self._stack[-1].key = self._string(Span(start, position))
+        holder = self._stack[-1]
+        holder.key = self._string(Span(start, position))
+        if holder.stands is _Stands.AS_REFERENCES:
+            holder.keys.append(holder.key)
         return colon.end()
 
     def _close(self, token: str, start: int, end: int) -> _Expecting:
@@ -166,7 +175,10 @@ class Scanner:
         schema = self._string(closed.values.get("OTIO_SCHEMA")).partition(".")[0]
         has_url = "target_url" in closed.values or "target_url_base" in closed.values
         if schema in (_EXTERNAL, _SEQUENCE) or (has_url and closed.stands is _Stands.AS_REFERENCE):
-            self.objects[closed.start] = WrittenReference(end, closed.values)
+            holder = self._stack[-1] if self._stack else None
+            several = holder is not None and holder.stands is _Stands.AS_REFERENCES
+            key, siblings = (holder.key, holder.keys) if several and holder is not None else (None, ())
+            self.objects[closed.start] = WrittenReference(end, closed.values, key, siblings)
             closed.unnamed = [closed.start]
         elif schema and closed.unnamed and "name" in closed.values:
             name = self._string(closed.values["name"])

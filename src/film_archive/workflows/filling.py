@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,7 +25,8 @@ from film_archive.core.ladder import LADDER, Rung
 from film_archive.core.manifest import Member, Role
 from film_archive.core.progress import Phase, Progress
 from film_archive.core.records import Record
-from film_archive.core.source import FileSource, printable
+from film_archive.core.source import ByteSource, FileSource, printable
+from film_archive.core.timecode import FrameRange
 from film_archive.core.wording import amount
 from film_archive.media.clips import clip_of_sequence
 from film_archive.proxy import embedding, making, stills
@@ -34,6 +35,7 @@ from film_archive.proxy.original import Original
 from film_archive.proxy.recipe import PLAIN, STILL_FILES, Recipe, Still
 from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.gathering import Found, FoundSequence, Kind, LeftOut
+from film_archive.workflows.locating import is_member, locate, state_of
 from film_archive.workflows.room import Outlook
 
 DEFAULT_PROXIES = (LADDER["thumbnail"], LADDER["preview"])
@@ -101,8 +103,13 @@ class Tally:
 
     clips: int = 0
     proxies: int = 0
+    embedded: dict[str, list[str]] = field(default_factory=dict)
+    """Member path → the paths of its proxies, in the order in which they were asked for."""
     warnings: list[str] = field(default_factory=list)
     without: WithoutProxies = field(default_factory=lambda: WithoutProxies())
+
+
+Closing = Callable[[Writer, Tally], Iterable[Enclosure]]
 
 
 @dataclass(slots=True)
@@ -146,24 +153,22 @@ def fill(
     progress: Progress,
     *,
     enclosures: Sequence[Enclosure] = (),
+    closing: Closing = lambda archive, tally: (),
+    plain: bool = False,
     recipe: Recipe = PLAIN,
     workers: int | None = None,
     log: ClipLog | None = None,
     frame_digests: bool = False,
 ) -> Made:
-    """Put everything into an archive and finish it. `work` holds proxies in the making."""
+    """Put everything into an archive and finish it. `work` holds proxies in the making.
+
+    `closing` makes the members that go in last, and may ask the archive what is in it. With `plain` nobody looks into the
+    files: they go in without facts and frame indexes, and without proxies.
+    """
     begun = time.monotonic()
     for each in enclosures:
-        archive.add_bytes(
-            each.path,
-            each.data,
-            identity=each.identity,
-            role=each.role,
-            mtime_ns=each.mtime_ns,
-            of=each.of,
-            raw_name=_hex(each.name_bytes),
-        )
-    filling = _Filling(archive, tuple(rungs), recipe, outlook, work, progress, workers, Tally(), log, frame_digests)
+        _enclose(archive, each)
+    filling = _Filling(archive, tuple(rungs), recipe, outlook, work, progress, workers, Tally(), log, plain, frame_digests)
     progress.expect(filling.phase, sum(entry.size for entry in entries))
     progress.expect(Phase.ENCODING, sum(outlook.frames.values()))
     for entry in entries:
@@ -175,6 +180,8 @@ def fill(
             filling.symlink(entry)
         else:
             filling.folder(entry)
+    for each in closing(archive, filling.tally):
+        _enclose(archive, each)
     files.remove_tree(work)  # all are in the archive now; behind its end nobody would remove them after a kill
     tally, sealed = filling.tally, archive.finish()
     return Made(
@@ -190,6 +197,13 @@ def fill(
     )
 
 
+def _enclose(archive: Writer, each: Enclosure) -> None:
+    raw = _hex(each.name_bytes)
+    archive.add_bytes(
+        each.path, each.data, identity=each.identity, role=each.role, mtime_ns=each.mtime_ns, of=each.of, raw_name=raw
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class _Filling:
     archive: Writer
@@ -201,12 +215,13 @@ class _Filling:
     workers: int | None
     tally: Tally
     log: ClipLog | None
+    plain: bool
     frame_digests: bool
 
     @property
     def phase(self) -> Phase:
         """Files are read where they are in an archive that is made in place, and written to another."""
-        return Phase.READING if self.archive.target.is_dir() else Phase.WRITING
+        return Phase.READING if self.archive.target.is_dir() and not self.plain else Phase.WRITING
 
     def folder(self, entry: Found) -> None:
         self.archive.add_folder(
@@ -245,7 +260,8 @@ class _Filling:
                 )
         facts = problem = None
         try:
-            facts = self.logged(sequence.images.hashes, probe_clip(clip_of_sequence(sequence.images)))
+            if not self.plain:
+                facts = self.logged(sequence.images.hashes, probe_clip(clip_of_sequence(sequence.images)))
         except (NotMedia, NotSupported, Damaged) as error:  # then it is archived without facts
             problem = str(error)
         member = self.archive.end_sequence(
@@ -279,7 +295,7 @@ class _Filling:
         member = self.archive.reuse(entry.member, entry.identity or "")
         with _unchanged(entry) as source:
             if member is None:
-                facts, problem = _facts(source)
+                facts, problem = (None, None) if self.plain else _facts(source)
                 if facts is not None:
                     facts = self.logged(entry.member, facts)
                 member = self.archive.add(
@@ -324,7 +340,7 @@ class _Filling:
         if said not in self.tally.warnings[-_SAID_TOGETHER:]:  # probe and proxies may both tell of it
             self.tally.warnings.append(said)
 
-    def index(self, member: Member, source: FileSource) -> FrameIndex | None:
+    def index(self, member: Member, source: ByteSource) -> FrameIndex | None:
         """The frame index of a clip, beside it."""
         from film_archive.media.probe import index
 
@@ -350,7 +366,7 @@ class _Filling:
             self.sums(member, source, frames)
         return frames
 
-    def sums(self, member: Member, source: FileSource, frames: FrameIndex) -> None:
+    def sums(self, member: Member, source: ByteSource, frames: FrameIndex) -> None:
         """The digests of a clip's frames, beside it. They are read once more, out of the system's cache where it holds them."""
         from film_archive.media.frame_sums import frame_sums
 
@@ -362,7 +378,7 @@ class _Filling:
                 path, data, identity=identity, role=Role.FRAMES, of=member.path, mtime_ns=member.mtime_ns
             )
 
-    def proxies(self, member: Member, source: FileSource, index: FrameIndex | None) -> None:
+    def proxies(self, member: Member, source: ByteSource, index: FrameIndex | None) -> None:
         """A clip's proxies, beside it; those that a killed run has put in are not made again."""
         facts = member.media
         expected = self.outlook.frames.get(member.path, 0)
@@ -385,7 +401,8 @@ class _Filling:
             names.pop(0)
         missing = list(self.rungs)
         while not names and missing and self._has_proxy(member, missing[0]):
-            missing.pop(0)
+            there = embedding.place_of(member.path, missing.pop(0), self.recipe)
+            self.tally.embedded.setdefault(member.path, []).append(there)
             self.tally.proxies += 1
         if not missing:
             self.progress.expect(Phase.ENCODING, -frames)
@@ -407,7 +424,8 @@ class _Filling:
             return
         self._embed_stills(member, original, made, {name for _, name in names})
         for proxy in made:
-            embedding.add(self.archive, member, proxy, self.recipe)
+            embedded = embedding.add(self.archive, member, proxy, self.recipe)
+            self.tally.embedded.setdefault(member.path, []).append(embedded.path)
             self.tally.proxies += 1
         for sentence in making.shortcomings(made[0], first):
             self.warn(member, sentence)
@@ -449,14 +467,28 @@ def _opened(entry: Found) -> FileSource:
 
 
 @contextlib.contextmanager
-def _unchanged(entry: Found) -> Iterator[FileSource]:
-    """A file, opened; raises SourceChanged where it is not what it was when it was gathered."""
+def _unchanged(entry: Found) -> Iterator[ByteSource]:
+    """A file, opened, or a part of it; raises SourceChanged where it is not what it was when it was gathered."""
+    if is_member(entry.path):
+        with locate(entry.path) as located:
+            require_unchanged(located.source.name, entry.identity, state_of(entry.path)[0])
+            yield located.source if entry.frames is None else _part(located.source, entry)
+        return
     with _opened(entry) as source:
         try:
-            yield source
+            yield source if entry.frames is None else _part(source, entry)
         except ShortRead:
             source.check_unchanged()  # it became shorter: that says more
             raise
+
+
+def _part(source: ByteSource, entry: Found) -> ByteSource:
+    """The cut that an entry means, made of its file as it is read."""
+    from film_archive.media.cutting.opening import open_clip
+
+    assert entry.first_frame is not None
+    assert entry.frames is not None
+    return open_clip(source).cut_bytes(FrameRange(entry.first_frame, entry.first_frame + entry.frames)).source
 
 
 def _identity_of_link(entry: Found) -> str:
@@ -465,7 +497,7 @@ def _identity_of_link(entry: Found) -> str:
         return identity_of(path.lstat())
 
 
-def _facts(source: FileSource) -> tuple[MediaFacts | None, str | None]:
+def _facts(source: ByteSource) -> tuple[MediaFacts | None, str | None]:
     """What a probe knows of a file, and why it knows nothing where it should."""
     from film_archive.media.probe import probe
     from film_archive.media.raw_cameras import extension_of

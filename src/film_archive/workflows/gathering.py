@@ -51,6 +51,10 @@ class Found(Step):
     """The same as bytes, where it is not UTF-8."""
     original: str | None = None
     """Of media of a bundle: the member path without it, or where on disk the file was if it was not among the sources."""
+    first_frame: int | None = None
+    """Of a part of a clip: its first frame in the clip, from 0; the part is cut when it is archived."""
+    frames: int | None = None
+    """Of a part of a clip: how many frames it has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +102,19 @@ def gather(sources: Iterable[Path], *, root: str = "", leave_out: Iterable[Path]
     return walk.result(entries)
 
 
+def gather_as(named: Iterable[tuple[Path, str]], *, leave_out: Iterable[Path] = ()) -> tuple[Found, ...]:
+    """Single files under the paths that are given for them, which may be the same for several. Raises as `gather` does."""
+    walk = _Walk({os.path.realpath(path) for path in leave_out})
+    found = []
+    for path, name in named:
+        entry = next(walk.source(path, name))
+        if entry.kind != Kind.FILE:
+            raise NotSupported(f"{printable(path)} is no file any more; nothing was written.")
+        layout.check_member_name(entry.member)
+        found.append(entry)
+    return tuple(found)
+
+
 def gather_folder(folder: Path) -> Gathered:
     """Everything below a folder, with paths from that folder on: for an archive made in place."""
     walk = _Walk(set())
@@ -136,7 +153,7 @@ def grouped(entries: Iterable[Found], taken: Collection[str] = ()) -> Iterator[F
             if images.first < 0:
                 continue  # a member's table has no minus signs; these stay files
             found = _sequence(images, together)
-            if found.name.pattern in taken:
+            if found.name.pattern in taken or not _are_called(found):
                 continue
             paths = [entry.path for _, entry in found.frames]
             begins[min(paths, key=os.fsencode)] = found
@@ -165,9 +182,14 @@ def _sequence(images: ImageSequence, files: dict[str, Found]) -> FoundSequence:
 
 
 def _name(images: ImageSequence, first: str) -> SequenceName:
-    """How the frames are called where the first one has this path."""
-    folder = first[: len(first) - len(images.file_name(images.first))]
-    return SequenceName(folder + images.stem, images.padding, images.extension)
+    """How the frames are called where the first one has this path; what stands before its number may be another there."""
+    behind = images.file_name(images.first)[len(images.stem) :]
+    return SequenceName(first[: len(first) - len(behind)], images.padding, images.extension)
+
+
+def _are_called(sequence: FoundSequence) -> bool:
+    """Whether all frames have the paths that the sequence's name gives them (of a bundle, some may be renamed)."""
+    return all(frame.member == sequence.name.path(number) for number, frame in sequence.frames)
 
 
 class _Walk:

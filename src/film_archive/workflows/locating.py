@@ -10,9 +10,11 @@ from pathlib import Path
 
 from film_archive.archive import layout
 from film_archive.archive.reader import Archive, open_archive
+from film_archive.core.digest import KEY
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
+from film_archive.core.job import identity_of
 from film_archive.core.manifest import Member
 from film_archive.core.source import ByteSource, FileSource, printable
 
@@ -47,6 +49,23 @@ def locate_in(archive: Archive, member_path: str) -> Iterator[Located]:
     member = archive.member(member_path) if member_path else only_clip(archive)
     with archive.source(member) as source:
         yield Located(source, member.media, _stored_index(archive, member), member)
+
+
+def state_of(what: str) -> tuple[str, int, int]:
+    """(identity, modification time in ns, permission bits) of a file or a member; the identity changes when its bytes do."""
+    path, member_path = split(what)
+    if not member_path and not is_archive(Path(path)):
+        with FileSource(path) as source:
+            return identity_of(source.status), source.status.st_mtime_ns, source.status.st_mode & 0o777
+    with open_archive(path) as archive:
+        member = archive.member(member_path) if member_path else only_clip(archive)
+        identity = f"{member.size}:{member.digests.get(KEY) or member.crc32}"
+        return identity, member.mtime_ns or 0, 0o644 if member.mode is None else member.mode
+
+
+def is_member(what: str) -> bool:
+    """Whether what a user names lies in an archive."""
+    return SEPARATOR in what and bool(split(what)[1])
 
 
 def split(what: str) -> tuple[str, str]:

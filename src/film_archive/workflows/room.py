@@ -19,6 +19,7 @@ from film_archive.core.timecode import FrameRate
 from film_archive.proxy import making
 from film_archive.proxy.recipe import PLAIN, Recipe
 from film_archive.workflows.gathering import Found, FoundSequence, Kind
+from film_archive.workflows.locating import is_member
 
 _PER_FILE = 4096 + 1024
 """Bytes beside a file's own: the gap to the next block, headers, its line in the manifest."""
@@ -109,7 +110,7 @@ def require_room(target: Path, entries: Iterable[Found], outlook: Outlook, unfin
     needed -= sum(size_of(path) for path in unfinished)
     if needed + size <= files.free_space(folder):
         return
-    if biggest is None or not copying.can_share(Path(biggest.path), folder):
+    if biggest is None or is_member(biggest.path) or not copying.can_share(Path(biggest.path), folder):
         needed += size
     files.require_space(folder, needed, printable(target))
 

@@ -8,23 +8,24 @@ is, only as far as the timeline references it.
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from film_archive.archive import layout
+from film_archive.archive.entries import EPOCH_NS
 from film_archive.bundles.policy import MediaReferencePolicy
 from film_archive.bundles.references import Lookup, Meaning
 from film_archive.bundles.urls import MEDIA, is_read_differently, media_url
-from film_archive.core.errors import NotFound, Refused, from_os_error
+from film_archive.core.errors import NotFound, Refused, UsageError, from_os_error
 from film_archive.core.manifest import Role
 from film_archive.core.records import Record
 from film_archive.core.source import FileSource, kind_of, printable
-from film_archive.editorial.otio import Document, Missing, Relinked, read_document
+from film_archive.editorial.otio import Change, Document, Missing, Relinked, read_document
+from film_archive.workflows.bundle_media import MediaFolder, Medium
 from film_archive.workflows.filling import Enclosure
-from film_archive.workflows.gathering import Found, FoundSequence, Gathered, Kind, gather, grouped, refuse_clashes
+from film_archive.workflows.gathering import Gathered
 
 VERSION_TEXT = b"1.0.0"
 """Five bytes, as OTIO writes them."""
@@ -41,20 +42,10 @@ class Cut:
     policy: MediaReferencePolicy = MediaReferencePolicy.ERROR_IF_NOT_FILE
     base: Path | None = None
     """Where relative URLs begin. Without it: the working directory, and for what is not there the timeline's own folder."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Medium(Record):
-    """A file that the timeline references, or belongs to one that it does."""
-
-    path: str
-    """Where it is."""
-    member: str
-    """Its path in the archive."""
-    size: int
-    """Bytes."""
-    named: bool
-    """Whether it was among the sources; else it comes in from where it is."""
+    data: bytes | None = None
+    """The document, where it is not in a file; `path` is then only what it is called."""
+    rename: bool = False
+    """Whether media that would have one name in the bundle get others; else they are refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,10 +81,14 @@ class Joined:
     """Everything that goes into the archive, media of the timeline under their new paths."""
     enclosures: tuple[Enclosure, ...]
     """The bundle's own members, which go in first."""
-    references: int
+    document: Document
+    changes: Mapping[int, Change]
+    """What becomes of each reference of the document."""
     media: tuple[Medium, ...]
     missing: tuple[tuple[str, str], ...]
     """(URL, why) of the references that became missing."""
+    renamed: tuple[tuple[Path, str], ...]
+    """(file, its name under `media/`) of those that have another one there."""
     warnings: tuple[str, ...]
 
     def sentences(self) -> list[str]:
@@ -105,7 +100,7 @@ class Joined:
     def carried(self) -> Carried:
         """What the plan says of it."""
         missing = tuple(MissingReference(url=url, reason=why) for url, why in self.missing)
-        return Carried(path=self.cut.path, references=self.references, media=self.media, missing=missing)
+        return Carried(path=self.cut.path, references=len(self.changes), media=self.media, missing=missing)
 
 
 def join_timeline(cut: Cut, gathered: Gathered, *, leave_out: Iterable[Path] = ()) -> Joined:
@@ -115,31 +110,39 @@ def join_timeline(cut: Cut, gathered: Gathered, *, leave_out: Iterable[Path] = (
     have one name under `media/`, or one of the sources has a name that a bundle needs, Damaged where the timeline can't
     be read.
     """
-    data, status = _read(cut.path)
+    data, mtime_ns = _read(cut)
     document = read_document(data, printable(cut.path))
     meanings = list(_meanings(cut, document))
     missing = tuple((each.reference.url, each.problem) for each in meanings if each.problem is not None)
     if missing and cut.policy is MediaReferencePolicy.ERROR_IF_NOT_FILE:
         raise _not_there(cut, [each for each in meanings if each.problem is not None])
-    media = _Media(gathered, leave_out)
+    media = MediaFolder(gathered, leave_out, cut.rename)
     for each in meanings:
-        for path in each.paths:
-            media.take(path)
+        media.take(each)
+    media.settle()
     joined = media.joined()
     listed = tuple(media.medium(entry) for entry in joined.entries if entry.original is not None)
     changes = {each.reference.place: _change(each, media) for each in meanings}
     return Joined(
         cut=cut,
         gathered=joined,
-        enclosures=tuple(_enclosures(cut, document, data, changes, status)),
-        references=len(meanings),
+        enclosures=tuple(_enclosures(cut, document, data, changes, mtime_ns)),
+        document=document,
+        changes=changes,
         media=listed,
         missing=missing,
+        renamed=tuple(media.renamed()),
         warnings=tuple(_doubtful(listed)),
     )
 
 
-def _read(path: Path) -> tuple[bytes, os.stat_result]:
+def _read(cut: Cut) -> tuple[bytes, int]:
+    """The document's bytes and its date."""
+    path = cut.path
+    if cut.data is not None:
+        if len(cut.data) > _LARGEST:
+            raise _too_large(printable(path), len(cut.data))
+        return cut.data, EPOCH_NS
     try:
         mode = path.stat().st_mode
     except OSError as error:
@@ -148,18 +151,34 @@ def _read(path: Path) -> tuple[bytes, os.stat_result]:
         raise Refused(f"{printable(path)} is {kind_of(mode)} and not a timeline.")
     with FileSource(path) as source:
         if source.size > _LARGEST:
-            raise Refused(f"{source.name} has {source.size} bytes, and a timeline in a bundle may have {_LARGEST}.")
-        return source.read_at(0, source.size), source.status
+            raise _too_large(source.name, source.size)
+        if path.suffix.lower() == ".otioz" or source.read_at(0, 4) == b"PK\3\4":
+            raise UsageError(f"{source.name} is a bundle already; extract it with `bundle read`, and bundle its content.otio.")
+        return source.read_at(0, source.size), source.status.st_mtime_ns
+
+
+def _too_large(name: str, size: int) -> Refused:
+    return Refused(f"{name} has {size} bytes, and a timeline in a bundle may have {_LARGEST}.")
+
+
+def content_of(document: Document, changes: Mapping[int, Change], mtime_ns: int = EPOCH_NS, of: str | None = None) -> Enclosure:
+    """The bundle's timeline: the document with its references changed."""
+    data = document.changed(changes)
+    return Enclosure(path=layout.BUNDLE_CONTENT, data=data, role=Role.TIMELINE, mtime_ns=mtime_ns, of=of)
+
+
+def version_mark() -> Enclosure:
+    """The bundle's version."""
+    return Enclosure(path=layout.BUNDLE_VERSION, data=VERSION_TEXT, role=Role.STRUCTURE)
 
 
 def _enclosures(
-    cut: Cut, document: Document, data: bytes, changes: Mapping[int, Relinked | Missing], status: os.stat_result
+    cut: Cut, document: Document, data: bytes, changes: Mapping[int, Change], mtime_ns: int
 ) -> Iterator[Enclosure]:
     kept, raw = layout.member_name(layout.timeline_path(cut.path.name))
-    yield Enclosure(path=layout.BUNDLE_VERSION, data=VERSION_TEXT, role=Role.STRUCTURE)
-    when, role = status.st_mtime_ns, Role.TIMELINE
-    yield Enclosure(path=layout.BUNDLE_CONTENT, data=document.changed(changes), role=role, mtime_ns=when, of=kept)
-    yield Enclosure(path=kept, data=data, role=role, mtime_ns=when, name_bytes=raw)
+    yield version_mark()
+    yield content_of(document, changes, mtime_ns, kept)
+    yield Enclosure(path=kept, data=data, role=Role.TIMELINE, mtime_ns=mtime_ns, name_bytes=raw)
 
 
 def _meanings(cut: Cut, document: Document) -> Iterator[Meaning]:
@@ -185,116 +204,12 @@ def _not_there(cut: Cut, lost: Sequence[Meaning]) -> NotFound:
     )
 
 
-# Where the files go
-
-
-@dataclass(slots=True)
-class _Media:
-    """The files under `media/`, each under its own name, and where everything else stays."""
-
-    gathered: Gathered
-    leave_out: Iterable[Path]
-    _taken: dict[tuple[str, str], Path] = field(default_factory=dict)
-    _names: dict[str, Path] = field(default_factory=dict)
-    _known: dict[tuple[str, str], Found] = field(default_factory=dict)
-    _groups: dict[str, FoundSequence] = field(default_factory=dict)
-    _real: dict[Path, str] = field(default_factory=dict)
-    _spelled: dict[str, Path] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for entry in self.gathered.entries:
-            if entry.kind == Kind.FILE:
-                path = Path(entry.path)
-                self._known[self._key(path)] = entry
-                self._spelled.setdefault(self._real[path.parent], path.parent)
-        for group in grouped(self.gathered.entries):
-            if isinstance(group, FoundSequence):
-                self._groups.update((frame.path, group) for _, frame in group.frames)
-
-    def _key(self, path: Path) -> tuple[str, str]:
-        """The same for one file however its folder is spelled."""
-        folder = path.parent
-        if folder not in self._real:
-            self._real[folder] = os.path.realpath(folder)
-        return self._real[folder], path.name
-
-    def _key_of_target(self, path: Path) -> tuple[str, str]:
-        """That of the file that a path leads to, links followed, if it is among the sources; else its own."""
-        own = self._key(path)
-        if own in self._known or not path.is_symlink():
-            return own
-        real = Path(os.path.realpath(path))
-        return key if (key := self._key(real)) in self._known else own
-
-    def take(self, path: Path) -> None:
-        """A file that the timeline means; of what was named all that belongs to it."""
-        key = self._key_of_target(path)
-        if key in self._taken:
-            return
-        entry = self._known.get(key)
-        if entry is None:
-            self._take(key, self._spelled.get(key[0], path.parent) / path.name)
-            return
-        group = self._groups.get(entry.path)
-        for each in (entry,) if group is None else (frame for _, frame in group.frames):
-            self._take(self._key(Path(each.path)), Path(each.path))
-
-    def _take(self, key: tuple[str, str], path: Path) -> None:
-        other = self._names.setdefault(layout.fold(layout.member_name(path.name)[0]), path)
-        if other != path and not other.samefile(path):
-            raise Refused(
-                f"The timeline references {printable(other)} and {printable(path)}, which would have one name in the "
-                "bundle, whose media lie in one folder; rename one of them. Nothing was written."
-            )
-        self._taken[key] = other
-
-    def name_of(self, path: Path) -> str:
-        """A taken file's name under `media/`."""
-        return layout.member_name(self._taken[self._key_of_target(path)].name)[0]
-
-    def joined(self) -> Gathered:
-        """All that goes into the archive: sources where they stood, then what comes in from elsewhere."""
-        wanted = {self._key(path): path for path in self._taken.values()}
-        entries = [
-            _moved(entry, entry.member) if entry.kind == Kind.FILE and self._key(Path(entry.path)) in wanted else entry
-            for entry in self.gathered.entries
-        ]
-        elsewhere = [path for key, path in wanted.items() if key not in self._known]
-        brought = gather(elsewhere, root=MEDIA, leave_out=self.leave_out)
-        for entry in brought.entries:
-            place = os.path.normpath(Path(entry.path).absolute())
-            entries.append(_moved(entry, layout.member_name(place)[0]))
-        _refuse_reserved(entries)
-        refuse_clashes(entries)
-        return replace(self.gathered, entries=tuple(entries))
-
-    def medium(self, entry: Found) -> Medium:
-        named = self._key(Path(entry.path)) in self._known
-        return Medium(path=entry.path, member=entry.member, size=entry.size, named=named)
-
-
-def _moved(entry: Found, original: str) -> Found:
-    member, raw = layout.member_name(f"{MEDIA}/{Path(entry.path).name}")
-    return replace(entry, member=member, name_bytes=raw, original=original)
-
-
-def _refuse_reserved(entries: Iterable[Found]) -> None:
-    taken = {layout.fold(name) for name in (layout.BUNDLE_CONTENT, layout.BUNDLE_VERSION)}
-    for entry in entries:
-        folded = layout.fold(entry.member)
-        if folded in taken or (folded == MEDIA and entry.kind != Kind.FOLDER):
-            raise Refused(
-                f"{printable(entry.path)} would be called {printable(entry.member)}, which is a name that a bundle needs for "
-                "itself; rename it, or archive the folder above it. Nothing was written."
-            )
-
-
-def _change(meaning: Meaning, media: _Media) -> Relinked | Missing:
+def _change(meaning: Meaning, media: MediaFolder) -> Change:
     if meaning.problem is not None:
         return Missing(meaning.problem)
     if meaning.around is None:
         return Relinked(media_url(media.name_of(meaning.paths[0])))
-    return Relinked(f"{MEDIA}/", *meaning.around)
+    return Relinked(f"{MEDIA}/", media.prefix_of(meaning), meaning.around[1])
 
 
 def _doubtful(media: Iterable[Medium]) -> Iterator[str]:

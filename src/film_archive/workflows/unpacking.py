@@ -100,14 +100,23 @@ class Unpacked(Report):
         return IN_PART if self.skipped else DONE
 
 
+Opener = Callable[[Path], Archive]
+
+
 def plan_unpack(
-    archive: Path, folder: Path, *, everything: bool = False, only: Iterable[str] | None = None
+    archive: Path,
+    folder: Path,
+    *,
+    everything: bool = False,
+    only: Iterable[str] | None = None,
+    opener: Opener = open_archive,
 ) -> UnpackPlan:
     """Look at what would be written, after all checks of names, sizes, place and room.
 
-    Our own data are among it only with `everything`; `only` names members. Raises Refused, NotSupported, NoSpace.
+    Our own data are among it only with `everything`; `only` names members. `opener` is how what is unpacked is opened.
+    Raises Refused, NotSupported, NoSpace.
     """
-    with open_archive(archive) as opened:
+    with opener(archive) as opened:
         chosen = choose_members(opened, everything=everything, only=only)
         require_place(opened, folder, chosen)
         return UnpackPlan(
@@ -118,14 +127,14 @@ def plan_unpack(
         )
 
 
-def apply_unpack(plan: UnpackPlan, *, progress: Progress | None = None) -> Unpacked:
+def apply_unpack(plan: UnpackPlan, *, progress: Progress | None = None, opener: Opener = open_archive) -> Unpacked:
     """Write what is planned, each file proven by its digest; a damaged member does not keep the others from being written.
 
     Raises SourceChanged where the archive is not what it was when it was planned, Refused where something else is there.
     """
     begun = time.monotonic()
     progress = progress or quiet()
-    with open_archive(plan.archive) as archive:
+    with opener(plan.archive) as archive:
         require_unchanged(archive.name, plan.identity, _identity(archive))
         chosen = list(_chosen(archive, plan))
         require_place(archive, plan.folder, chosen)
@@ -201,7 +210,9 @@ def abandon_unpack(archive: Path, folder: Path) -> bool:
 
 
 def _identity(archive: Archive) -> str:
-    return identity_at(archive.manifest_path if isinstance(archive, FolderArchive) else archive.path)
+    if isinstance(archive, FolderArchive):
+        return identity_at(archive.manifest_path)
+    return identity_at(archive.path / layout.BUNDLE_CONTENT if archive.path.is_dir() else archive.path)
 
 
 def _identity_at(place: Path) -> str | None:

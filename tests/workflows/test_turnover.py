@@ -1,0 +1,133 @@
+"""Packages made of lists: the right frames of the right media, whichever archive they lie in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import opentimelineio as otio
+import pytest
+
+from film_archive.bundles.policy import MediaReferencePolicy
+from film_archive.core.errors import NotFound, RateUnknown, Refused, SourceChanged
+from film_archive.core.timecode import Timecode
+from film_archive.testing.media import ClipSpec, cached_clip
+from film_archive.workflows.bundle_checking import check_bundle
+from film_archive.workflows.bundle_reading import read_bundle
+from film_archive.workflows.bundling import apply_bundle
+from film_archive.workflows.production import create_archive
+from film_archive.workflows.turnover import Turnover, plan_turnover
+from tests.cli.running import film_archive
+from tests.reading import codes_of
+
+A = ClipSpec(name="A001C001", reel="A001C001", width=320, height=180, frames=96, start=Timecode.from_string("01:00:00:00", 24))
+B = ClipSpec(name="B002C004", reel="B002C004", width=320, height=180, frames=72, start=Timecode.from_string("05:00:00:00", 24))
+
+EDL = """TITLE: REEL 3
+FCM: NON-DROP FRAME
+001  A001C001 V     C        01:00:00:10 01:00:01:10 01:00:00:00 01:00:01:00
+* FROM CLIP NAME: A001C001.mov
+002  A001C001 V     C        01:00:01:10 01:00:01:10 01:00:01:00 01:00:01:00
+002  B002C004 V     D    012 05:00:00:04 05:00:01:04 01:00:01:00 01:00:02:00
+003  B002C004 V     C        05:00:02:00 05:00:02:20 01:00:02:00 01:00:02:20
+004  BL       V     C        00:00:00:00 00:00:01:00 01:00:02:20 01:00:03:20
+"""
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("turnover")
+    return cached_clip(A, folder), cached_clip(B, folder)
+
+
+@pytest.fixture
+def edl(tmp_path: Path) -> Path:
+    (tmp_path / "reel3.edl").write_text(EDL)
+    return tmp_path / "reel3.edl"
+
+
+def shown(clip: Any) -> list[Any]:
+    reference = clip.media_reference
+    codes = codes_of(Path(otio.url_utils.filepath_from_url(reference.target_url)))
+    assert reference.available_range.duration.to_frames() == len(codes)
+    first = (clip.source_range.start_time - reference.available_range.start_time).to_frames()
+    return codes[first : first + clip.source_range.duration.to_frames()]
+
+
+def codes(spec: ClipSpec, first: int, end: int) -> list[Any]:
+    return [spec.code(number) for number in range(first, end)]
+
+
+@pytest.mark.parametrize("form", ["otioz", "otiod"])
+@pytest.mark.parametrize("kind", ["files", "folder", "archives"])
+def test_every_event_shows_its_frames(tmp_path: Path, media: tuple[Path, Path], edl: Path, kind: str, form: str) -> None:
+    sources = [str(each) for each in media]
+    if kind == "folder":
+        sources = [str(media[0].parent.parent)]
+    elif kind == "archives":
+        for number, each in enumerate(media):
+            create_archive(tmp_path / f"{number}.zip", [each], proxies=())
+        sources = [str(tmp_path / f"{number}.zip") for number in range(2)]
+    plan = plan_turnover(Turnover(edl, sources, "24", handles=4), tmp_path / f"t.{form}")
+    assert not (tmp_path / f"t.{form}").exists()
+    done = apply_bundle(plan)
+    assert [each.status for each in done.events][2:] == ["matched", "matched", "no_media"]
+    read = read_bundle(tmp_path / f"t.{form}", tmp_path / "out", relink=True)
+    found = [shown(clip) for clip in otio.adapters.read_from_file(str(read.timeline)).find_clips()]
+    assert codes(A, 10, 34) in found
+    assert codes(B, 4, 28) in found
+    assert codes(B, 48, 68) in found
+    assert check_bundle(tmp_path / f"t.{form}").ok
+    # The dissolve shows 12 frames of what goes out behind its written end.
+    assert [(each.first_frame, each.frames) for each in done.trimmed] == [(6, 44), (0, 32), (44, 28)]
+    assert done.media_bytes < sum(each.stat().st_size for each in media)
+
+
+def test_whole_media_where_trimming_is_not_asked_for(tmp_path: Path, media: tuple[Path, Path], edl: Path) -> None:
+    create_archive(tmp_path / "a.zip", list(media), proxies=())
+    done = apply_bundle(plan_turnover(Turnover(edl, [str(tmp_path / "a.zip")], "24"), tmp_path / "t.otioz"))
+    assert (done.media, done.trimmed) == (2, ())
+    assert done.media_bytes == sum(each.stat().st_size for each in media)
+    read = read_bundle(tmp_path / "t.otioz", tmp_path / "out", relink=True)
+    assert codes(A, 10, 34) in [shown(clip) for clip in otio.adapters.read_from_file(str(read.timeline)).find_clips()]
+
+
+def test_events_without_media_are_refused_or_missing(tmp_path: Path, media: tuple[Path, Path], edl: Path) -> None:
+    with pytest.raises(NotFound, match="event 003"):
+        plan_turnover(Turnover(edl, [str(media[0])], "24", 0), tmp_path / "t.otioz")
+    missing = MediaReferencePolicy.MISSING_IF_NOT_FILE
+    done = apply_bundle(plan_turnover(Turnover(edl, [str(media[0])], "24", 0, missing), tmp_path / "t.otioz"))
+    assert "event 003" in {each.url for each in done.missing}
+    references = [clip.media_reference for clip in otio.adapters.read_from_file(str(tmp_path / "t.otioz")).find_clips()]
+    assert any(isinstance(each, otio.schema.MissingReference) for each in references)
+
+
+def test_the_rate_is_the_medias_where_all_count_alike(tmp_path: Path, media: tuple[Path, Path], edl: Path) -> None:
+    assert plan_turnover(Turnover(edl, [str(each) for each in media]), tmp_path / "t.otioz").steps
+    with pytest.raises(RateUnknown):
+        plan_turnover(Turnover(edl, []), tmp_path / "t.otioz")
+
+
+def test_a_source_that_changed_since_is_refused(tmp_path: Path, media: tuple[Path, Path], edl: Path) -> None:
+    own = tmp_path / "A001C001.mov"
+    own.write_bytes(media[0].read_bytes())
+    plan = plan_turnover(Turnover(edl, [str(own), str(media[1])], "24", 0), tmp_path / "t.otioz")
+    own.write_bytes(media[0].read_bytes() + b"more")
+    with pytest.raises(SourceChanged):
+        apply_bundle(plan)
+    assert not (tmp_path / "t.otioz").exists()
+
+
+def test_the_command_line(
+    tmp_path: Path, media: tuple[Path, Path], edl: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Several sources may stand behind one --sources."""
+    out = tmp_path / "t.otioz"
+    words = ("bundle", "write", "--from-edl", edl, "--sources", *media, "--trim", "--handles", 2, "--rate", 24, out, "--json")
+    document = film_archive(capfd, *words).document
+    assert {"event", "line", "clip", "status", "reason"} == document["events"][0].keys()
+    assert film_archive(capfd, *words).status == 4
+    assert film_archive(capfd, "bundle", "write", "--from-edl", edl, tmp_path / "u.otioz").status == 2
+    assert film_archive(capfd, "bundle", "write", edl).status == 2
+    with pytest.raises(Refused):
+        plan_turnover(Turnover(edl, [str(each) for each in media], "24"), out)
