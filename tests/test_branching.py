@@ -626,12 +626,12 @@ def test_only_what_no_branch_leads_to_is_removed(
     with monkeypatch.context() as patched:
         patched.setattr("film_archive.versioning.refs.Refs.move", die)
         with pytest.raises(KeyboardInterrupt):
-            manager.repository.add_file(branch.branch_id, show.master, "lost.mov")
-    left = manager.repository.root / "content" / "incoming-0123"
+            show.add(branch, "lost.mov", noise(300_000, 4))
+    left = manager.repository.root / "content" / "incoming" / "0123"
     left.write_bytes(b"of a killed process")
     planned = manager.cleanup_orphaned_objects(dry_run=True)
-    assert (planned.objects, planned.removed) == (5, False)  # content, node, tree, commit; what was unfinished
-    assert planned.bytes > show.master.stat().st_size
+    assert (planned.objects, planned.removed) == (2, False)  # stored and not referred to; unfinished
+    assert planned.bytes == 300_000 + 19
     done = manager.cleanup_orphaned_objects()
     assert (done.objects, done.bytes, done.removed) == (planned.objects, planned.bytes, True)
     assert {place for place in manager.repository.root.rglob("*") if place.is_file()} == everything

@@ -35,7 +35,8 @@ class Memory:
 
 
 def entry(path: str, number: int = 0) -> Entry:
-    return Entry(path, size=number, mtime_ns=number, mode=0o644, key=(number + 1).to_bytes(16, "big"), blake3=bytes([number % 256]) * 32)
+    key = (number + 1).to_bytes(16, "big")
+    return Entry(path, size=number, mtime_ns=number, mode=0o644, key=key, blake3=bytes([number % 256]) * 32)
 
 
 def frames(count: int, folder: str = "plates/sh010") -> list[Entry]:
@@ -103,7 +104,8 @@ def test_a_change_writes_a_node_a_level_and_a_comparison_reads_two() -> None:
     store = Memory()
     tree = Tree.of(Nodes(store), frames(50_000))
     written = len(store.nodes)
-    changed = tree.with_changes({"plates/sh010/sh010_comp_v001.0025000.exr": None, "plates/sh010/new.exr": entry("plates/sh010/new.exr")})
+    new = entry("plates/sh010/new.exr")
+    changed = tree.with_changes({"plates/sh010/sh010_comp_v001.0025000.exr": None, new.path: new})
     assert len(store.nodes) - written <= 8
     store.reads = 0
     nodes = Nodes(store)
@@ -162,7 +164,8 @@ def test_a_damaged_node_is_damaged_and_nothing_else(data: st.DataObject) -> None
 
 
 def test_a_node_that_claims_more_than_it_has_is_damaged() -> None:
-    for data in (b"", b"\0", struct.pack("<BII", 0, 1 << 31, 0), struct.pack("<BII", 200, 0, 0), struct.pack("<BII", 1, 5, 1 << 31)):
+    counts = [(0, 1 << 31, 0), (200, 0, 0), (1, 5, 1 << 31)]
+    for data in (b"", b"\0", *(struct.pack("<BII", *count) for count in counts)):
         with pytest.raises(Damaged):
             decode(data, "it")
 
