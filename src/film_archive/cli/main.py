@@ -30,7 +30,7 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 def _app() -> object:
     import typer
 
-    from film_archive.cli import add, check, create, demo, edl, extract, ls, probe, proxy, repair, serve, unpack
+    from film_archive.cli import add, check, create, demo, edl, extract, ls, probe, proxy, repair, repo, serve, unpack
 
     app = typer.Typer(
         name="film-archive",
@@ -48,6 +48,6 @@ def _app() -> object:
     ) -> None:
         """Keeps a film, from the camera card to the tape shelf."""
 
-    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, extract, edl, serve):
+    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, extract, edl, repo, serve):
         verb.register(app)
     return app

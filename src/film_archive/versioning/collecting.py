@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from film_archive.core.errors import UsageError
 from film_archive.core.records import Record
 from film_archive.core.source import MemorySource
 from film_archive.versioning.archives import Places
@@ -166,3 +167,12 @@ def _repack(repository: OpenRepository) -> tuple[int, int]:
         repository.store.remove(place.hex())
         count, saved = count + 1, saved + size - len(data)
     return count, saved
+
+
+def days(text: str) -> float:
+    """A time as a user gives it: "14d", "12h", "30m" or "0"; raises UsageError."""
+    units = {"d": 1.0, "h": 1 / 24, "m": 1 / 1440}
+    number, unit = (text[:-1], text[-1:]) if text[-1:] in units else (text, "d")
+    if not number.isdecimal() or len(number) > 6:
+        raise UsageError(f"{text!r} is no time; write it like 14d, 12h or 30m.")
+    return int(number) * units[unit]

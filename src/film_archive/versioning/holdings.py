@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from film_archive.core.digest import KEY, digest_source
 from film_archive.core.errors import FilmArchiveError
 from film_archive.core.records import Record
+from film_archive.core.source import FileSource
 from film_archive.versioning.archives import Places
 from film_archive.versioning.commits import history
 from film_archive.versioning.contents import Layout
-from film_archive.versioning.entries import Borrowed, Entry
+from film_archive.versioning.entries import ADDRESS, Borrowed, Entry
 from film_archive.versioning.opened import OpenRepository
 from film_archive.versioning.reading import Bytes
 from film_archive.versioning.tree import Nodes, Tree
@@ -142,3 +145,21 @@ def places_of(repository: OpenRepository, wanted: Entry, *, history_too: bool = 
                         Place(path=entry.path, branch=name, commit=commit.id, archive=entry.archive or ""),
                     )
     return list(found.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whereabouts(Record):
+    """Where a content is."""
+
+    path: str
+    """What was asked for."""
+    places: tuple[Place, ...]
+
+
+def content_of_file(path: Path) -> Entry:
+    """What a file on disk holds, as an entry to look for."""
+    with FileSource(path) as source:
+        digests = digest_source(source, (KEY, ADDRESS))
+        return Entry(
+            path.name, size=source.size, key=bytes.fromhex(digests[KEY]), blake3=bytes.fromhex(digests[ADDRESS])
+        )

@@ -89,17 +89,20 @@ class OpenRepository:
         *,
         adding: Adding | None = None,
         stage: str | None = None,
-        author: str | None = None,
+        expected: str | None = None,
     ) -> Branch:
         """Make a commit on a branch; who is overtaken by another looks again at what is there by then.
 
         `adding` has contents that the commit refers to: they are settled first. `stage` is the owner whose stage is done
-        with it. `database.sharing()` is held. Raises Refused where a path is locked by another.
+        with it. `database.sharing()` is held. Raises Refused where a path is locked by another, Moved where the branch
+        is not at the commit that is `expected`.
         """
         if adding is not None:
             adding.settle()
         while True:
             branch = self.refs.get(branch_id)
+            if expected is not None and branch.head != expected:
+                raise Moved(f"The branch {branch.name!r} was moved by another meanwhile; nothing was committed.")
             objects = self.objects()
             head = load_commit(objects, branch.head)
             tree = Tree.load(Nodes(objects), head.tree)
@@ -110,7 +113,7 @@ class OpenRepository:
                     with self.database.transaction() as transaction:
                         self.stages.drop(transaction, stage)
                 return branch
-            commit = store_commit(objects, changed, (head,), changes, author or user(), message)
+            commit = store_commit(objects, changed, (head,), changes, user(), message)
             try:
                 return self.publish(branch, commit, objects, changes, adding=adding, stage=stage)
             except Moved:

@@ -99,7 +99,7 @@ class Repository:
                 tree = Tree.of_sorted(Nodes(objects), entries_of(archive))
                 message = f"Branch {name} from {printable(path.name)}"
                 commit = store_commit(objects, tree, (), None, user(), message)
-                branch = _new_branch(name, description, path, identity, None, commit.id)
+                branch = new_branch(name, description, path, identity, None, commit.id)
                 with repository.database.transaction() as transaction:
                     Places(repository.database).note(transaction, identity, path)
                     objects.write(transaction)
@@ -117,7 +117,7 @@ class Repository:
                 f"The branch {parent.name!r} is of {origin} and not of {printable(path)}; "
                 "nothing was changed. Name the parent's archive, or branch without a parent."
             )
-        branch = _new_branch(name, description, path, parent.archive_id, parent.id, parent.head)
+        branch = new_branch(name, description, path, parent.archive_id, parent.id, parent.head)
         return self._publish_new(branch, f"Branch {name} from {parent.name}")
 
     def branch_from(self, start: str, name: str, description: str = "") -> Branch:
@@ -129,7 +129,7 @@ class Repository:
         except NotFound:
             parent = None
         head = repository.refs.resolve(start)
-        branch = _new_branch(
+        branch = new_branch(
             name,
             description,
             None if parent is None else parent.archive_path,
@@ -145,7 +145,7 @@ class Repository:
         repository = self.begin()
         objects = repository.objects()
         commit = store_commit(objects, Tree.empty(Nodes(objects)), (), None, user(), f"Begin {name}")
-        branch = _new_branch(name, description, None, "", None, commit.id)
+        branch = new_branch(name, description, None, "", None, commit.id)
         with repository.database.sharing(), repository.database.transaction() as transaction:
             objects.write(transaction)
             repository.refs.create(transaction, branch, commit.message)
@@ -248,14 +248,19 @@ class Repository:
         with repository.database.sharing(), repository.database.transaction() as transaction:
             repository.stages.put(transaction, owner, changes)
 
-    def commit_stage(self, branch_id: str, owner: str, message: str) -> Branch:
-        """Commit what an owner has staged; raises Refused where nothing is, or where it no longer fits the branch."""
+    def commit_stage(self, branch_id: str, owner: str, message: str, *, expected: str | None = None) -> Branch:
+        """Commit what an owner has staged; raises Refused where nothing is, or where it no longer fits the branch.
+
+        With `expected` the branch has to be at that commit, else Moved is raised.
+        """
         repository = self.opened
         with repository.database.sharing():
             changes = repository.stages.get(owner)
             if not changes:
                 raise Refused("Nothing is staged; `film-archive repo add` stages files.")
-            return repository.commit(branch_id, lambda tree: beside(tree, changes), message, stage=owner)
+            return repository.commit(
+                branch_id, lambda tree: beside(tree, changes), message, stage=owner, expected=expected
+            )
 
     # merging
 
@@ -396,9 +401,10 @@ def require_path(name: str) -> str:
     return name
 
 
-def _new_branch(
+def new_branch(
     name: str, description: str, path: Path | None, archive: str, parent: str | None, head: str
 ) -> Branch:
+    """A branch that is not in any repository yet, with an id of its own."""
     return Branch(
         id=secrets.token_hex(8),
         name=name,
