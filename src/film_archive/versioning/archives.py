@@ -108,7 +108,7 @@ _BRANCHED = (Role.FOLDER, Role.SYMLINK, Role.TIMELINE, Role.STRUCTURE)
 _PLAIN = re.compile(
     rb'\{"path":"((?!.:)(?:[^."\\/\x00-\x1f\x7f-\xff][^"\\/\x00-\x1f\x7f-\xff]*/)*[^."\\/\x00-\x1f\x7f-\xff][^"\\/\x00-\x1f\x7f-\xff]*)",'
     rb'"role":"original","size":(\d{1,18}),"digests":\{"xxh128":"([0-9a-f]{32})"\},"crc32":"[0-9a-f]{8}",'
-    rb'"mtime_ns":(-?\d{1,18}),"mode":(\d{1,5})(?=[,}])'
+    rb'"mtime_ns":(-?[1-8]?\d{1,18}),"mode":(\d{1,5})(?=[,}])'
 )
 """A line as our writer makes nearly all of them: an original with a plain name in ASCII. What is the least unusual, or
 could be (`_UNUSUAL`), is parsed; a test holds both ways equal."""

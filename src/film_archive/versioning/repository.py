@@ -377,19 +377,25 @@ def beside(tree: Tree, changes: Changes, asked: Mapping[str, Entry | None] | Non
     `asked` are those that are looked at, where the others were looked at before.
     """
     naming = Naming(tree, changes)
+    coming: dict[str, str] = {}
+    for path, change in changes.items():
+        if change is not None:
+            coming.setdefault(sort_key(path), path)
     for name, entry in (changes if asked is None else asked).items():
         if entry is None:
             continue
         there = tree.alike(name)  # which the change of the same key hides
-        replaced = there is not None and there.path != name and changes.get(there.path, there) is not None
-        for other in (*((there,) if there is not None and replaced else ()), *naming.clashing(entry)):
+        stays = there is not None and there.path != name and changes.get(there.path, there) is not None
+        twin = coming[sort_key(name)]
+        others = [
+            *((there.path,) if there is not None and stays else ()),
+            *((twin,) if twin != name else ()),
+            *(other.path for other in naming.clashing(entry)),
+        ]
+        if others:
             raise Refused(
-                f"{printable(name)} can't be beside {printable(other.path)} in one archive; nothing was changed."
+                f"{printable(name)} can't be beside {printable(others[0])} in one archive; nothing was changed."
             )
-    if len({sort_key(path) for path, entry in changes.items() if entry is not None}) != sum(
-        entry is not None for entry in changes.values()
-    ):
-        raise Refused("Two of the paths differ only in case or Unicode form; nothing was changed.")
     return changes
 
 
