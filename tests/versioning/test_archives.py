@@ -93,12 +93,16 @@ def test_the_quick_way_equals_parsing(records: list[dict[str, Any]]) -> None:
     archive = Lines(records)
     quick = outcome(archive)
     with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(module, "_LINES", 1)
+        assert quick == outcome(archive)
+    with pytest.MonkeyPatch.context() as patched:
         patched.setattr(Lines, "manifest_lines", Archive.manifest_lines)
         assert quick == outcome(archive)
 
 
 def test_lines_of_our_writer_go_the_quick_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_archive(tmp_path / "a.zip", {"footage/a.mov": b"a", "footage/b.mov": b"b"})
+    monkeypatch.setattr(module, "_LINES", 1)
     parsed = []
     monkeypatch.setattr(module, "_entry_of", lambda member, archive: parsed.append(member.path))
     monkeypatch.setattr(module, "_refuse_clashes", lambda entries, name: None)
