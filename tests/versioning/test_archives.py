@@ -58,7 +58,9 @@ class Lines(Archive):
         pass
 
 
-PARTS = st.sampled_from(["a", "b.mov", "ü", ".hidden", "..", ".", "", "c d", 'q"', "back\\slash", "C:", "x:y", ".film-archive", "\x7f", "n\n"])
+PARTS = st.sampled_from(
+    ["a", "b.mov", "ü", ".hidden", "..", ".", "", "c d", 'q"', "back\\slash", "C:", "x:y", ".film-archive", "\x7f", "n\n"]
+)
 RECORDS = st.fixed_dictionaries(
     {
         "path": st.lists(PARTS, min_size=1, max_size=3).map("/".join),

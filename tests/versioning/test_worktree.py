@@ -131,7 +131,7 @@ def test_remove_and_move(work: WorkTree) -> None:
         work.move(work.root / "plates/whole", work.root / "plates/inline")
     found = work.status()
     assert found.removed == ("footage/inline", "footage/packed")
-    assert [(one.from_path, one.to_path) for one in found.renamed] == [("footage/whole", "plates/whole")]
+    assert [(one.from_, one.to) for one in found.renamed] == [("footage/whole", "plates/whole")]
     assert found.untracked == ("plates/inline",)
     work.commit("moved")
     assert committed(work) == {"plates/whole": LARGE}
@@ -483,7 +483,7 @@ class Machine(RuleBasedStateMachine):
         assert set(found.staged) == set(self.staged)
         assert set(found.untracked) == there.keys() - expected.keys()
         assert set(found.unstaged) == {path for path, data in expected.items() if there.get(path) != data}
-        renamed = {path for one in found.renamed for path in (one.from_path, one.to_path)}
+        renamed = {path for one in found.renamed for path in (one.from_, one.to)}
         final = {path: there[path] for path in expected if path in there}
         changed = {path for path in {*self.committed, *final} if self.committed.get(path) != final.get(path)}
         assert {*found.added, *found.removed, *found.modified} | renamed == changed

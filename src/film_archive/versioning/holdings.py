@@ -154,6 +154,7 @@ class Whereabouts(Record):
     path: str
     """What was asked for."""
     places: tuple[Place, ...]
+    """Every place, the newest commits first."""
 
 
 def content_of_file(path: Path) -> Entry:

@@ -25,7 +25,9 @@ class BranchReport(Record):
     id: str
     """Its name for life."""
     name: str
+    """Its name for people."""
     description: str
+    """What it is for."""
     head: str
     """The commit that it is at."""
     parent: str | None
@@ -33,6 +35,7 @@ class BranchReport(Record):
     archive: str | None
     """The archive or folder that it was made from, as it was called then."""
     created: str
+    """ISO 8601."""
     files: int
     """Paths that it holds."""
     bytes: int
@@ -58,6 +61,7 @@ class BranchesReport(Record):
     """All branches."""
 
     branches: tuple[BranchReport, ...]
+    """Oldest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,15 +69,21 @@ class CommitReport(Record):
     """A commit."""
 
     id: str
+    """BLAKE3 of the commit."""
     parents: tuple[str, ...]
+    """The commits that it came of."""
     author: str
+    """Who made it."""
     time: str
     """ISO 8601."""
     message: str
+    """What was done, and why."""
     added: int
     """Paths, against the first parent."""
     modified: int
+    """Paths, against the first parent."""
     removed: int
+    """Paths, against the first parent."""
     files: int
     """Paths that it holds."""
     bytes: int
@@ -111,7 +121,9 @@ class MediaChange(Record):
     what: str
     """The fact: "codec", "frames", "start_timecode" …"""
     before: str
+    """What it was."""
     after: str
+    """What it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,13 +131,17 @@ class ChangeReport(Record):
     """A path with both its sides. Bytes and digests are null where a side does not have it."""
 
     path: str
+    """The path."""
     kind: str
     """"file", "folder" or "symlink"."""
     size_before: int | None
+    """Bytes."""
     size_after: int | None
+    """Bytes."""
     digest_before: str | None
     """XXH3-128."""
     digest_after: str | None
+    """XXH3-128."""
     media: tuple[MediaChange, ...] = ()
     """With `--media`: what changed of a clip."""
 
@@ -155,9 +171,13 @@ class DiffReport(Record):
     before: str
     """The commit."""
     after: str
+    """The commit that it is compared with."""
     added: tuple[str, ...]
+    """Paths."""
     removed: tuple[str, ...]
+    """Paths."""
     modified: tuple[str, ...]
+    """Paths."""
     renamed: tuple[Renamed, ...]
     """Removed and added with the same content; in neither list."""
     changes: tuple[ChangeReport, ...]
@@ -171,7 +191,7 @@ class DiffReport(Record):
             added=found.added,
             removed=found.removed,
             modified=found.modified,
-            renamed=tuple(Renamed(from_path=one, to_path=other) for one, other in found.renamed),
+            renamed=tuple(Renamed(from_=one, to=other) for one, other in found.renamed),
             changes=tuple(changes),
         )
 
@@ -181,7 +201,9 @@ class Side(Record):
     """What one branch has on a path."""
 
     path: str
+    """Its path there."""
     size: int
+    """Bytes."""
     digest: str | None
     """XXH3-128."""
 
@@ -195,6 +217,7 @@ class ConflictReport(Record):
     """A path on which two branches disagree."""
 
     path: str
+    """The path."""
     base: Side | None
     """What their common ancestor had."""
     ours: Side | None
@@ -227,9 +250,13 @@ class MergeReport(Record):
     added: tuple[str, ...]
     """What the branch gets that is merged into."""
     removed: tuple[str, ...]
+    """Paths that it loses."""
     modified: tuple[str, ...]
+    """Paths that hold something else."""
     renamed: tuple[Renamed, ...]
+    """Removed and added with the same content; in neither list."""
     conflicts: tuple[ConflictReport, ...]
+    """Those that were settled, too."""
 
     @classmethod
     def of(cls, result: MergeResult, found: Differences) -> MergeReport:
@@ -239,7 +266,7 @@ class MergeReport(Record):
             added=found.added,
             removed=found.removed,
             modified=found.modified,
-            renamed=tuple(Renamed(from_path=one, to_path=other) for one, other in found.renamed),
+            renamed=tuple(Renamed(from_=one, to=other) for one, other in found.renamed),
             conflicts=tuple(map(ConflictReport.of, result.conflicts)),
         )
 
@@ -261,6 +288,7 @@ class StagedReport(Record):
     """What was staged."""
 
     branch: str
+    """For whose next commit."""
     staged: tuple[str, ...]
     """Paths that were staged now."""
 
@@ -270,7 +298,9 @@ class MovedReport(Record):
     """What was renamed and staged."""
 
     branch: str
+    """For whose next commit."""
     renamed: tuple[Renamed, ...]
+    """What has another path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,11 +308,15 @@ class CommittedReport(Record):
     """A new commit."""
 
     branch: str
+    """The branch."""
     commit: str
+    """The commit that it is at now."""
     added: int
     """Paths, against the commit before."""
     modified: int
+    """Paths, against the commit before."""
     removed: int
+    """Paths, against the commit before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,13 +324,17 @@ class ExportReport(Record):
     """An archive that was made of a branch."""
 
     archive: str
+    """Its path."""
     branch: str
+    """The branch or commit, as it was named."""
     members: int
+    """How many it has."""
     bytes: int
     """Of all members."""
     unread: int
     """Of those, what was shared or copied by the system since it was proven before."""
     seconds: float
+    """How long it took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -306,9 +344,11 @@ class AdoptReport(Record):
     adopted: tuple[str, ...]
     """Paths."""
     bytes: int
+    """Of what was copied."""
     missing: tuple[str, ...]
     """Paths whose archive is not at hand."""
     seconds: float
+    """How long it took."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,3 +356,4 @@ class LocksReport(Record):
     """Locks."""
 
     locks: tuple[EditLock, ...]
+    """Those that are there, or were taken or given up."""

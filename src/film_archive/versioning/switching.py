@@ -36,7 +36,9 @@ class LeftOut(Record):
     """Something that was not put on disk."""
 
     path: str
+    """Its path."""
     reason: str
+    """Why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +48,7 @@ class CheckedOut(Record):
     folder: Path
     """The work tree."""
     branch: str
+    """The branch that it is on."""
     commit: str
     """The commit that the files are of now."""
     written: int
@@ -59,7 +62,9 @@ class CheckedOut(Record):
     linked: int
     """Files that are the repository's own, read-only."""
     copied: int
+    """Files, folders and links that were made otherwise."""
     left_out: tuple[LeftOut, ...]
+    """Links that would lead out of the folder."""
 
 
 def check_out(

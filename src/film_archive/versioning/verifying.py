@@ -40,10 +40,13 @@ class Verified(Record):
     part: str
     """Which share of the contents was read: "1/1" for all."""
     commits: int
+    """Commits that were read."""
     nodes: int
+    """Nodes of trees that were read."""
     contents: int
     """Contents that were read and compared."""
     bytes: int
+    """Of all contents that were read."""
     borrowed: int
     """Files of branches whose bytes lie in archives."""
     proven: int
@@ -51,6 +54,7 @@ class Verified(Record):
     offline: tuple[Problem, ...]
     """Of those, the ones whose archive is not at hand."""
     problems: tuple[Problem, ...]
+    """Everything that is damaged or missing."""
 
 
 class Share:

@@ -39,11 +39,10 @@ _INDEX = "checkout.sqlite"
 class Renamed(Record):
     """A file that has another path."""
 
-    from_path: str
-    to_path: str
-
-    def to_json(self) -> dict[str, str]:
-        return {"from": self.from_path, "to": self.to_path}
+    from_: str
+    """The path before."""
+    to: str
+    """The path now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +56,13 @@ class Status(Record):
     behind: bool
     """Whether the branch has gone on meanwhile; `checkout` brings the files up to it."""
     added: tuple[str, ...]
+    """Paths that the commit does not have, staged."""
     removed: tuple[str, ...]
+    """Paths that are gone, staged or not."""
     modified: tuple[str, ...]
+    """Paths that hold something else, staged or not."""
     renamed: tuple[Renamed, ...]
+    """Removed and added with the same content; in neither list."""
     staged: tuple[str, ...]
     """Paths that the next commit will change."""
     unstaged: tuple[str, ...]
@@ -213,7 +216,7 @@ class WorkTree:
             added=listed.added,
             removed=listed.removed,
             modified=listed.modified,
-            renamed=tuple(Renamed(from_path=one, to_path=other) for one, other in listed.renamed),
+            renamed=tuple(Renamed(from_=one, to=other) for one, other in listed.renamed),
             staged=tuple(sorted(staged)),
             unstaged=tuple(sorted(found.modified.keys() | found.removed.keys())),
             untracked=tuple(sorted(found.untracked)),
@@ -406,7 +409,7 @@ def status_of_branch(repository: Repository, branch: Branch) -> Status:
         added=listed.added,
         removed=listed.removed,
         modified=listed.modified,
-        renamed=tuple(Renamed(from_path=one, to_path=other) for one, other in listed.renamed),
+        renamed=tuple(Renamed(from_=one, to=other) for one, other in listed.renamed),
         staged=tuple(sorted(staged)),
         unstaged=(),
         untracked=(),

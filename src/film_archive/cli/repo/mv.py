@@ -33,7 +33,7 @@ def mv(
         moved = at.work.move(Path(source), Path(target))
     else:
         moved = stage_move(at.repository, on, source.rstrip("/"), target.rstrip("/"))
-    renamed = tuple(Renamed(from_path=one, to_path=other) for one, other in moved)
+    renamed = tuple(Renamed(from_=one, to=other) for one, other in moved)
     if json:
         print_json(MovedReport(branch=on.name, renamed=renamed).to_json())
     else:

@@ -48,7 +48,7 @@ def _show(found: Status) -> None:
         for path in paths:
             say(f"  {word:9} {path}" + ("   (not staged)" if path in unstaged else ""))
     for renamed in found.renamed:
-        say(f"  renamed   {renamed.from_path} → {renamed.to_path}")
+        say(f"  renamed   {renamed.from_} → {renamed.to}")
     for path in found.untracked:
         say(f"  untracked {path}")
     if found.is_clean and not found.untracked:
