@@ -28,7 +28,7 @@ CREATE TABLE reflog (number {counter}, branch TEXT NOT NULL, name TEXT NOT NULL,
 CREATE TABLE locks (fold TEXT NOT NULL, path TEXT NOT NULL, branch TEXT NOT NULL, owner TEXT NOT NULL, time BIGINT NOT NULL,
                     reason TEXT NOT NULL, PRIMARY KEY (fold, branch));
 CREATE TABLE stages (owner TEXT NOT NULL, path TEXT NOT NULL, record {blob}, PRIMARY KEY (owner, path));
-CREATE TABLE checkouts (id TEXT PRIMARY KEY, path {blob} NOT NULL, branch TEXT NOT NULL);
+CREATE TABLE checkouts (id TEXT PRIMARY KEY, path {blob} NOT NULL, branch TEXT NOT NULL, head TEXT NOT NULL);
 CREATE TABLE places (archive TEXT NOT NULL, path {blob} NOT NULL, seen BIGINT NOT NULL, PRIMARY KEY (archive, path));
 CREATE TABLE adopted (archive TEXT NOT NULL, member TEXT NOT NULL, blob {blob} NOT NULL, PRIMARY KEY (archive, member));
 CREATE TABLE proven (archive TEXT NOT NULL, member TEXT NOT NULL, identity TEXT NOT NULL, PRIMARY KEY (archive, member))

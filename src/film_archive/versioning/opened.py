@@ -138,6 +138,7 @@ class OpenRepository:
             moved = self.refs.move(transaction, branch, commit.id, commit.message)
             if stage is not None:
                 self.stages.drop(transaction, stage)
+                self.stages.move_checkout(transaction, stage, commit.id)  # of a branch's own stage there is none
         return moved
 
     def close(self) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from film_archive.core.errors import Damaged
-from film_archive.storage.database import Database, Statements
+from film_archive.core.errors import Damaged, NotFound
+from film_archive.storage.database import Database, Row, Statements
 from film_archive.versioning.entries import Entry
 from film_archive.versioning.nodes import Leaf, decode, encode_leaf
 
@@ -21,6 +21,8 @@ class Checkout(NamedTuple):
     id: str
     path: Path
     branch: str
+    head: str
+    """The commit that its files are of."""
 
 
 class Stages:
@@ -69,16 +71,31 @@ class Stages:
 
     def checkouts(self) -> list[Checkout]:
         """All work trees that were made of this repository."""
-        rows = self._database.execute("SELECT id, path, branch FROM checkouts ORDER BY id")
-        return [Checkout(number, Path(os.fsdecode(bytes(path))), branch) for number, path, branch in rows]
+        return list(map(_checkout, self._database.execute("SELECT id, path, branch, head FROM checkouts ORDER BY id")))
 
-    def note_checkout(self, checkout: Checkout) -> None:
-        """Remember a work tree, or where it is by now."""
-        self._database.execute(
-            "INSERT INTO checkouts VALUES (:id, :path, :branch) "
-            "ON CONFLICT (id) DO UPDATE SET path = excluded.path, branch = excluded.branch",
-            {"id": checkout.id, "path": os.fsencode(checkout.path), "branch": checkout.branch},
+    def checkout(self, number: str) -> Checkout:
+        """The work tree of this id; raises NotFound."""
+        rows = self._database.execute("SELECT id, path, branch, head FROM checkouts WHERE id = :id", {"id": number})
+        if not rows:
+            raise NotFound(f"{self._database.name} does not know this work tree (any more); check out anew, in another folder.")
+        return _checkout(rows[0])
+
+    def note_checkout(self, statements: Statements | None, checkout: Checkout) -> None:
+        """Remember a work tree, or where it is by now and of what."""
+        (statements or self._database).execute(
+            "INSERT INTO checkouts VALUES (:id, :path, :branch, :head) ON CONFLICT (id) DO UPDATE "
+            "SET path = excluded.path, branch = excluded.branch, head = excluded.head",
+            {**checkout._asdict(), "path": os.fsencode(checkout.path)},
         )
+
+    def move_checkout(self, transaction: Statements, number: str, head: str) -> None:
+        """The files of a work tree are of another commit now."""
+        transaction.execute("UPDATE checkouts SET head = :head WHERE id = :id", {"id": number, "head": head})
+
+
+def _checkout(row: Row) -> Checkout:
+    number, path, branch, head = row
+    return Checkout(number, Path(os.fsdecode(bytes(path))), branch, head)
 
 
 def _entry(path: str, record: bytes | None) -> Entry | None:

@@ -106,9 +106,9 @@ class StatIndex:
     def meta(self) -> dict[str, str]:
         return {str(name): str(value) for name, value in self.database.execute("SELECT name, value FROM meta")}
 
-    def set_meta(self, values: Mapping[str, str], statements: Statements | None = None) -> None:
+    def set_meta(self, values: Mapping[str, str]) -> None:
         rows = [{"name": name, "value": value} for name, value in values.items()]
-        (statements or self.database).execute_many(
+        self.database.execute_many(
             "INSERT INTO meta VALUES (:name, :value) ON CONFLICT (name) DO UPDATE SET value = excluded.value", rows
         )
 
@@ -144,7 +144,7 @@ class StatIndex:
             [{"path": os.fsencode(path)} for path, folder in folders.items() if not folder],
         )
 
-    def update(self, changes: Iterable[tuple[str, Seen | None]], meta: Mapping[str, str] | None = None) -> None:
+    def update(self, changes: Iterable[tuple[str, Seen | None]]) -> None:
         """Note files by their relative path on disk, or (None) that nothing is expected there."""
         by_folder: dict[str, list[tuple[str, Seen | None]]] = {}
         for path, seen in changes:
@@ -160,8 +160,6 @@ class StatIndex:
                     else:
                         held[name] = seen
             self.put(transaction, changed)
-            if meta:
-                self.set_meta(meta, transaction)
 
     def close(self) -> None:
         self.database.close()

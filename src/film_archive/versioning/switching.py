@@ -135,8 +135,8 @@ def switch(work: WorkTree, branch: Branch) -> CheckedOut:
     ]
     noted += [(place_of(entry), None) for entry in removed]
     noted += [(place_of(entry), Seen.unsure()) for entry in coming if entry.path in there]
-    work.index.update(noted, {"branch": branch.id, "commit": branch.head})
-    opened.stages.note_checkout(Checkout(work.id, work.root.absolute(), branch.id))
+    opened.stages.note_checkout(None, Checkout(work.id, work.root.absolute(), branch.id, branch.head))
+    work.index.update(noted)  # last: an index that is behind makes files be read, one that is ahead would be believed
     work.branch_id, work.base = branch.id, branch.head
     size = sum(entry.size for entry in coming if entry.path not in there)
     return _report(work.root, branch, placed, len(removed), size, left_out)

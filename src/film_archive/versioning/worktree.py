@@ -94,13 +94,14 @@ class WorkTree:
         meta = self.index.meta()
         try:
             self.id = meta["id"]
-            self.branch_id = meta["branch"]
-            self.base = meta["commit"]
             self.patterns: tuple[str, ...] = tuple(from_json(meta["patterns"]))
             place = Path(os.fsdecode(bytes.fromhex(meta["repository"])))
         except (KeyError, ValueError) as error:
             raise Damaged(f"{printable(root / CHECKOUT)} can't be read ({error}); check out anew.") from error
         self.repository = Repository(place if place.is_absolute() else root / place)
+        checkout = self.repository.opened.stages.checkout(self.id)
+        self.branch_id = checkout.branch
+        self.base = checkout.head
 
     @classmethod
     def create(
@@ -115,19 +116,17 @@ class WorkTree:
         with files.explaining(f"make the work tree {printable(root)}"):
             (root / CHECKOUT).mkdir()
         index = StatIndex(root / CHECKOUT / _INDEX, must_exist=False)
-        checkout = Checkout(secrets.token_hex(8), final, branch.id)
+        checkout = Checkout(secrets.token_hex(8), final, branch.id, commit)
         index.set_meta(
             {
                 "schema_version": "1",
                 "id": checkout.id,
                 "repository": os.fsencode(place).hex(),
-                "branch": branch.id,
-                "commit": commit,
                 "patterns": to_json(list(patterns)).decode(),
             }
         )
         index.close()
-        repository.opened.stages.note_checkout(checkout)
+        repository.opened.stages.note_checkout(None, checkout)
         return cls(root)
 
     @property
@@ -370,9 +369,11 @@ class WorkTree:
         wanted = [member_name(self.inside(path))[0] for path in paths]
         chosen = [path for path in self.staged() if not wanted or _below_any(path, wanted)]
         opened = self.repository.opened
+        staged = self.staged()
+        places = [path if (entry := staged[path]) is None else place_of(entry) for path in chosen]
+        self.index.update([(place, Seen.unsure()) for place in places])  # first: what is expected there changes now
         with opened.database.transaction() as transaction:
             opened.stages.drop(transaction, self.id, chosen)
-        self.index.update([(path, Seen.unsure()) for path in chosen])  # to be looked at
         return tuple(chosen)
 
     def commit(self, message: str, *, everything: bool = False, progress: Progress | None = None) -> Branch:
@@ -392,7 +393,6 @@ class WorkTree:
                 "Bring them up to it with `film-archive repo checkout`, then commit."
             )
         moved = self.repository.commit_stage(branch.id, self.id, message, expected=self.base)
-        self.index.set_meta({"commit": moved.head})
         self.base = moved.head
         return moved
 
