@@ -21,6 +21,7 @@ NAMES = {
     "frame_index": "indexing an hour of ProRes, against FFmpeg's demuxer",
     "serve": "ranges of a member over HTTP, against nginx: throughput, processor, first byte, memory",
     "serve_first_frame": "the first frame of 4K ProRes over HTTP out of 20 GB, against the plain file",
+    "repository": "branching, diff, status, commit, merge and checkout of repositories, against git and what else is installed",
     "ltfs": "the LTFS index of a million files; writing a cartridge with digests, against cp and fsync",
 }
 

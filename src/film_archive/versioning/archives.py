@@ -5,8 +5,6 @@ An archive is known by its id, not by its path; where it was seen is a hint that
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +16,7 @@ from typing import Self
 
 from film_archive.archive import layout
 from film_archive.archive.reader import Archive, open_archive
+from film_archive.core.cycles import no_cycles
 from film_archive.core.digest import KEY
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, Refused
 from film_archive.core.manifest import Member, Role, archive_id
@@ -130,20 +129,8 @@ def entries_of(archive: Archive) -> list[Entry]:
 
     Sorted as a tree is. Raises Refused where two paths clash or one leads out of the archive.
     """
-    with _no_looking_for_cycles():
+    with no_cycles():
         return _entries_of_all(archive)
-
-
-@contextlib.contextmanager
-def _no_looking_for_cycles() -> Iterator[None]:
-    """Entries refer to nothing that refers to them; looking for cycles among a million of them takes as long as making them."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _entries_of_all(archive: Archive) -> list[Entry]:

@@ -26,7 +26,7 @@ from film_archive.versioning.refs import Branch, Moved, Refs, user
 from film_archive.versioning.stages import Stages
 from film_archive.versioning.stores.folder import FolderStore
 from film_archive.versioning.stores.store import ObjectStore
-from film_archive.versioning.tree import Change, Nodes, Tree
+from film_archive.versioning.tree import Change, Nodes, Tree, changes_of
 
 INSIDE = ".film-archive-repo"
 """How a repository is called in its work tree."""
@@ -106,8 +106,9 @@ class OpenRepository:
             objects = self.objects()
             head = load_commit(objects, branch.head)
             tree = Tree.load(Nodes(objects), head.tree)
-            changed = tree.with_changes(changing(tree))
-            changes = tree.changes_to(changed).values()
+            wanted = changing(tree)
+            changed = tree.with_changes(wanted)
+            changes = [change for change in changes_of(tree, wanted) if not change.is_nothing]
             if changed.address == tree.address:
                 if stage is not None:
                     with self.database.transaction() as transaction:

@@ -10,14 +10,14 @@ import os
 import stat
 from collections.abc import Iterable
 from enum import StrEnum
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from film_archive.core import copying, files
 from film_archive.core.errors import Refused
-from film_archive.core.names import is_own, member_name, name_problem
 from film_archive.core.source import ByteSource, FileSource, printable
-from film_archive.versioning.entries import Entry, EntryKind, sort_key
+from film_archive.versioning.disk_names import link_problem, place_of
+from film_archive.versioning.entries import Entry, EntryKind
 from film_archive.versioning.opened import OpenRepository
 from film_archive.versioning.reading import Bytes, require_same
 from film_archive.versioning.stat_index import Seen
@@ -38,37 +38,6 @@ class Placed(NamedTuple):
     """Relative, as on disk."""
     seen: Seen
     how: How
-
-
-def place_of(entry: Entry) -> str:
-    """An entry's relative path on disk; raises Refused where it would lead anywhere else than its path says."""
-    problem = name_problem(entry.path)
-    raw = entry.more.get("raw_name")
-    if problem is None and is_own(sort_key(entry.path)):
-        problem = "an archive keeps its own data there"
-    if problem is None and raw is None:
-        return entry.path
-    if problem is None and isinstance(raw, str):
-        try:
-            name = bytes.fromhex(raw)
-        except ValueError:
-            name = b""
-        if name and b"\0" not in name and member_name(os.fsdecode(name)) == (entry.path, name):
-            return os.fsdecode(name)
-    problem = problem or "its raw name is another"
-    raise Refused(f"{printable(entry.path)} must not be written under this name: {problem}.")
-
-
-def link_problem(path: str, target: str) -> str | None:
-    """Why a symbolic link is not made; None where it stays within the work tree."""
-    if not target or "\0" in target or target.startswith("/"):
-        return "it leads out of the folder"
-    depth = len(PurePosixPath(path).parts) - 1
-    for part in PurePosixPath(target).parts:
-        depth += -1 if part == ".." else 1
-        if depth < 0:
-            return "it leads out of the folder"
-    return None
 
 
 class Placer:

@@ -12,7 +12,7 @@ from film_archive.core import files
 from film_archive.core.errors import from_os_error
 from film_archive.core.names import OWN, is_junk
 from film_archive.core.source import printable
-from film_archive.versioning.stat_index import Folder, Seen, StatIndex, same
+from film_archive.versioning.stat_index import Folder, Numbers, StatIndex, inode_of, is_folder
 
 CHECKOUT = ".film-archive-checkout"
 _SKIPPED = frozenset((OWN, CHECKOUT, ".film-archive-repo"))
@@ -23,7 +23,7 @@ class Doubt(NamedTuple):
 
     path: str
     """Relative, as on disk."""
-    seen: Seen | None
+    seen: Numbers | None
     status: os.stat_result | None
     """None where nothing is there."""
 
@@ -66,7 +66,7 @@ def _doubts_of(place: str, folder: str, expected: Folder, waiting: list[str]) ->
                 if item.is_dir(follow_symlinks=False):
                     if not is_skipped(name):
                         waiting.append(before + name)
-                        if name in expected and expected[name].is_folder:
+                        if name in expected and is_folder(expected[name]):
                             del expected[name]
                     continue
                 try:
@@ -75,7 +75,12 @@ def _doubts_of(place: str, folder: str, expected: Folder, waiting: list[str]) ->
                     continue  # it has just gone
                 seen = expected.pop(name, None)
                 if seen is not None:
-                    if not same(seen, status):
+                    if (
+                        seen[1] != status.st_mtime_ns
+                        or seen[2] != status.st_ctime_ns
+                        or seen[0] != status.st_size
+                        or seen[3] != inode_of(status)
+                    ):
                         yield Doubt(before + name, seen, status)
                 elif not is_skipped(name) and (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
                     yield Doubt(before + name, None, status)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import os
 import struct
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from film_archive.core.errors import Damaged
 from film_archive.core.source import printable
@@ -43,12 +43,12 @@ class Seen(NamedTuple):
         latest = max(status.st_mtime_ns, status.st_ctime_ns)
         margin = _COARSE if status.st_mtime_ns % 1_000_000_000 == 0 else _FINE
         sure = latest + margin < looked_ns
-        return cls(status.st_size if sure else _UNSURE, status.st_mtime_ns, status.st_ctime_ns, _inode(status))
+        return cls(status.st_size if sure else _UNSURE, status.st_mtime_ns, status.st_ctime_ns, inode_of(status))
 
     @classmethod
     def sure(cls, status: os.stat_result) -> Seen:
         """Of a file that nobody else can have written to since it was looked at."""
-        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, _inode(status))
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode_of(status))
 
     @classmethod
     def unsure(cls) -> Seen:
@@ -59,23 +59,20 @@ class Seen(NamedTuple):
     def folder(cls) -> Seen:
         return cls(_FOLDER, 0, 0, 0)
 
-    @property
-    def is_folder(self) -> bool:
-        return self.size == _FOLDER
 
 
-def _inode(status: os.stat_result) -> int:
+Numbers = tuple[int, int, int, int]
+"""A `Seen` as it was read: fifty thousand of them are not worth a name each."""
+
+
+def is_folder(seen: Numbers) -> bool:
+    """Whether a folder has to be there."""
+    return seen[0] == _FOLDER
+
+
+def inode_of(status: os.stat_result) -> int:
+    """The inode's number as the index has it, signed."""
     return status.st_ino - (1 << 64) if status.st_ino >= 1 << 63 else status.st_ino
-
-
-def same(seen: Seen, status: os.stat_result) -> bool:
-    """Whether a file is as it was seen."""
-    return (
-        seen[0] == status.st_size
-        and seen[1] == status.st_mtime_ns
-        and seen[2] == status.st_ctime_ns
-        and seen[3] == _inode(status)
-    )
 
 
 def now_ns() -> int:
@@ -88,7 +85,7 @@ def wait_a_tick() -> None:
     time.sleep(2 * _FINE / 1e9)
 
 
-Folder = dict[str, Seen]
+Folder = dict[str, Numbers]
 """Name on disk → how it was."""
 
 
@@ -129,7 +126,8 @@ class StatIndex:
             if split < 4:
                 raise ValueError("it is cut short")
             names = os.fsdecode(data[4:split]).split("\0") if count else []
-            return dict(zip(names, map(Seen._make, _ROW.iter_unpack(data[split:])), strict=True))
+            rows: Iterator[Any] = _ROW.iter_unpack(data[split:])
+            return dict(zip(names, rows, strict=True))
         except (ValueError, struct.error) as error:
             raise Damaged(f"The index {self._name} can't be read ({error}); remove it and check out anew.") from error
 

@@ -17,14 +17,15 @@ from film_archive.core.errors import Refused
 from film_archive.core.folders import AtomicFolder
 from film_archive.core.records import Record
 from film_archive.core.source import printable
+from film_archive.versioning.disk_names import place_of
 from film_archive.versioning.entries import Entry, EntryKind
 from film_archive.versioning.export import require_all
-from film_archive.versioning.placing import How, Placed, Placer, place_of
+from film_archive.versioning.placing import How, Placed, Placer
 from film_archive.versioning.refs import Branch
 from film_archive.versioning.repository import Repository, matches
 from film_archive.versioning.scanning import CHECKOUT
 from film_archive.versioning.stages import Checkout
-from film_archive.versioning.stat_index import Seen, wait_a_tick
+from film_archive.versioning.stat_index import Seen, is_folder, wait_a_tick
 from film_archive.versioning.tree import Tree
 from film_archive.versioning.worktree import WorkTree
 
@@ -131,7 +132,7 @@ def switch(work: WorkTree, branch: Branch) -> CheckedOut:
     placed, left_out = _bring(work, [entry for entry in coming if entry.path not in there])
     wait_a_tick()
     noted: list[tuple[str, Seen | None]] = [
-        (one.path, one.seen if one.seen.is_folder else Seen.sure((work.root / one.path).lstat())) for one in placed
+        (one.path, one.seen if is_folder(one.seen) else Seen.sure((work.root / one.path).lstat())) for one in placed
     ]
     noted += [(place_of(entry), None) for entry in removed]
     noted += [(place_of(entry), Seen.unsure()) for entry in coming if entry.path in there]
@@ -173,11 +174,11 @@ def _bring(work: WorkTree, entries: Sequence[Entry]) -> tuple[list[Placed], list
     for one in placed:
         target = work.root / one.path
         with files.explaining(f"make the folder {printable(target.parent)}"):
-            parent = target if one.seen.is_folder else target.parent
+            parent = target if is_folder(one.seen) else target.parent
             parent.mkdir(parents=True, exist_ok=True)
         if not (os.path.realpath(parent) + os.sep).startswith(root + os.sep):
             raise Refused(f"{printable(target)} leads out of the work tree through a link; the checkout stopped there.")
-        if not one.seen.is_folder:
+        if not is_folder(one.seen):
             files.rename_unsynced(aside / one.path, target)
         folders.add(parent)
     for folder in sorted(folders):

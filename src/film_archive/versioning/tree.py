@@ -13,6 +13,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from film_archive.core.cycles import no_cycles
 from film_archive.core.digest import short_hash
 from film_archive.core.errors import Damaged
 from film_archive.versioning.entries import Entry, EntryKind, sort_key
@@ -43,6 +44,13 @@ class Change(NamedTuple):
     path: str
     before: Entry | None
     after: Entry | None
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether both sides hold the same."""
+        if self.before is None or self.after is None:
+            return self.before is self.after
+        return self.before.same_content(self.after)
 
 
 class Nodes:
@@ -222,7 +230,8 @@ class Tree:
             by_key.update((sort_key(entry.path), entry) for entry in changes.values() if entry is not None)
         if self._root is None:
             return Tree.of(self._nodes, [entry for entry in by_key.values() if entry is not None])
-        row = self._rewritten(0, sorted(by_key.items()), _Leaves(self._nodes))
+        with no_cycles():
+            row = self._rewritten(0, sorted(by_key.items()), _Leaves(self._nodes))
         for level in range(1, self._level + 1):
             row = row and self._rewritten(level, row, _Inners(self._nodes, level))
         if not row:
@@ -279,9 +288,12 @@ class Tree:
 
     def changes_to(self, other: Tree) -> dict[str, Change]:
         """What would have to change to make this tree the other: path → change, by key."""
-        before, after = self._differing(other)
+        with no_cycles():
+            before, after = self._differing(other)
+            keys = [key for key, entry in before.items() if after.get(key) != entry]
+            keys += [key for key in after if key not in before]
         found = {}
-        for key in sorted(before.keys() | after.keys()):
+        for key in sorted(keys):
             old, new = before.get(key), after.get(key)
             if old is not None and new is not None and old.path != new.path:  # case alone
                 found[old.path] = Change(old.path, old, None)
@@ -309,6 +321,12 @@ class Tree:
                 theirs = _opened(other._nodes, theirs, level)
             level -= 1
         return _entries_of(self._nodes, mine), _entries_of(other._nodes, theirs)
+
+
+def changes_of(tree: Tree, changes: Mapping[str, Entry | None]) -> Iterator[Change]:
+    """Each change that shall be made to a tree, with what the tree has there, by key."""
+    for path in sorted(changes, key=sort_key):
+        yield Change(path, tree.get(path), changes[path])
 
 
 def _opened(nodes: Nodes, row: Mapping[bytes, Child], level: int) -> dict[bytes, Child]:

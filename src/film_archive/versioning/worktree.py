@@ -23,8 +23,8 @@ from film_archive.core.records import Record
 from film_archive.core.source import FileSource, printable
 from film_archive.versioning.contents import Adding
 from film_archive.versioning.differences import differences_of
+from film_archive.versioning.disk_names import place_of
 from film_archive.versioning.entries import ADDRESS, Entry, EntryKind
-from film_archive.versioning.placing import place_of
 from film_archive.versioning.refs import Branch
 from film_archive.versioning.repository import Repository, beside
 from film_archive.versioning.scanning import CHECKOUT, Doubt, doubts, is_skipped
@@ -204,7 +204,7 @@ class WorkTree:
             elif path in found.modified:
                 after = Entry(path, EntryKind.FILE, blake3=bytes(32))  # something else: what, is read when it is staged
             change = Change(path, before, after)
-            if path in found.modified or not _is_nothing(change):
+            if path in found.modified or not change.is_nothing:
                 changes.append(change)
         listed = differences_of(changes)
         branch = self.branch
@@ -401,7 +401,7 @@ def status_of_branch(repository: Repository, branch: Branch) -> Status:
     """What is staged for a branch that no work tree is on."""
     staged, base = repository.opened.stages.get(branch.id), repository.tree(branch.id)
     changes = [Change(path, base.get(path), after) for path, after in sorted(staged.items())]
-    listed = differences_of(change for change in changes if not _is_nothing(change))
+    listed = differences_of(change for change in changes if not change.is_nothing)
     return Status(
         branch=branch.name,
         commit=branch.head,
@@ -414,14 +414,6 @@ def status_of_branch(repository: Repository, branch: Branch) -> Status:
         unstaged=(),
         untracked=(),
     )
-
-
-def _is_nothing(change: Change) -> bool:
-    """Whether both sides hold the same."""
-    before, after = change.before, change.after
-    if before is None or after is None:
-        return before is after
-    return before.same_content(after)
 
 
 def _link_target(place: Path) -> str:
