@@ -32,13 +32,15 @@ from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.server import running
 from film_archive.versioning import collecting, holdings, locks, reports, switching, verifying, worktree
 from film_archive.workflows import (
+    checking,
     clip_logs,
     demo,
     extraction,
     filling,
     gathering,
-    inspection,
+    listing,
     mending,
+    probing,
     production,
     proxies,
     proxy_plans,
@@ -87,7 +89,7 @@ def _plan(verb: str, plan: type[Any], apply: str, steps: str) -> Section:
 SECTIONS: tuple[Section, ...] = (
     Section("demo", demo.Demo),
     Section("Steps of the demo", demo.DemoStep),
-    Section("probe", inspection.Inspection, "The exit status is 12 where some could be probed and some not."),
+    Section("probe", probing.Inspection, "The exit status is 12 where some could be probed and some not."),
     Section("create and add", filling.Made),
     Section("Left out", gathering.LeftOut),
     _plan("create", production.CreatePlan, "apply_create", "[things to archive](#things-to-archive)"),
@@ -98,7 +100,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("Carried timelines", timelines.Carried),
     Section("Media of timelines", timelines.Medium),
     Section("Missing references", timelines.MissingReference),
-    Section("ls", inspection.Holds, "Beside these, `members`: list of [members](#members), written as it is read."),
+    Section("ls", listing.Holds, "Beside these, `members`: list of [members](#members), written as it is read."),
     Section(
         "Members",
         manifest.Member,
@@ -107,8 +109,8 @@ SECTIONS: tuple[Section, ...] = (
         only=("path", "role", "size", "offset", "digests", "media", "proxies"),
     ),
     Section("Embedded proxies", manifest.ProxyRecord),
-    Section("check", inspection.Checked),
-    Section("Problems", inspection.Found),
+    Section("check", checking.Checked),
+    Section("Problems", checking.Found),
     Section("repair", mending.Repaired),
     Section("Lost", mending.Lost),
     _plan("repair", mending.RepairPlan, "apply_repair", "[mendings](#mendings)"),
@@ -158,7 +160,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("Failures", job.Failure),
     Section("ded-io doctor", doctor.Examination),
     Section("Checks of ded-io doctor", doctor.Check),
-    Section("Clips", inspection.Probed, "Beside `path`, all [media facts](#media-facts).", only=("path",)),
+    Section("Clips", probing.Probed, "Beside `path`, all [media facts](#media-facts).", only=("path",)),
     Section(
         "Media facts",
         facts.MediaFacts,

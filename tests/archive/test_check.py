@@ -31,7 +31,7 @@ def undetected(layout: Layout, places: list[int]) -> list[int]:
 def test_a_whole_archive_is_whole(two_generations: Path) -> None:
     result = check(two_generations)
     assert result.ok
-    assert result.members_checked == 6
+    assert result.files_read == 6
 
 
 def test_each_flipped_byte_is_detected(two_generations: Path) -> None:

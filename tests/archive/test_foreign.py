@@ -21,7 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from film_archive.archive.check import Kind, check_archive
-from film_archive.archive.reader import ZipArchive
+from film_archive.archive.reader import ZipArchive, open_archive
 from film_archive.archive.repair import repair_archive
 from film_archive.archive.unpack import unpack
 from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported, Refused
@@ -269,7 +269,7 @@ def test_what_can_not_be_read_is_told_from_damage(tmp_path: Path) -> None:
         result = check_archive(archive)
         assert [(problem.path, problem.kind) for problem in result.problems] == [("a", Kind.UNREADABLE)]
         assert "Deflate64" in result.problems[0].what
-        assert (result.members_checked, result.exit_status) == (1, 5)
+        assert (result.files_read, result.exit_status) == (1, 5)
         with pytest.raises(NotSupported, match="Deflate64"):
             archive.read("a")
     refuses(deflate64, tmp_path / "out", NotSupported, "Deflate64")
@@ -425,3 +425,38 @@ def test_our_archives_with_changed_bytes(ours: bytes, tmp_path: Path, unsynced: 
 @pytest.mark.nightly
 def test_our_archives_with_changed_bytes_at_length(ours: bytes, tmp_path: Path, unsynced: None) -> None:
     hostile(ours, tmp_path / "archive.zip", range(400, 20_000), repair_archive)
+
+
+def test_places_of_many_members_large_and_small(tmp_path: Path) -> None:
+    """Local headers are read many at once where members are small; an extra field is only in the local ones."""
+    target = tmp_path / "many.zip"
+    dice = random.Random(7)
+    contents = {f"{number}.bin": dice.randbytes(dice.choice([0, 5, 700, 8000, 9000, 70_000])) for number in range(300)}
+    with zipfile.ZipFile(target, "w") as made:
+        for name, data in contents.items():
+            with made.open(zipfile.ZipInfo(name), "w", force_zip64=dice.random() < 0.5) as member:
+                member.write(data)
+    whole = target.read_bytes()
+    with open_archive(target) as archive:
+        members = list(archive.members())
+    assert [member.path for member in members] == list(contents)
+    for member in members:
+        assert member.offset is not None
+        assert whole[member.offset : member.offset + member.size] == contents[member.path]
+
+
+@pytest.mark.parametrize("zeros", [(16, 28), (16, 20), (20, 24), (24, 28)])
+def test_a_directory_that_contradicts_the_local_headers(tmp_path: Path, zeros: tuple[int, int]) -> None:
+    """Where zeros were written over CRC and sizes in the directory, an empty file would seem to be whole."""
+    target = tmp_path / "a.zip"
+    with zipfile.ZipFile(target, "w") as made:
+        made.writestr("a.txt", b"text " * 200)
+    data = bytearray(target.read_bytes())
+    entry = data.index(b"PK\1\2")
+    data[entry + zeros[0] : entry + zeros[1]] = bytes(zeros[1] - zeros[0])
+    target.write_bytes(data)
+    with open_archive(target) as archive:
+        assert not check_archive(archive).ok
+        done = unpack(archive, tmp_path / "out")
+    assert not done.written
+    assert [path for path, _ in done.failed] == ["a.txt"]

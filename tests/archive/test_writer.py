@@ -429,7 +429,7 @@ def test_sequences_are_continued(target: Path) -> None:
             sequence(archive, 6, end=True)
             archive.finish()
         assert target.read_bytes() == expected.read_bytes(), (frames, end)
-        assert check(target).members_checked == 7
+        assert check(target).files_read == 7
         assert not leftovers(target)
         target.unlink()
 

@@ -182,6 +182,19 @@ def test_a_path_is_a_file_or_a_pattern(card: Path) -> None:
         probe_path(card / "pipe")
 
 
+def test_empty_frames_are_told(card: Path) -> None:
+    (card / "shots/plate.1002.dpx").write_bytes(b"")
+    (clip,) = probe_path(card / "shots/plate.####.dpx")
+    assert clip.facts is not None
+    assert clip.facts.diagnostics == ("1 file has no bytes (the first is plate.1002.dpx)",)
+    (card / "shots/plate.1001.dpx").write_bytes(b"")
+    (clip,) = probe_path(card / "shots/plate.####.dpx")
+    assert clip.facts is not None
+    assert (clip.facts.first_frame, str(clip.facts.start_timecode)) == (1001, "01:00:00:00")
+    assert "the facts are those of plate.1004.dpx" in clip.facts.diagnostics[0]
+    assert "2 files have no bytes" in clip.facts.diagnostics[1]
+
+
 def test_members_of_an_archive_are_probed_through_their_opener(card: Path) -> None:
     """Names that exist nowhere as files, opened by the caller."""
     members = {f"shots/{path.name}": path.read_bytes() for path in card.joinpath("shots").iterdir() if path.is_file()}
@@ -192,7 +205,8 @@ def test_members_of_an_archive_are_probed_through_their_opener(card: Path) -> No
         return MemorySource(members[name], f"a.zip::{name}")
 
     found = {clip.name: clip for clip in find_clips(members).clips}
-    plate = probe_clip(found["shots/plate.####.dpx"], open_path=open_member)
+    sizes = {name: len(data) for name, data in members.items()}
+    plate = probe_clip(found["shots/plate.####.dpx"], open_path=open_member, size_of=sizes.__getitem__)
     assert (plate.frames, plate.missing) == (4, (FrameRange(1003, 1004),))
     assert asked == ["shots/plate.1001.dpx", "shots/plate.1004.dpx"]
     film = probe_clip(found["shots/C0001.MP4"], open_path=open_member)
@@ -202,7 +216,9 @@ def test_members_of_an_archive_are_probed_through_their_opener(card: Path) -> No
 def test_arriraw_sequences() -> None:
     names = [f"A001C001_170101_R1AB.{number:07d}.ari" for number in (123, 124, 126)]
     (clip,) = find_clips(names).clips
-    facts = probe_clip(clip, rate=24, open_path=lambda name: MemorySource(making.arriraw(), name))
+    facts = probe_clip(
+        clip, rate=24, open_path=lambda name: MemorySource(making.arriraw(), name), size_of=lambda _: len(making.arriraw())
+    )
     assert (facts.frames, facts.first_frame, facts.missing) == (4, 123, (FrameRange(125, 126),))
     assert (facts.reel, facts.frame_rate, facts.decodable) == ("A001R1AB", 24, False)
 

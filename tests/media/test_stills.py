@@ -574,8 +574,19 @@ def test_a_sequence_whose_last_image_is_another_or_damaged() -> None:
     assert (
         "last image can't be read" in sequence_facts(sequence([1, 2]), read({1: making.dpx(), 2: gone})).diagnostics[0]
     )
+
+
+def test_a_sequence_whose_first_images_are_damaged() -> None:
+    gone = making.dpx()[:100]
+    frames = {number: making.timed_dpx(0x01000000 + number - 1, 24.0) for number in range(1, 10)}
+    facts = sequence_facts(sequence([*frames]), read({**frames, 1: gone, 2: b""}))
+    assert (facts.frames, facts.first_frame, str(facts.start_timecode)) == (9, 1, "01:00:00:00")
+    assert "its first image can't be read" in facts.diagnostics[0]
+    assert "those of a.0003.dpx" in facts.diagnostics[0]
     with pytest.raises(Damaged):
-        sequence_facts(sequence([1, 2]), read({1: gone, 2: making.dpx()}))
+        sequence_facts(sequence([1, 2]), read({1: gone, 2: gone}))
+    with pytest.raises(Damaged):
+        sequence_facts(sequence([*frames]), read(dict.fromkeys(frames, gone) | {9: making.dpx()}))
 
 
 def test_a_sequence_s_reel_by_its_name() -> None:

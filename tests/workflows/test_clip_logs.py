@@ -11,7 +11,7 @@ from film_archive.core.errors import NotFound, RateUnknown, SourceChanged
 from film_archive.core.facts import MediaFacts
 from film_archive.core.timecode import FrameRate, Timecode
 from film_archive.workflows.clip_logs import ClipLog, LogFile
-from film_archive.workflows.inspection import probe_all
+from film_archive.workflows.probing import probe_all
 from film_archive.workflows.production import apply_create, plan_archive
 
 ALE = """Heading

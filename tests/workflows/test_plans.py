@@ -173,6 +173,16 @@ def test_what_has_changed_since_is_refused(verb: Verb, folder: Path) -> None:
     assert not [name for name in leftovers if name.endswith((".mov", ".mp4")) or name == "new.zip"]
 
 
+def test_what_is_left_is_named_where_a_source_changes(folder: Path) -> None:
+    media = write_tree(folder / "several", {"a": b"a" * 5000, "b": b"b" * 5000})
+    plan = production.plan_archive(folder / "new.zip", [media], proxies=())
+    (media / "b").write_bytes(b"changed")
+    with pytest.raises(SourceChanged, match="the same command continues, and with --abandon removes it"):
+        production.apply_create(plan)
+    assert production.abandon_unfinished(folder / "new.zip")
+    assert not [place for place in folder.iterdir() if "film-archive" in place.name]
+
+
 def test_a_plan_of_another_verb_is_refused(folder: Path) -> None:
     plan = production.plan_archive(folder / "new.zip", [folder / "media"])
     with pytest.raises(Damaged, match="not a plan of `unpack`"):

@@ -26,6 +26,7 @@ from film_archive.workflows.production import (
 )
 from tests.archive.making import noise
 from tests.core.mounts import image
+from tests.media import making
 from tests.workflows.making import add, check, contents, create, create_in_place, sources, tree, write_tree
 
 BIG = 9 << 20
@@ -527,3 +528,14 @@ def test_permission_problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.undo()
     assert target.read_bytes() == before
     assert {place.name for place in tmp_path.iterdir()} == {"media", "more", "archive.zip"}
+
+
+def test_clips_are_what_is_known_to_be_media(tmp_path: Path) -> None:
+    """Also those that can't be decoded; `ls` counts the same."""
+    (tmp_path / "card").mkdir()
+    (tmp_path / "card/A001_C001_0101AB_001.R3D").write_bytes(making.r3d())
+    (tmp_path / "card/notes.txt").write_bytes(b"no clip")
+    made = create_archive(tmp_path / "a.zip", [tmp_path / "card"])
+    with open_archive(tmp_path / "a.zip") as archive:
+        assert made.clips == sum(member.media is not None for member in archive.originals()) == 1
+    assert len(made.warnings) == 1, "why there are no proxies is said once"

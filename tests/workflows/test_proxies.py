@@ -158,7 +158,7 @@ def test_sequences_have_proxies_and_stills_are_told(tmp_path: Path) -> None:
     make_sequence(SequenceSpec(name="plate", width=96, height=54, frames=5, missing=(2,)), media)
     made = create_archive(tmp_path / "archive.zip", [media], proxies=TWO)
     assert made.warnings == (
-        "media/plate.%07d.dpx: 1 frames have no file (the first is 86402)",
+        "media/plate.%07d.dpx: 1 frame has no file (the first is 86402)",
         "no proxies of media/single.0086400.tif: single images have none",
     )
     assert made.proxies == 2

@@ -195,16 +195,62 @@ def read_entries(source: ByteSource, end: End) -> Iterator[Entry]:
     return zipreading.iterate_directory(pieces, end.count, end.prefix)
 
 
+def mentions_manifest(source: ByteSource, end: End) -> bool:
+    """Whether the path of a manifest of ours stands anywhere in the directory; most other programs' zips end here."""
+    wanted, before = layout.MANIFEST.encode(), b""
+    for piece in packing.steps(SliceSource(source, end.directory_offset, end.directory_size, source.name)):
+        if wanted in before + piece:
+            return True
+        before = piece[-len(wanted) :]
+    return False
+
+
+class HeaderSource(ByteSource):
+    """A zip whose local headers are read one after the other: those of small members many at once."""
+
+    _WINDOW = 1 << 16
+    _NEAR = 1 << 13
+    """Where the next header is nearer than this, more than one is read."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self.name, self.size = source.name, source.size
+        self._source = source
+        self._start = 0
+        self._window = b""
+
+    def expect(self, entry: Entry) -> None:
+        """Have the header of a member at hand, and those behind it where they are near."""
+        start, size = entry.header_offset, entry.packed_size
+        if size < self._NEAR and not self._start <= start <= self._start + len(self._window) - self._NEAR:
+            self._start, self._window = start, self._source.read_at(start, self._WINDOW)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        at = offset - self._start
+        if at >= 0 and at + length <= len(self._window):
+            return self._window[at : at + length]
+        return self._source.read_at(offset, length)
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        return self._source.read_into(offset, buffer)
+
+
 def payload_offset(source: ByteSource, entry: Entry) -> int:
-    """Where a member's bytes begin, from its local header; raises Damaged where that is not the one of this member."""
+    """Where a member's bytes begin, from its local header; raises Damaged where that is not the one of this member.
+
+    What the local header leaves at zero is not compared: a descriptor behind the payload has it then, or nobody.
+    """
     stored = entry.stored_name
     fixed = source.read_at(entry.header_offset, zipformat.LOCAL_SIZE + len(stored))
-    if not fixed.startswith(zipformat.LOCAL_SIGNATURE) or fixed[zipformat.LOCAL_SIZE :] != stored:
+    is_whole = len(fixed) == zipformat.LOCAL_SIZE + len(stored) and fixed.startswith(zipformat.LOCAL_SIGNATURE)
+    if not is_whole or fixed[zipformat.LOCAL_SIZE :] != stored:
         raise Damaged(f"{source.name}: the header of {printable(entry.path)} is not where the directory says.")
-    name_length, extra_length = zipreading.local_lengths(fixed)
+    *_, crc, packed, size, name_length, extra_length = zipformat.LOCAL.unpack_from(fixed)
+    for said, known in ((crc, entry.crc32), (packed, entry.packed_size), (size, entry.size)):
+        if said not in (known, 0, zipformat.MAX32):
+            raise Damaged(f"{source.name}: the header of {printable(entry.path)} contradicts the directory.")
     if name_length != len(stored):
         raise Damaged(f"{source.name}: the header of {printable(entry.path)} has another name than the directory says.")
-    offset = entry.header_offset + zipformat.LOCAL_SIZE + name_length + extra_length
+    offset: int = entry.header_offset + zipformat.LOCAL_SIZE + name_length + extra_length
     if offset + entry.packed_size > source.size:
         raise Damaged(f"{source.name}: {printable(entry.path)} reaches beyond the end of the file.")
     return offset

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from typing import Any
 
 from film_archive.archive import layout, zipformat
 from film_archive.archive.zipformat import Entry
@@ -14,6 +14,7 @@ from film_archive.core.source import printable
 
 EPOCH_NS = 315_532_800 * 10**9
 """1 January 1980, the date of what has none of its own: the time of making is not stored."""
+_OWN = f"{layout.OWN}/"
 
 
 def parts_of(member: Member) -> Iterator[Member]:
@@ -90,32 +91,43 @@ def gaps_between(regions: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]
 
 def at_payload(entry: Entry, payload: int) -> Entry:
     """The entry with the header offset that follows from where its payload lies."""
-    return replace(entry, header_offset=payload - zipformat.header_length(entry, payload))
+    return entry._replace(header_offset=payload - zipformat.header_length(entry, payload))
 
 
 def member_of_entry(entry: Entry, offset: int | None) -> Member:
     """A member as a zip's directory alone knows it; without an offset where its bytes are not found."""
-    path = entry.path
-    if entry.is_folder:
-        return Member.make(path.rstrip("/"), Role.FOLDER, 0, mtime_ns=entry.mtime * 10**9, mode=entry.mode & 0o7777 or None)
-    role = Role.SYMLINK if entry.is_symlink else role_of_path(path)
-    return Member.make(
-        path,
-        role,
-        entry.size,
-        crc32=f"{entry.crc32:08x}",
-        mtime_ns=entry.mtime * 10**9,
-        mode=entry.mode & 0o7777 or None,
-        of=original_of(path),
-        offset=offset,
-        packed_size=entry.packed_size if entry.packed_size != entry.size else None,
-        method=entry.method or None,
-        encrypted=entry.encrypted or None,
-    )
+    path, size, packed_size, mode = entry.path, entry.size, entry.packed_size, entry.mode
+    known: dict[str, Any] = {"path": path, "role": "", "size": size}  # not by `Member.make`: there may be a million
+    if path.endswith("/"):
+        known |= {"path": path.rstrip("/"), "role": str(Role.FOLDER), "size": 0}
+    else:
+        known["role"] = str(Role.SYMLINK if stat.S_ISLNK(mode) else role_of_path(path))
+        of = original_of(path)
+        if of is not None:
+            known["of"] = of
+        known["crc32"] = f"{entry.crc32:08x}"
+    known["mtime_ns"] = entry.mtime * 10**9
+    if mode & 0o7777:
+        known["mode"] = mode & 0o7777
+    if path.endswith("/"):
+        return Member(known)
+    if offset is not None:
+        known["offset"] = offset
+    if packed_size != size:
+        known["packed_size"] = packed_size
+    if entry.method:
+        known["method"] = entry.method
+    if entry.encrypted:
+        known["encrypted"] = True
+    return Member(known)
 
 
 def role_of_path(path: str) -> Role:
     """What a member is for, from where it lies (used where no manifest says)."""
+    if path == layout.BUNDLE_CONTENT:
+        return Role.TIMELINE
+    if not path.startswith(_OWN):
+        return Role.ORIGINAL
     if path == layout.FORMAT:
         return Role.STRUCTURE
     if path.startswith(f"{layout.OWN}/proxies/"):
@@ -127,13 +139,15 @@ def role_of_path(path: str) -> Role:
         return Role.PROOF if stem.endswith(".proof.json") else Role.PROXY
     if path.startswith(f"{layout.OWN}/frames/"):
         return Role.FRAMES
-    if path.startswith(f"{layout.OWN}/timelines/") or path == layout.BUNDLE_CONTENT:
+    if path.startswith(f"{layout.OWN}/timelines/"):
         return Role.TIMELINE
     return Role.ORIGINAL
 
 
 def original_of(path: str) -> str | None:
     """The original that a member of ours was made from, from where it lies."""
+    if not path.startswith(_OWN):
+        return None
     if path.startswith(f"{layout.OWN}/proxies/"):
         return path.removeprefix(f"{layout.OWN}/proxies/").rsplit("/", 1)[0]
     if path.startswith(f"{layout.OWN}/frames/"):

@@ -106,12 +106,17 @@ class ZipArchive(Archive):
     def member(self, path: str) -> Member:
         if not _can_be_a_path(path):
             raise self._no_member(path)
-        if self._by_path is None and self.directory.end.count > _CACHED_MEMBERS:
+        if self._by_path is None and self._lines > _CACHED_MEMBERS:
             return self._search(path) if self.sealed else self._search_directory(path)
         if self._by_path is None:
             self._by_path = {member.path: member for member in self.members()}
         found = self._by_path.get(path)
         return found if found is not None else self._frame_named(path, self._by_path.values())
+
+    @property
+    def _lines(self) -> int:
+        """How many members are listed: an image sequence is one line of the manifest."""
+        return self.header.members if self.sealed and self.header is not None else self.directory.end.count
 
     def source(self, member: Member | str) -> ByteSource:
         member = self._named(member)
@@ -136,9 +141,10 @@ class ZipArchive(Archive):
         if self.directory.sealed:
             return directory.manifest_entry(self.file, self.directory.end)
         found = None
-        for entry in self.entries():
-            if entry.name == layout.MANIFEST.encode():
-                found = entry
+        if directory.mentions_manifest(self.file, self.directory.end):
+            for entry in self.entries():
+                if entry.name == layout.MANIFEST.encode():
+                    found = entry
         return found
 
     def manifest_members(self) -> Iterator[Member]:
@@ -184,9 +190,9 @@ class ZipArchive(Archive):
             raise self._no_member(path)
         return found
 
-    def _member_of(self, entry: Entry) -> Member:
+    def _member_of(self, entry: Entry, source: ByteSource | None = None) -> Member:
         try:
-            return member_of_entry(entry, directory.payload_offset(self.file, entry))
+            return member_of_entry(entry, directory.payload_offset(source or self.file, entry))
         except Damaged:  # it is listed, and can't be read
             return member_of_entry(entry, None)
 
@@ -198,10 +204,12 @@ class ZipArchive(Archive):
                 known.update((part.path, part) for part in member.frame_members())
                 if member.sequence is None:
                     known[member.path] = member
+        headers = directory.HeaderSource(self.file)
         for entry in self.entries():
             if entry.name == layout.MANIFEST.encode():
                 continue
-            member = self._member_of(entry)
+            headers.expect(entry)
+            member = self._member_of(entry, headers)
             stated = known.pop(member.path, None)
             if stated is not None and stated.size == member.size and stated.crc32 in (None, member.crc32):
                 member = stated.changed(

@@ -32,7 +32,8 @@ _STATUS = {Kind.DAMAGED: Damaged.exit_status, Kind.UNREADABLE: NotSupported.exit
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    members_checked: int
+    files_read: int
+    """How many files' bytes were held against their digests: those of originals, our own, each frame of a sequence."""
     problems: tuple[Problem, ...]
 
     @property

@@ -11,7 +11,7 @@ from __future__ import annotations
 import stat
 import struct
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 STORED = 0
 DEFLATED = 8
@@ -49,9 +49,8 @@ TIME_EXTRA = 0x5455
 _PADDING_EXTRA = 0xD935
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One member as a zip's directory names it.
+class Entry(NamedTuple):
+    """One member as a zip's directory names it. A tuple: of all frozen things the fastest to make, a million times.
 
     `header_offset` is where its local header begins. `mtime` is in Unix seconds, UTC; `mode` the whole st_mode.
     """

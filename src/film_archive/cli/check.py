@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from film_archive.cli.output import print_json, say, size_text
+from film_archive.core.wording import amount
 
 
 def register(app: typer.Typer) -> None:
@@ -22,7 +23,7 @@ def check_verb(
     12 where all is whole but for an add that was interrupted.
     """
     from film_archive.cli.progress import progress
-    from film_archive.workflows.inspection import check
+    from film_archive.workflows.checking import check
 
     with progress() as counted:
         result = check(archive, progress=counted)
@@ -31,5 +32,5 @@ def check_verb(
         return result.exit_status
     for problem in result.problems:
         say(problem.sentence())
-    say(f"{result.members_checked} members, {size_text(result.bytes)}, checked: {result.verdict}")
+    say(f"{amount(result.members_checked, 'member')}, {size_text(result.bytes)}, checked: {result.verdict}")
     return result.exit_status

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from film_archive.cli.output import print_json, say, size_text
+from film_archive.core.wording import amount
 
 if TYPE_CHECKING:
     from film_archive.workflows.clip_logs import LogFile
@@ -127,9 +128,9 @@ def show_plan(plan: ArchivingPlan, json: bool) -> int:
         say(f"note: {warning}")
     carried = getattr(plan, "timeline", None)
     if carried is not None:
-        say(f"{carried.path}: {carried.references} references to {len(carried.media)} files.")
+        say(f"{carried.path}: {amount(carried.references, 'reference')} to {amount(len(carried.media), 'file')}.")
     sizes = f", and make proxies ({', '.join(plan.proxies)})" if plan.proxies else ""
-    say(f"Would archive {made.members} members, {size_text(made.bytes)}, in {plan.archive}{sizes}.")
+    say(f"Would archive {amount(made.members, 'member')}, {size_text(made.bytes)}, in {plan.archive}{sizes}.")
     return 0
 
 
@@ -142,10 +143,10 @@ def show_made(made: Made, json: bool) -> int:
     for warning in made.warnings:
         say(f"note: {warning}")
     if made.reused > 1:
-        say(f"{made.reused} members were finished by the run before")
+        say(f"{amount(made.reused, 'member')} of the run before kept")
     say(
-        f"{made.archive}: {made.members} members, {size_text(made.bytes)}; {made.clips} clips and {made.proxies} proxies "
-        f"of this run, {made.seconds:.1f} s"
+        f"{made.archive}: {amount(made.members, 'member')}, {size_text(made.bytes)}; {amount(made.clips, 'clip')} and "
+        f"{amount(made.proxies or 0, 'proxy', 'proxies')} of this run, {made.seconds:.1f} s"
     )
     return 0
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from film_archive.cli.output import print_error, print_json_list, say, size_text, table
+from film_archive.core.wording import amount
 
 if TYPE_CHECKING:
     from film_archive.core.manifest import Member
@@ -23,7 +24,7 @@ def ls(
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """List an archive's members."""
-    from film_archive.workflows.inspection import is_own, list_members
+    from film_archive.workflows.listing import is_own, list_members
 
     with list_members(archive) as listing:
         if json:
@@ -40,7 +41,7 @@ def ls(
             rows.append((member.role, size_text(member.size), _facts(member), member.path))
         table(rows, right=(1,))
         own = f"; {hidden} more are our own data, hidden (--all shows them)" if hidden else ""
-        say(f"{len(rows)} members ({clips} clips), {size_text(total)}{own}")
+        say(f"{amount(len(rows), 'member')} ({amount(clips, 'clip')}), {size_text(total)}{own}")
         return 0
 
 
@@ -65,7 +66,7 @@ def _facts(member: Member) -> str:
     if media.get("width"):
         words.append(f"{media['width']}×{media['height']}")
     if media.get("frames") is not None:
-        words.append(f"{media['frames']} frames")
+        words.append(amount(media['frames'], 'frame'))
     if media.get("start_timecode"):
         words.append(media["start_timecode"])
     if member.proxies:

@@ -88,14 +88,10 @@ def size_text(count: float) -> str:
 
 def table(rows: Iterable[Iterable[object]], right: Iterable[int] = ()) -> None:
     """Columns as wide as they need to be; those in `right` are aligned right."""
-    cells = [[str(cell) for cell in row] for row in rows]
+    cells = [tuple(map(str, row)) for row in rows]
     if not cells:
         return
-    widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
     aligned = set(right)
-    for row in cells:
-        padded = [
-            cell.rjust(width) if column in aligned else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        say("  ".join(padded).rstrip())
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    line = "  ".join(f"{{:{'>' if number in aligned else '<'}{width}}}" for number, width in enumerate(widths)).format
+    print("\n".join(shown(line(*row).rstrip(), sys.stdout) for row in cells))

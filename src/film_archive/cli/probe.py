@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from film_archive.cli.output import print_json, say
+from film_archive.core.wording import amount
 
 
 def register(app: typer.Typer) -> None:
@@ -26,7 +27,7 @@ def probe_verb(
 ) -> int:
     """Codec, size, rate, start timecode and reel, frames counted, sound, colour."""
     from film_archive.workflows.clip_logs import ClipLog
-    from film_archive.workflows.inspection import probe_all
+    from film_archive.workflows.probing import probe_all
 
     found = probe_all(media, rate=rate, log=None if log is None else ClipLog.read(log, rate))
     if json:
@@ -49,7 +50,7 @@ def _show(path: str, facts: Any) -> None:
     if facts.frames is not None:
         start = f"from {facts.start_timecode} ({facts.start_source})" if facts.start_timecode else "no start timecode"
         reel = f", reel {facts.reel} ({facts.reel_source})" if facts.reel else ""
-        say(f"  {facts.frames} frames {start}{reel}")
+        say(f"  {amount(facts.frames, 'frame')} {start}{reel}")
     for track in facts.audio:
         say(f"  sound: {track.codec}, {track.channels} channels, {track.sample_rate} Hz")
     color = [facts.color.primaries, facts.color.transfer, facts.color.matrix, facts.color.range, facts.color.space]

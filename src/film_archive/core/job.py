@@ -129,5 +129,5 @@ def require_unchanged(name: str, planned: str | None, found: str) -> None:
     """Raise SourceChanged where something is not what it was when the plan was made."""
     if planned != found:
         raise SourceChanged(
-            f"{name} changed since it was looked at; nothing was made of it. Try again when nothing writes to it."
+            f"{name} changed since it was looked at; try again when nothing writes to it."
         )

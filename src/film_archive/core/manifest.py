@@ -389,7 +389,7 @@ class Header:
             data = from_json(line)
             if not isinstance(data, dict) or data.get("film_archive") != KIND:
                 raise Damaged("This is not a film-archive manifest.")
-            version = int(data.pop("schema_version"))
+            version = _count(data.pop("schema_version"))
             if version > SCHEMA_VERSION:
                 raise NotSupported(
                     f"The archive was written by a later version (manifest schema {version}, this program reads up to "
@@ -398,31 +398,28 @@ class Header:
             data.pop("film_archive")
             return cls(
                 archive_id=str(data.pop("archive_id")),
-                generation=int(data.pop("generation")),
-                members=int(data.pop("members")),
-                bytes=int(data.pop("bytes")),
-                offset=_offset(data.pop("offset", None)),
+                generation=_count(data.pop("generation")),
+                members=_count(data.pop("members")),
+                bytes=_count(data.pop("bytes")),
+                offset=None if data.get("offset") is None else _count(data["offset"]),
                 tool=str(data.pop("tool", "")),
                 superseded=tuple(_superseded(region) for region in data.pop("superseded", ())),
                 seal=data.pop("seal", None),
                 schema_version=version,
-                more=data,
+                more={key: value for key, value in data.items() if key != "offset"},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged(f"The manifest's first line can't be read ({error}).") from error
 
 
-def _offset(value: Any) -> int | None:
-    if value is None or (type(value) is int and value >= 0):
-        return value
-    raise ValueError("the manifest lies nowhere")
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{str(value)[:40]!r} stands where a count or a place should")
+    return value
 
 
 def _superseded(data: Mapping[str, Any]) -> Superseded:
-    region = Superseded(offset=int(data["offset"]), length=int(data["length"]), xxh128=str(data["xxh128"]))
-    if region.offset < 0 or region.length < 0:
-        raise ValueError("a superseded region lies nowhere")
-    return region
+    return Superseded(offset=_count(data["offset"]), length=_count(data["length"]), xxh128=str(data["xxh128"]))
 
 
 _SEAL = b'"seal":"'

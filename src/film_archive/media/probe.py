@@ -16,11 +16,12 @@ from film_archive.core.frame_index import FrameIndex
 from film_archive.core.reels import reel_of_name
 from film_archive.core.source import ByteSource, FileSource, as_source, kind_of, printable
 from film_archive.core.timecode import RateLike
+from film_archive.core.wording import amount
 from film_archive.media import stills
 from film_archive.media.clips import Clip, clip_of_sequence, find_clips
 from film_archive.media.raw_cameras import extension_of, note_of
 from film_archive.media.readers import Given, fits, is_media_extension, reader_of
-from film_archive.media.sequence import sequence_from_pattern
+from film_archive.media.sequence import ImageSequence, sequence_from_pattern
 from film_archive.media.sidecars import read_sidecar, with_sidecar, xml_sidecar_places
 
 
@@ -104,12 +105,16 @@ class ProbedClip:
 
 
 def probe_clip(
-    clip: Clip, *, rate: RateLike | None = None, open_path: Callable[[str], ByteSource] = as_source
+    clip: Clip,
+    *,
+    rate: RateLike | None = None,
+    open_path: Callable[[str], ByteSource] = as_source,
+    size_of: Callable[[str], int] = os.path.getsize,
 ) -> MediaFacts:
-    """The facts of a clip of several files: a sequence by its first and last image, a spanned recording by its first
-    part.
+    """The facts of a clip of several files: a sequence by its first and last image and all files' sizes, a spanned
+    recording by its first part.
 
-    `open_path` opens a path of the clip; give one to probe members of an archive.
+    `open_path` opens a path of the clip, `size_of` tells its bytes; give both to probe members of an archive.
     """
     given = Given.of(rate)
 
@@ -124,7 +129,8 @@ def probe_clip(
 
     sequence = clip.sequence
     if sequence is not None:
-        return stills.sequence_facts(sequence, lambda number: facts_of(sequence.file(number)))
+        facts = stills.sequence_facts(sequence, lambda number: facts_of(sequence.file(number)))
+        return replace(facts, diagnostics=(*facts.diagnostics, *_empty_frames(sequence, size_of)))
     facts = facts_of(clip.parts[0], clip.sidecars)
     said = list(facts.diagnostics)
     if clip.missing_parts:
@@ -132,6 +138,17 @@ def probe_clip(
     if len(clip.parts) > 1:
         said.append(f"it is spanned over {len(clip.parts)} files; these are the facts of the first")
     return replace(facts, diagnostics=tuple(said))
+
+
+def _empty_frames(sequence: ImageSequence, size_of: Callable[[str], int]) -> Iterator[str]:
+    """What there is to say of frames that have no bytes: a render that died leaves such."""
+    try:
+        empty = [number for number in sequence.numbers() if size_of(sequence.file(number)) == 0]
+    except OSError as error:
+        raise from_os_error(error, f"look at the frames of {sequence}") from error
+    if empty:
+        what = amount(len(empty), "file has no bytes", "files have no bytes")
+        yield f"{what} (the first is {sequence.file_name(empty[0])})"
 
 
 def probe_path(path: str | os.PathLike[str], *, rate: RateLike | None = None) -> tuple[ProbedClip, ...]:

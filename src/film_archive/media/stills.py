@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 
@@ -64,6 +65,9 @@ FORMATS: tuple[StillFormat, ...] = (
     StillFormat("bmp", ("bmp",), lambda head: head[:2] == b"BM" and head[6:10] == b"\0\0\0\0"),
 )
 
+_IMAGES_TRIED = 8
+"""As many damaged images at the begin of a sequence don't keep the others from being known."""
+
 
 def still_format(head: bytes) -> StillFormat | None:
     """The format of an image by its first bytes; None where it is none."""
@@ -107,11 +111,10 @@ def sequence_facts(sequence: ImageSequence, facts_of: Callable[[int], MediaFacts
 
     `frames` runs from the first number to the last, so that frame n of the clip is the file numbered first + n and
     its time is n frames in, whatever is missing before it; `missing` lists the holes in the numbers of the files.
-    `facts_of` gives the facts of a frame by its number; it is asked for the first and the last. Raises what it raises
-    for the first.
+    `facts_of` gives the facts of a frame by its number; it is asked for the first and the last. Where the first can't be
+    read, the first of the next few that can tells the facts. Raises what it raises for the first where none can.
     """
-    facts = facts_of(sequence.first)
-    said = list(facts.diagnostics)
+    facts, said = _first_image(sequence, facts_of)
     holes = sequence.missing
     if holes and holes[0].start < 0:
         said.append(f"frames with numbers below 0 are missing as well: {_numbers(holes)}")
@@ -127,6 +130,26 @@ def sequence_facts(sequence: ImageSequence, facts_of: Callable[[int], MediaFacts
         reel_source=facts.reel_source or (None if reel is None else "file name"),
         diagnostics=tuple(said),
     )
+
+
+def _first_image(sequence: ImageSequence, facts_of: Callable[[int], MediaFacts]) -> tuple[MediaFacts, list[str]]:
+    """(facts as of the first number, what there is to say)."""
+    problem: FilmArchiveError | None = None
+    for number in islice(sequence.numbers(), _IMAGES_TRIED):
+        try:
+            facts = facts_of(number)
+        except FilmArchiveError as error:
+            problem = problem or error
+            continue
+        said = list(facts.diagnostics)
+        if problem is not None:
+            why = str(problem).rstrip(".")
+            said.append(f"its first image can't be read ({why}); the facts are those of {sequence.file_name(number)}")
+            if facts.start_timecode is not None:
+                facts = replace(facts, start_timecode=facts.start_timecode - (number - sequence.first))
+        return facts, said
+    assert problem is not None  # a sequence has images
+    raise problem
 
 
 def _last_image_problems(

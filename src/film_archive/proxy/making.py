@@ -20,6 +20,7 @@ from film_archive.core.frame_index import FrameIndex
 from film_archive.core.ladder import Rung
 from film_archive.core.source import ByteSource, FileSource
 from film_archive.core.timecode import Timecode
+from film_archive.core.wording import amount
 from film_archive.proxy.proof import Proof, prove
 
 if TYPE_CHECKING:
@@ -76,9 +77,9 @@ def shortcomings(proxy: Proxy, first: int = 0) -> list[str]:
     """What a proxy could not show, or make heard, of its original; a sentence each. `first` is its first frame's number."""
     said = []
     if proxy.corrupt:
-        said.append(f"{len(proxy.corrupt)} frames could not be decoded (the first is {first + proxy.corrupt[0]})")
+        said.append(f"{amount(len(proxy.corrupt), 'frame')} could not be decoded (the first is {first + proxy.corrupt[0]})")
     if proxy.missing:
-        said.append(f"{len(proxy.missing)} frames have no file (the first is {first + proxy.missing[0]})")
+        said.append(f"{amount(len(proxy.missing), 'frame has', 'frames have')} no file (the first is {first + proxy.missing[0]})")
     if proxy.sound_damage:
         said.append(f"the proxies' sound is not whole: {proxy.sound_damage}")
     return said

@@ -16,9 +16,12 @@ from film_archive.core.progress import Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange, Timecode
+from film_archive.core.wording import amount
 from film_archive.editorial.otio_library import Shot, summary, write_cut
+from film_archive.workflows.checking import check
 from film_archive.workflows.extraction import extract
-from film_archive.workflows.inspection import Probed, check, list_members, probe_all
+from film_archive.workflows.listing import list_members
+from film_archive.workflows.probing import Probed, probe_all
 from film_archive.workflows.production import create_archive
 from film_archive.workflows.timelines import Cut
 
@@ -111,7 +114,8 @@ class _Run:
             self.say(f"    {printable(self.timeline)}: a second of each clip")
         with self.step("create", f"Archiving all, proxies and timeline inside, in {printable(self.archive)} …"):
             made = create_archive(self.archive, [self.card], timeline=Cut(self.timeline), progress=self.progress)
-            self.say(f"    {made.members} members ({made.clips} clips, {made.proxies} proxies), {made.bytes / 1e6:.1f} MB")
+            inside = f"{amount(made.clips, 'clip')}, {amount(made.proxies or 0, 'proxy', 'proxies')}"
+            self.say(f"    {amount(made.members, 'member')} ({inside}), {made.bytes / 1e6:.1f} MB")
         with self.step("check", "Reading every byte again …"):
             result = check(self.archive, progress=self.progress)
             if not result.ok:

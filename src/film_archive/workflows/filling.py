@@ -300,10 +300,8 @@ class _Filling:
                 self.progress.add(self.phase, member.size)
             if member.get("media_problem"):
                 self.warn(member, str(member.get("media_problem")))
-            index = self.index(member, source)
-            if index is not None:
-                self.tally.clips += 1
-            self.proxies(member, source, index)
+            self.tally.clips += member.media is not None
+            self.proxies(member, source, self.index(member, source))
 
     def logged(self, path: str, facts: MediaFacts) -> MediaFacts:
         """With what a log knows of it, where one was given."""
@@ -317,12 +315,14 @@ class _Filling:
         """The frame index of a clip, beside it."""
         from film_archive.media.probe import index
 
-        if not member.get("media"):
+        facts = member.media
+        if facts is None:
             return None
         try:
             frames = index(source)
         except (NotSupported, Damaged) as error:
-            self.warn(member, f"no frame index: {error}")
+            if facts.decodable or not self.rungs:  # else the reason is why there are no proxies, and said there
+                self.warn(member, f"no frame index: {error}")
             return None
         identity = f"index {INDEX_VERSION} {member.digests.get(KEY)}"
         self.archive.add_bytes(

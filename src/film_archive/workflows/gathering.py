@@ -276,13 +276,17 @@ class _Walk:
 
 def refuse_clashes(entries: Iterable[Found]) -> None:
     """Raise Refused where two would be one file somewhere."""
+    entries = tuple(entries)
     clashing = layout.clashes(entry.member for entry in entries)
     if clashing:
         first, second = clashing[0]
-        raise Refused(
-            f"{printable(first)} and {printable(second)} are one file where case or Unicode form is ignored; "
-            "rename one of them. Nothing was written."
-        )
+        if first == second:
+            one, other = [printable(entry.path) for entry in entries if entry.member == first][:2]
+            why = f"would both be stored as {printable(first)} (bytes of a name that are no text are written as %XX)"
+        else:
+            one, other = printable(first), printable(second)
+            why = "are one file where case or Unicode form is ignored"
+        raise Refused(f"{one} and {other} {why}; rename one of them. Nothing was written.")
 
 
 def _found(

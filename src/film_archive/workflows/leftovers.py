@@ -9,7 +9,7 @@ from pathlib import Path
 from film_archive.archive import folder, layout, unfinished
 from film_archive.archive.folder import FolderWriter
 from film_archive.core import files
-from film_archive.core.errors import NoSpace
+from film_archive.core.errors import NoSpace, SourceChanged, StorageError
 
 
 def proxy_folder(target: Path) -> Path:
@@ -37,16 +37,18 @@ def has_unfinished(target: Path) -> bool:
 
 @contextlib.contextmanager
 def saying_what_is_left(is_left: Callable[[], bool]) -> Iterator[None]:
-    """Where the disk is full and something unfinished is kept, say what continues and what removes it."""
+    """Where a disk or a source fails and something unfinished is kept, say what continues and what removes it."""
     try:
         yield
-    except NoSpace as error:
+    except (StorageError, SourceChanged) as error:
         if not is_left():
             raise
-        raise NoSpace(
-            f"{str(error).rstrip('.')}; run the same command again when there is room, or with --abandon to remove what "
-            "is unfinished."
-        ) from error
+        said = str(error).rstrip(".")
+        if isinstance(error, NoSpace):
+            said += "; run the same command again when there is room, or with --abandon to remove what is unfinished."
+        else:
+            said += "; what was finished is kept, the same command continues, and with --abandon removes it."
+        raise type(error)(said) from error
 
 
 def abandon_unfinished(target: Path) -> bool:

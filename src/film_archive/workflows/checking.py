@@ -1,0 +1,95 @@
+"""Whether an archive is what it was: every byte is read again and held against its digest."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from film_archive.archive.check import CheckResult, Kind, Problem, check_archive
+from film_archive.archive.reader import open_archive
+from film_archive.core.errors import Damaged
+from film_archive.core.job import Report
+from film_archive.core.progress import Phase, Progress, quiet
+from film_archive.core.records import Record
+from film_archive.core.source import printable
+from film_archive.core.wording import amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found(Record):
+    """Something that is not as it was."""
+
+    path: str
+    """A member, or a part of the archive."""
+    what: str
+    """What is wrong with it."""
+    kind: Kind
+    """"damaged"; "unreadable" where this program can't tell; "unfinished" where an add was interrupted."""
+
+    def sentence(self) -> str:
+        return self.what if self.path in self.what else f"{self.path}: {self.what}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked(Report):
+    """What `check` found."""
+
+    archive: str
+    """Its path."""
+    ok: bool
+    """True if nothing was found."""
+    members_checked: int
+    """How many members were checked: media, folders and links, and our own data. One that can't be read is not among them."""
+    bytes: int
+    """The sum of all members' sizes."""
+    problems: tuple[Found, ...]
+    """What was found; the exit status is then 11, or 5 where something could not be read, or 12 for an unfinished add."""
+
+    @property
+    def verdict(self) -> str:
+        """What it comes to, in a few words."""
+        if self.ok:
+            return "all as it was"
+        if self._result.of(Kind.DAMAGED):
+            return f"{amount(len(self.problems), 'problem')}; `repair` can mend structure, not media"
+        if self._result.of(Kind.UNREADABLE):
+            return f"all as it was, but {len(self.problems)} could not be read"
+        return "all as it was when the archive was last finished; something was begun behind it"
+
+    @property
+    def exit_status(self) -> int:
+        """That of the worst problem; 0 where there is none."""
+        return self._result.exit_status
+
+    @property
+    def _result(self) -> CheckResult:
+        found = tuple(Problem(problem.path, problem.what, problem.kind) for problem in self.problems)
+        return CheckResult(self.members_checked, found)
+
+
+def check(archive: Path, *, progress: Progress | None = None) -> Checked:
+    """Read every byte of an archive again and compare; never stops at the first problem.
+
+    Raises NotFound where there is no archive; one that can't even be opened is a problem that is reported.
+    """
+    begun = time.monotonic()
+    progress = progress or quiet()
+    count = size = 0
+    try:
+        with open_archive(archive) as opened:
+            for member in opened.members():
+                count, size = count + 1, size + member.size
+            progress.expect(Phase.VERIFYING, size)
+            result = check_archive(opened, on_bytes=progress.counting(Phase.VERIFYING))
+        problems = tuple(Found(path=found.path, what=found.what, kind=found.kind) for found in result.problems)
+    except Damaged as error:
+        problems = (Found(path="archive", what=str(error), kind=Kind.DAMAGED),)
+    return Checked(
+        archive=printable(archive),
+        ok=not problems,
+        members_checked=count - sum(problem.kind is Kind.UNREADABLE for problem in problems),
+        bytes=size,
+        problems=problems,
+        seconds=time.monotonic() - begun,
+    )
