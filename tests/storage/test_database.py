@@ -82,7 +82,7 @@ def test_network_shares_are_refused_with_advice(tmp_path: Path, monkeypatch: pyt
         "a line that is something else\n"
     )
     monkeypatch.setattr(database, "_MOUNTS", mounts)
-    with pytest.raises(Refused, match=r"network share \(cifs\).*local disk, or use PostgreSQL"):
+    with pytest.raises(Refused, match=r"network share \(cifs\).*put the repository on a local disk"):
         SqliteDatabase(tmp_path / "share with blank" / "deep" / "rows.sqlite")
     SqliteDatabase(tmp_path / "rows.sqlite").execute("SELECT 1")
     monkeypatch.setattr(database, "_MOUNTS", tmp_path / "nothing")

@@ -137,6 +137,24 @@ def test_remove_and_move(work: WorkTree) -> None:
     assert committed(work) == {"plates/whole": LARGE}
 
 
+def test_folders_that_are_tracked_or_the_users_stay(work: WorkTree, tmp_path: Path) -> None:
+    write(tmp_path / "card", {"clips/a.mov": b"a", "clips/deep/b.mov": b"b"})
+    (tmp_path / "card/clips/empty").mkdir()
+    card = branch_from_folder(work.repository, tmp_path / "card", "card")
+    check_out(work.repository, card, tmp_path / "out")
+    out = WorkTree(tmp_path / "out")
+    (out.root / "clips/mine").mkdir()
+    out.remove([out.root / "clips/a.mov", out.root / "clips/deep"])
+    assert {place.name for place in (out.root / "clips").iterdir()} == {"empty", "mine"}
+    assert out.status().removed == ("clips/a.mov", "clips/deep/b.mov")
+    (out.root / "clips/mine").rmdir()
+    out.commit("removed")
+    moved = out.repository.branch_from("main", "next")
+    switch(out, moved)
+    assert not (out.root / "clips").exists()
+    assert on_disk(out.root) == committed(work)
+
+
 def test_unstaged_files_are_looked_at_again(work: WorkTree) -> None:
     write(work.root, {"footage/inline": b"changed", "new": b"new"})
     work.add([work.root])

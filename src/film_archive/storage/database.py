@@ -1,8 +1,8 @@
 """Databases: statements and transactions, the same whatever keeps the rows.
 
-Statements are SQL that SQLite and PostgreSQL both understand, with `:name` for values; who declares tables takes the words
-that differ from `Dialect`. SQLite is used through the standard library, not through SQLAlchemy: loading that takes a fifth of
-a second, which a status of 50,000 files does not.
+SQLite is the one there is. Statements keep to SQL that PostgreSQL has as well, with `:name` for values, and who declares tables
+takes the words that differ from `Dialect`, so that another database is one more class here. SQLite is used through the
+standard library, not through SQLAlchemy: loading that takes a fifth of a second, which a status of 50,000 files does not.
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ def require_local(path: Path) -> None:
     if kind in _NETWORK:
         raise Refused(
             f"{printable(path.parent)} is on a network share ({kind}), where two machines could damage an SQLite database; "
-            "put the repository on a local disk, or use PostgreSQL for its metadata."
+            "put the repository on a local disk, and share it by exporting archives."
         )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from pathlib import PurePosixPath
+from collections.abc import Callable, Iterable
+from pathlib import Path, PurePosixPath
 
+from film_archive.core import files
 from film_archive.core.errors import Refused
 from film_archive.core.names import is_own, member_name, name_problem
 from film_archive.core.source import printable
@@ -40,3 +42,11 @@ def link_problem(path: str, target: str) -> str | None:
         if depth < 0:
             return "it leads out of the folder"
     return None
+
+
+def remove_left_folders(root: Path, places: Iterable[str], stays: Callable[[str], bool]) -> None:
+    """Remove the folders of files that were removed, as far up as they are empty and no folder that `stays`."""
+    for place in sorted(set(places), reverse=True):
+        folder = place.rpartition("/")[0]
+        while folder and not stays(folder) and files.remove_if_empty(root / folder):
+            folder = folder.rpartition("/")[0]

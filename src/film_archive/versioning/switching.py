@@ -15,9 +15,10 @@ from pathlib import Path
 from film_archive.core import files
 from film_archive.core.errors import Refused
 from film_archive.core.folders import AtomicFolder
+from film_archive.core.names import member_name
 from film_archive.core.records import Record
 from film_archive.core.source import printable
-from film_archive.versioning.disk_names import place_of
+from film_archive.versioning.disk_names import place_of, remove_left_folders
 from film_archive.versioning.entries import Entry, EntryKind
 from film_archive.versioning.export import require_all
 from film_archive.versioning.placing import How, Placed, Placer
@@ -128,7 +129,7 @@ def switch(work: WorkTree, branch: Branch) -> CheckedOut:
     going = [change.before for change in changes if change.before is not None]
     require_all(opened, coming, f"check out {branch.name}")
     there = _require_free(work, before, after, coming, going)
-    removed = _take_away(work, [entry for entry in going if after.get(entry.path) is None])
+    removed = _take_away(work, [entry for entry in going if after.get(entry.path) is None], after)
     placed, left_out = _bring(work, [entry for entry in coming if entry.path not in there])
     wait_a_tick()
     noted: list[tuple[str, Seen | None]] = [
@@ -187,11 +188,17 @@ def _bring(work: WorkTree, entries: Sequence[Entry]) -> tuple[list[Placed], list
     return placed, placer.left_out
 
 
-def _take_away(work: WorkTree, entries: Sequence[Entry]) -> list[Entry]:
+def _take_away(work: WorkTree, entries: Sequence[Entry], after: Tree) -> list[Entry]:
     """Remove files that are as they were committed, and the folders that are empty then."""
     for entry in entries:
         if entry.kind is not EntryKind.FOLDER:
             files.remove(work.root / place_of(entry))
-    for folder in {place_of(entry).rpartition("/")[0] for entry in entries} - {""}:
-        files.remove_empty_folders(work.root / folder)
+        else:
+            files.remove_if_empty(work.root / place_of(entry))
+
+    def stays(folder: str) -> bool:
+        there = after.get(member_name(folder)[0])
+        return there is not None and there.kind is EntryKind.FOLDER
+
+    remove_left_folders(work.root, map(place_of, entries), stays)
     return list(entries)

@@ -23,7 +23,7 @@ from film_archive.core.records import Record
 from film_archive.core.source import FileSource, printable
 from film_archive.versioning.contents import Adding
 from film_archive.versioning.differences import differences_of
-from film_archive.versioning.disk_names import place_of
+from film_archive.versioning.disk_names import place_of, remove_left_folders
 from film_archive.versioning.entries import ADDRESS, Entry, EntryKind
 from film_archive.versioning.refs import Branch
 from film_archive.versioning.repository import Repository, beside
@@ -316,8 +316,14 @@ class WorkTree:
             gone.append((place, None))
         self.index.update(gone)
         if not keep:
-            for folder in {place.rpartition("/")[0] for place, _ in gone} - {""}:
-                files.remove_empty_folders(self.root / folder)
+            staged, base = self.staged(), self.base_tree()
+
+            def stays(folder: str) -> bool:
+                name, _ = member_name(folder)
+                there = staged[name] if name in staged else base.get(name)
+                return there is not None and there.kind is EntryKind.FOLDER
+
+            remove_left_folders(self.root, [place for place, _ in gone], stays)
         return tuple(chosen)
 
     def _tracked(self, paths: Iterable[Path]) -> dict[str, Entry]:
