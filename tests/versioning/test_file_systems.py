@@ -82,7 +82,7 @@ def test_a_disk_that_fills_up_leaves_the_branch_as_it_was(tmp_path: Path) -> Non
                 work.add([work.root / "more"])
                 head = work.commit(f"number {number}").head
 
-        with pytest.raises(NoSpace, match="full|No space"):
+        with pytest.raises(NoSpace, match=r"full|No space"):
             fill()
         (work.root / "more").unlink()
         work.close()

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import random
+import time
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from film_archive.core.errors import StorageError
 from film_archive.testing import crash
 from film_archive.versioning.collecting import clean_up
 from film_archive.versioning.contents import Contents
+from film_archive.versioning.reading import Bytes
 from film_archive.versioning.repository import Repository
 from film_archive.versioning.verifying import verify
-from tests.versioning.making import LARGE, held, noise, unsync
+from tests.versioning.making import LARGE, commit, held, noise, unsync
 from tests.versioning.stores.unreliable import UnreliableStore
 
 
@@ -61,6 +63,37 @@ def test_processes_commit_merge_and_clean_up_at_once(tmp_path: Path) -> None:
     assert verify(repository.opened).problems == ()
     moves = [move for move in repository.opened.refs.moves() if move.branch == main.id]
     assert [move.old for move in moves[1:]] == [move.new for move in moves[:-1]]  # each from where it was
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_cleaning_up_moves_nothing_that_is_being_read(tmp_path: Path) -> None:
+    """A pack is written anew while somebody exports what is in it: the cleaning up waits."""
+    repository = Repository(tmp_path / "repo")
+    main = repository.empty_branch("main")
+    commit(repository, main, {str(number): noise(2000, number) for number in range(20)}, tmp_path / "files")
+    lost = repository.branch_from("main", "kept")
+    commit(repository, main, {str(number): None for number in range(15)}, tmp_path / "files")
+    repository.remove_branch(lost.id)
+    commit(repository, main, {"last": noise(2000, 99)}, tmp_path / "files")
+    repository.close()
+    begun, done = tmp_path / "begun", tmp_path / "done"
+
+    def cleans() -> None:  # started before the lock is taken: a fork would inherit it
+        while not begun.exists():
+            time.sleep(0.001)
+        mine = Repository(tmp_path / "repo")
+        clean_up(mine.opened, keep_days=0, grace_days=0, dry_run=False)
+        done.touch()
+
+    child = crash.start(cleans)
+    with Bytes(repository.opened) as found:
+        begun.touch()
+        for entry in repository.tree(main.id):
+            with found.source(entry) as source:
+                assert source.read_at(0, source.size)
+        assert not done.exists()
+    assert os.waitpid(child, 0)[1] == 0
+    assert verify(repository.opened).problems == ()
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -51,7 +51,7 @@ def clean_up(repository: OpenRepository, *, keep_days: float, grace_days: float,
     with repository.database.alone():
         moment = time.time()
         oldest = moment - grace_days * DAY
-        marked = _mark(repository, since=int(moment - keep_days * DAY), young=oldest)
+        marked = _mark(repository, since=int(moment - keep_days * DAY) + 1, young=oldest)
         objects = list(_dead_objects(repository, marked, oldest))
         blobs = [blob for blob in repository.contents.all() if blob.address not in marked.blobs and blob.added <= oldest]
         places = _places_in_use(repository, blobs)

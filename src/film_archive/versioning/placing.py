@@ -166,6 +166,7 @@ class Placer:
         files.sync_folder(folder)
 
     def __enter__(self) -> Placer:
+        self._bytes.__enter__()
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:

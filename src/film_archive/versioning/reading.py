@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
@@ -16,13 +17,15 @@ from film_archive.versioning.opened import OpenRepository
 
 
 class Bytes:
-    """Opens entries' bytes; archives are opened once. Use it as a context manager."""
+    """Opens entries' bytes; archives are opened once. Use it as a context manager: no cleaning up moves bytes meanwhile."""
 
     def __init__(self, repository: OpenRepository) -> None:
         self.places = Places(repository.database)
         self._contents: Contents = repository.contents
         self.lender = Lender(self.places)
         self._proven: list[tuple[Borrowed, str]] = []
+        self._database = repository.database
+        self._held = ExitStack()
 
     def source(self, entry: Entry) -> ByteSource:
         """A file's bytes, not proven; raises NotFound where an archive that lends them is missing, Damaged."""
@@ -63,14 +66,16 @@ class Bytes:
             self._proven.append((borrowed, identity))
 
     def __enter__(self) -> Self:
+        self._held.enter_context(self._database.sharing())
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.lender.__exit__(kind, error, trace)
-        if self._proven and error is None:
-            self.places.note_proven(self._proven)
+        with self._held:
+            self.lender.__exit__(kind, error, trace)
+            if self._proven and error is None:
+                self.places.note_proven(self._proven)
 
 
 def _identity(source: ByteSource) -> str | None:
