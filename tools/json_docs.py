@@ -29,17 +29,22 @@ from ded_io import doctor
 from film_archive.core import facts, job, manifest
 from film_archive.core.records import key_of_field
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
+from film_archive.proxy import recipe
 from film_archive.server import running
 from film_archive.versioning import collecting, holdings, locks, reports, switching, verifying, worktree
 from film_archive.workflows import (
+    attach_plans,
+    attaching,
     checking,
     clip_logs,
     demo,
+    engines,
     extraction,
     filling,
     gathering,
     listing,
     mending,
+    originals,
     probing,
     production,
     proxies,
@@ -90,6 +95,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("demo", demo.Demo),
     Section("Steps of the demo", demo.DemoStep),
     Section("probe", probing.Inspection, "The exit status is 12 where some could be probed and some not."),
+    Section("probe --engine", engines.Engines),
     Section("create and add", filling.Made),
     Section("Left out", gathering.LeftOut),
     _plan("create", production.CreatePlan, "apply_create", "[things to archive](#things-to-archive)"),
@@ -121,9 +127,17 @@ SECTIONS: tuple[Section, ...] = (
     Section("Members to write", unpacking.UnpackStep),
     Section("proxy", proxies.ProxiesMade),
     Section("Made proxies", proxies.MadeProxy),
+    Section("Made stills", proxies.MadeStill),
     _plan("proxy", proxies.ProxyPlan, "apply_proxies", "[clips to encode](#clips-to-encode)"),
     Section("Clips to encode", proxy_plans.EncodeStep),
+    Section("proxy attach", attaching.Attached),
+    Section("Attached proxies", attaching.AttachedProxy),
+    _plan("proxy attach", attaching.AttachPlan, "apply_attach", "[proxies to attach](#proxies-to-attach)"),
+    Section("Proxies to attach", attach_plans.AttachStep),
+    Section("Images", originals.Images),
     Section("Wanted proxies", proxy_plans.WantedProxy),
+    Section("Wanted stills", proxy_plans.WantedStill),
+    Section("Recipes", recipe.Recipe),
     Section("extract", extraction.Extracted),
     _plan("extract", extraction.ExtractPlan, "apply_extract", "[cuts](#cuts)"),
     Section("Cuts", extraction.CutStep),

@@ -105,7 +105,7 @@ def test_a_failure_says_its_path_once(tmp_path: Path, card: Path, capfd: Capture
 
 def test_a_dry_run_of_proxy(tmp_path: Path, card: Path, capfd: Capture) -> None:
     ran = film_archive(capfd, "proxy", card / "a.mov", "-o", tmp_path / "out", "--dry-run")
-    assert "Would make 2 proxies of 1 clips." in ran.output
+    assert "Would make 2 proxies of 1 clip." in ran.output
     assert not (tmp_path / "out").exists()
     assert film_archive(capfd, "proxy", card / "a.mov", "-o", tmp_path / "out", "--abandon").output.startswith("There was")
 

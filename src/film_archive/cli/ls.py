@@ -11,7 +11,7 @@ from film_archive.cli.output import print_error, print_json_list, say, size_text
 from film_archive.core.wording import amount
 
 if TYPE_CHECKING:
-    from film_archive.core.manifest import Member
+    from film_archive.core.manifest import Member, ProxyRecord
 
 
 def register(app: typer.Typer) -> None:
@@ -58,6 +58,10 @@ def _record(member: Member) -> dict[str, Any]:
     return record
 
 
+def _proxy_text(proxy: ProxyRecord) -> str:
+    return proxy.size if proxy.codec == "h264" else f"{proxy.size} ({proxy.codec})"
+
+
 def _facts(member: Member) -> str:
     media = member.get("media")
     if not media:
@@ -70,5 +74,5 @@ def _facts(member: Member) -> str:
     if media.get("start_timecode"):
         words.append(media["start_timecode"])
     if member.proxies:
-        words.append("proxies: " + ",".join(proxy.size for proxy in member.proxies))
+        words.append("proxies: " + ",".join(_proxy_text(proxy) for proxy in member.proxies))
     return " ".join(str(word) for word in words if word)

@@ -30,10 +30,27 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 def _app() -> object:
     import typer
 
-    from film_archive.cli import add, check, create, demo, edl, extract, ls, probe, proxy, repair, repo, serve, unpack
+    from film_archive.cli import (
+        add,
+        attach,
+        check,
+        create,
+        demo,
+        edl,
+        extract,
+        ls,
+        probe,
+        proxy,
+        repair,
+        repo,
+        serve,
+        unpack,
+    )
+    from film_archive.cli.running import Verbs
 
     app = typer.Typer(
         name="film-archive",
+        cls=Verbs,
         help="Keeps a film, from the camera card to the tape shelf.",
         no_args_is_help=True,
         add_completion=False,
@@ -48,6 +65,6 @@ def _app() -> object:
     ) -> None:
         """Keeps a film, from the camera card to the tape shelf."""
 
-    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, extract, edl, repo, serve):
+    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, repo, serve):
         verb.register(app)
     return app

@@ -44,6 +44,8 @@ class Role(StrEnum):
     PROXY = "proxy"
     POSTER = "poster"
     STRIP = "strip"
+    SHEET = "sheet"
+    """A contact sheet."""
     PROOF = "proof"
     FRAMES = "frames"
     """A frame index (`.idx`) or per-frame digests (`.sum`)."""
@@ -71,6 +73,8 @@ class ProxyRecord:
     """Bits a second, measured over the file."""
     frames: int
     """As many as the original has."""
+    codec: str = "h264"
+    """"h264"; of proxies for the edit "prores_proxy" or "dnxhr_lb", and what a lab's are coded in."""
 
     def to_json(self) -> Record:
         return {
@@ -80,11 +84,13 @@ class ProxyRecord:
             "height": self.height,
             "bit_rate": self.bit_rate,
             "frames": self.frames,
+            "codec": self.codec,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ProxyRecord:
-        return cls(**{name: data[name] for name in ("size", "path", "width", "height", "bit_rate", "frames")})
+        named = {name: data[name] for name in ("size", "path", "width", "height", "bit_rate", "frames")}
+        return cls(**named, codec=str(data.get("codec", "h264")))
 
 
 class Member:
@@ -294,7 +300,7 @@ class Member:
 
     def with_proxies(self, proxies: Iterable[ProxyRecord]) -> Member:
         """The same member naming these proxies, in the order of their sizes on screen."""
-        listed = sorted(proxies, key=lambda proxy: (proxy.width * proxy.height, proxy.size))
+        listed = sorted(proxies, key=lambda proxy: (proxy.width * proxy.height, proxy.size, proxy.codec))
         return self.changed(proxies=[proxy.to_json() for proxy in listed] or None)
 
     def _believing(self, key: str) -> _Believing:
@@ -466,7 +472,7 @@ def line_start(path: str) -> bytes:
 _TYPES: Mapping[str, type] = {
     **dict.fromkeys(("path", "role", "of", "crc32", "target", "raw_name", "raw_target", "table"), str),
     **dict.fromkeys(("size", "offset", "mtime_ns", "mode", "packed_size", "method"), int),
-    **dict.fromkeys(("digests", "media", "sequence", "proxy"), dict),
+    **dict.fromkeys(("digests", "media", "sequence", "proxy", "still"), dict),
     "proxies": list,
 }
 """What a member's values have to be before anything is done with them."""
