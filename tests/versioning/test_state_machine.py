@@ -113,6 +113,28 @@ class Machine(RuleBasedStateMachine):
         self.repository.stage(branch.id, {path: None}, self.repository.tree(branch.id))
         self.staged[name][path] = None
 
+    @rule(data=st.data(), path=st.sampled_from(PATHS[:3]), content=st.sampled_from(DATA))
+    def add_at_once(self, data: st.DataObject, path: str, content: bytes) -> None:
+        name = data.draw(st.sampled_from(sorted(self.branches)))
+        place = self.root / "file"
+        place.write_bytes(content)
+        branch = self.branch(name)
+        if self.repository.add_file(branch.id, place, path).head != branch.head:
+            self.branches[name] = self.twin({**dict(self.branches[name].held), path: content}, self.branches[name])
+
+    @precondition(lambda self: len(self.branches) < 4)
+    @rule(number=st.integers(10, 19), path=st.sampled_from(PATHS[:3]))
+    def disagree(self, number: int, path: str) -> None:
+        """Two branches that both change a path: what merges are about."""
+        name = f"vendor/{number}"
+        if name not in self.branches and "main" in self.branches:
+            self.repository.branch_from("main", name)
+            self.branches[name], self.staged[name] = self.branches["main"], {}
+            for one, content in ((name, b"%d" % number), ("main", b"-%d" % number)):
+                (self.root / "file").write_bytes(content)
+                self.repository.add_file(self.branch(one).id, self.root / "file", path)
+                self.branches[one] = self.twin({**dict(self.branches[one].held), path: content}, self.branches[one])
+
     @rule(data=st.data())
     def commit(self, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.branches)))
@@ -224,7 +246,7 @@ class Machine(RuleBasedStateMachine):
 
 TestRepository = Machine.TestCase
 TestRepository.settings = settings(
-    max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 

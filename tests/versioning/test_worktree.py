@@ -96,17 +96,34 @@ def test_a_file_that_was_only_touched_is_not_modified_and_read_once(
         work.status()
 
 
-def test_a_write_in_the_moment_of_looking_is_noticed(work: WorkTree) -> None:
-    """Size, times and inode are the same: only that the index does not trust what has just been written tells."""
+def test_a_write_in_the_moment_of_looking_is_noticed(work: WorkTree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written just before it was looked at may be written again with the same times: it is read, not believed."""
     place = work.root / "footage/inline"
-    for number in range(20):
-        data = b"%06d" % number
-        place.write_bytes(data)
-        work.add([place])
-        status = place.stat()
-        place.write_bytes(data[::-1] if data != data[::-1] else b"xxxxxx")
-        os.utime(place, ns=(status.st_atime_ns, status.st_mtime_ns))
-        assert "footage/inline" in work.status().unstaged
+    place.write_bytes(b"first!")
+    moment = place.stat().st_ctime_ns + 10_000_000
+    monkeypatch.setattr("film_archive.versioning.worktree.now_ns", lambda: moment)
+    work.add([place])
+    monkeypatch.undo()
+    kept = work.index.folder("footage")["inline"]
+    assert kept[0] == -1  # not to be trusted
+    place.write_bytes(b"second")
+    status = place.stat()
+    again = (kept[0], status.st_mtime_ns, status.st_ctime_ns, kept[3])  # as if all in one tick
+    work.index.update([("footage/inline", stat_index.Seen(*again))])
+    assert work.status().unstaged == ("footage/inline",)
+
+
+@pytest.mark.parametrize(("before", "sure"), [(0, False), (49_000_000, False), (51_000_000, True)])
+def test_what_is_a_moment(tmp_path: Path, before: int, sure: bool) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    os.utime(tmp_path / "file", ns=(1, 1_600_000_000_123_456_789))
+    status = (tmp_path / "file").stat()
+    seen = stat_index.Seen.of(status, status.st_ctime_ns + before)
+    assert seen.size == (1 if sure else -1)
+    os.utime(tmp_path / "file", ns=(1, 1_600_000_000_000_000_000))  # whole seconds: FAT has but every other
+    status = (tmp_path / "file").stat()
+    assert stat_index.Seen.of(status, status.st_ctime_ns + before).size == -1
+    assert stat_index.Seen.of(status, status.st_ctime_ns + 2_100_000_000).size == 1
 
 
 def test_files_in_the_index_are_not_read(work: WorkTree, monkeypatch: pytest.MonkeyPatch) -> None:

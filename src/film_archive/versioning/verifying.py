@@ -65,10 +65,10 @@ class Share:
         if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count) <= 100_000):
             raise UsageError(f"{text!r} is not a part; write it like 3/30.")
         self.text = f"{int(number)}/{int(count)}"
-        self._number, self._count = int(number) - 1, int(count)
+        self._number, self.count = int(number) - 1, int(count)
 
     def has(self, address: bytes) -> bool:
-        return int.from_bytes(address[:8], "big") % self._count == self._number
+        return int.from_bytes(address[:8], "big") % self.count == self._number
 
 
 class _Verifier:
@@ -132,6 +132,8 @@ class _Verifier:
     def stored(self, wanted: dict[bytes, Entry]) -> None:
         """The bytes of this share's blobs, and the lists at the ends of packs."""
         packs: set[bytes] = set()
+        [(total,)] = self._repository.database.execute("SELECT coalesce(sum(size), 0) FROM blobs")
+        self._progress.expect(Phase.VERIFYING, total // self._share.count)
         for blob in self._repository.contents.all():
             if not self._share.has(blob.address):
                 continue

@@ -251,7 +251,9 @@ class WorkTree:
         return base.get(name) is not None or any(True for _ in base.below(name))
 
     def _stage(self, chosen: Mapping[str, Doubt], progress: Progress | None) -> tuple[str, ...]:
-        count = (progress or quiet()).counting(Phase.WRITING)
+        progress = progress or quiet()
+        progress.expect(Phase.WRITING, sum(doubt.status.st_size for doubt in chosen.values() if doubt.status is not None))
+        count = progress.counting(Phase.WRITING)
         opened = self.repository.opened
         changes: dict[str, Entry | None] = {}
         seen: list[tuple[str, Seen | None]] = []
