@@ -25,6 +25,7 @@ NAMES = {
     "page": "the review page in Chromium: the first picture, and play over a slow patch",
     "cut": "cutting 6 GB of UHD ProRes, against cp + fsync, ffmpeg -c copy, and by reflink",
     "pull": "planning a pull of 1,000 events",
+    "repository": "branching, diff, status, commit, merge and checkout of repositories, against git and what else is installed",
     "ltfs": "the LTFS index of a million files; writing a cartridge with digests, against cp and fsync",
 }
 

@@ -27,9 +27,11 @@ from typing import Any
 
 from ded_io import doctor
 from film_archive.core import facts, job, manifest
+from film_archive.core.records import key_of_field
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.proxy import recipe
 from film_archive.server import running
+from film_archive.versioning import collecting, holdings, locks, reports, switching, verifying, worktree
 from film_archive.workflows import (
     attach_plans,
     attaching,
@@ -165,6 +167,34 @@ SECTIONS: tuple[Section, ...] = (
     Section("Files of a cut", pull_records.CutFile),
     _plan("pull", pull.PullPlan, "apply_pull", "[cuts to pull](#cuts-to-pull)"),
     Section("Cuts to pull", pull_plans.PullStep),
+    Section("repo", reports.Begun, "What `repo init` prints; the other verbs follow. `repo lock` and `unlock` print locks."),
+    Section("repo branch", reports.BranchReport),
+    Section("repo branches", reports.BranchesReport),
+    Section("repo add, rm and unstage", reports.StagedReport),
+    Section("repo mv", reports.MovedReport),
+    Section("Renamed", worktree.Renamed),
+    Section("repo commit", reports.CommittedReport),
+    Section("repo status", worktree.Status),
+    Section("repo diff", reports.DiffReport),
+    Section("Changes", reports.ChangeReport),
+    Section("Changed facts", reports.MediaChange),
+    Section("repo merge", reports.MergeReport, "Where a conflict is not settled nothing was changed; the exit status is 10."),
+    Section("Conflicts", reports.ConflictReport),
+    Section("Sides", reports.Side),
+    Section("repo log", reports.LogReport),
+    Section("Commits", reports.CommitReport),
+    Section("repo checkout", switching.CheckedOut),
+    Section("Left out of a checkout", switching.LeftOut),
+    Section("repo export", reports.ExportReport),
+    Section("repo adopt", reports.AdoptReport, "The exit status is 12 where some archives are not at hand."),
+    Section("repo lock and unlock", reports.LocksReport),
+    Section("Locks", locks.EditLock),
+    Section("repo gc", collecting.Cleanup),
+    Section("repo verify", verifying.Verified, "The exit status is 11 where there are problems."),
+    Section("Problems of a repository", verifying.Problem),
+    Section("repo stats", holdings.StorageSavings),
+    Section("repo where", holdings.Whereabouts),
+    Section("Places of contents", holdings.Place),
     Section("serve", running.Serving),
     Section("With --abandon", job.Abandoned),
     Section("Failures", job.Failure),
@@ -241,7 +271,7 @@ def _keys(section: Section) -> Iterator[tuple[str, Any, str]]:
     for name in names:
         if name not in meanings:
             raise SystemExit(f"{section.model.__name__}.{name} is printed as JSON and does not say what it means")
-        yield name, _hint(section.model, name), re.sub(r"\bNone\b", "null", meanings[name]).replace("|", "\\|")
+        yield key_of_field(name), _hint(section.model, name), re.sub(r"\bNone\b", "null", meanings[name]).replace("|", "\\|")
 
 
 def _hint(model: type[Any], name: str) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 from film_archive.archive import layout, packing
 from film_archive.archive.opened import Archive
 from film_archive.core.errors import Damaged, NotFound, NotSupported, Refused
-from film_archive.core.manifest import Header, Member, Role, read_manifest, seal_of
+from film_archive.core.manifest import Header, Member, Role, member_lines, read_manifest, seal_of
 from film_archive.core.source import ByteSource, FileSource, printable
 
 
@@ -47,6 +47,9 @@ class FolderArchive(Archive):
 
     def members(self) -> Iterator[Member]:
         return read_manifest(file_chunks(self.manifest_path))[1]
+
+    def manifest_lines(self) -> tuple[int, Iterator[bytes]] | None:
+        return member_lines(file_chunks(self.path / layout.MANIFEST))
 
     def member(self, path: str) -> Member:
         if self._by_path is None:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from film_archive.core.errors import NotFound, NotSupported
-from film_archive.core.manifest import Header, Member
+from film_archive.core.manifest import Header, Member, parse_member
 from film_archive.core.source import ByteSource, printable
 
 _LARGEST_AT_ONCE = 1 << 28
@@ -59,6 +59,14 @@ class Archive(ABC):
 
     @abstractmethod
     def close(self) -> None: ...
+
+    def manifest_lines(self) -> tuple[int, Iterator[bytes]] | None:
+        """The manifest's schema version and its members' lines as they are; None where it is not the truth, or there is none."""
+        return None
+
+    def parsed_lines(self, lines: Iterable[bytes], version: int) -> Iterator[Member]:
+        """The members of such lines."""
+        return (parse_member(line, version) for line in lines)
 
     def originals(self) -> Iterator[Member]:
         return (member for member in self.members() if member.is_original)

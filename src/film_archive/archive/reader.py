@@ -16,7 +16,7 @@ from film_archive.archive.opened import Archive
 from film_archive.archive.unpacked import UnpackedSource
 from film_archive.archive.zipformat import Entry
 from film_archive.core.errors import Damaged, NotSupported
-from film_archive.core.manifest import Header, Member, Role, read_manifest
+from film_archive.core.manifest import Header, Member, Role, member_lines, read_manifest
 from film_archive.core.source import ByteSource, FileSource, SliceSource, printable
 
 __all__ = ["Archive", "FolderArchive", "ZipArchive", "is_folder", "manifest_chunks", "open_archive"]
@@ -159,6 +159,9 @@ class ZipArchive(Archive):
     def manifest_members(self) -> Iterator[Member]:
         """The members as the manifest lists them, whatever the zip's directory says."""
         return read_manifest(self._manifest_chunks())[1]
+
+    def manifest_lines(self) -> tuple[int, Iterator[bytes]] | None:
+        return member_lines(self._manifest_chunks()) if self.sealed else None
 
     def _manifest_chunks(self) -> Iterator[bytes]:
         entry = self.manifest_entry

@@ -118,6 +118,26 @@ class ZipWriter(Writer):
         self._write_line(member, identity, source.size)
         return member
 
+    def add_known(
+        self,
+        path: str,
+        source: ByteSource,
+        known: Member,
+        *,
+        identity: str,
+        mtime_ns: int = EPOCH_NS,
+        mode: int = 0o644,
+        on_bytes: OnBytes | None = None,
+        **facts: Any,
+    ) -> Member:
+        """As `add` for an original whose bytes were proven to have `known`'s digests: shared or copied, and not read."""
+        found = self.reuse(path, identity)
+        if found is not None:
+            return found
+        member = self._put(path, source, Role.ORIGINAL, mtime_ns, mode, on_bytes, facts, known)
+        self._write_line(member, identity, source.size)
+        return member
+
     def _put(
         self,
         path: str,
@@ -127,6 +147,7 @@ class ZipWriter(Writer):
         mode: int,
         on_bytes: OnBytes | None,
         facts: Mapping[str, Any],
+        known: Member | None = None,
     ) -> Member:
         """Payload, then local header; what goes wrong leaves nothing of the member."""
         name = path.encode("utf-8")
@@ -135,21 +156,32 @@ class ZipWriter(Writer):
         _, payload = zipformat.place(self._draft.end, name, size, size, mtime_ns // 10**9, aligned=aligned)
         layout.check_member_name(path, own=role != Role.ORIGINAL)
         with self._draft.undoing(path, payload + size):
-            poured = copying.pour(source, self._draft.descriptor, payload, algorithms=self._algorithms, on_bytes=on_bytes)
-            crc = poured.digests.pop("crc32")
+            digests = self._filled(source, payload, on_bytes, known)
+            crc = digests.pop("crc32")
             member = Member.make(
                 path,
                 role,
                 size,
                 offset=payload,
                 crc32=crc,
-                digests=poured.digests,
+                digests=digests,
                 mtime_ns=mtime_ns,
                 mode=mode,
                 **facts,
             )
             self._draft.write_header(member)
         return member
+
+    def _filled(
+        self, source: ByteSource, payload: int, on_bytes: OnBytes | None, known: Member | None
+    ) -> dict[str, str]:
+        """Put a payload into its place; its digests, computed or known."""
+        if known is None:
+            return copying.pour(
+                source, self._draft.descriptor, payload, algorithms=self._algorithms, on_bytes=on_bytes
+            ).digests
+        copying.transfer(source, self._draft.descriptor, payload, on_bytes=on_bytes)
+        return {KEY: known.digests[KEY], "crc32": f"{known.crc32 or 0:08x}"}
 
     def _put_frame(
         self, path: str, number: int, source: ByteSource, mtime_ns: int, mode: int, on_bytes: OnBytes | None

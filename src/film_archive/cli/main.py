@@ -49,6 +49,7 @@ def _app() -> object:
         proxy,
         pull,
         repair,
+        repo,
         serve,
         unpack,
     )
@@ -71,6 +72,7 @@ def _app() -> object:
     ) -> None:
         """Keeps a film, from the camera card to the tape shelf."""
 
-    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, pull, bundle, serve):
+    verbs = (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, pull, repo, bundle, serve)
+    for verb in verbs:
         verb.register(app)
     return app

@@ -245,3 +245,24 @@ def digest_source(
             on_bytes(len(block))
     source.check_unchanged()
     return hasher.digests()
+
+
+def blake3_of(data: bytes | memoryview) -> bytes:
+    """BLAKE3 of something short, 32 bytes."""
+    import blake3
+
+    return blake3.blake3(data).digest()
+
+
+def key_of(data: bytes | memoryview) -> bytes:
+    """`xxh128` of something short, 16 bytes."""
+    import xxhash
+
+    return xxhash.xxh3_128_digest(data)
+
+
+def short_hash() -> Callable[..., int]:
+    """XXH3-64 as a function of (bytes, seed): for sorting into buckets, not for telling contents apart."""
+    import xxhash
+
+    return xxhash.xxh3_64_intdigest

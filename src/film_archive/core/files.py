@@ -255,6 +255,15 @@ def remove_empty_folders(folder: Path) -> None:
             os.rmdir(below)
 
 
+def remove_if_empty(folder: Path) -> bool:
+    """Remove a folder if nothing is in it; whether it was."""
+    try:
+        os.rmdir(folder)
+    except OSError:
+        return False
+    return True
+
+
 _MARK = ".film-archive-"
 _PURPOSES = frozenset(("new", "work", "journal", "proxies", "copy", "cut", "join", "piece", "unpack"))
 """What a name may be built for beside a target."""

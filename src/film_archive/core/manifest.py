@@ -528,6 +528,12 @@ def read_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield b"".join(rest)
 
 
+def member_lines(chunks: Iterable[bytes]) -> tuple[int, Iterator[bytes]]:
+    """The schema version and the lines of all members as they are, for who looks at a million of them."""
+    lines = read_lines(chunks)
+    return Header.from_line(next(lines, b"")).schema_version, lines
+
+
 def read_manifest(chunks: Iterable[bytes]) -> tuple[Header, Iterator[Member]]:
     """The header and, as a stream, the members."""
     lines = read_lines(chunks)

@@ -1,7 +1,8 @@
 """Records: values that are plain data, printed as JSON and read again.
 
-A record is a frozen dataclass. A field's name is its key, and the text below the field says what it means; the pages
-about JSON are made from both (`tools/json_docs.py`). Text that is not UTF-8, as file names may be, is shown with
+A record is a frozen dataclass. A field's name is its key (without the underscore at the end that Python's own words
+need), and the text below the field says what it means; the pages about JSON are made from both (`tools/json_docs.py`).
+Text that is not UTF-8, as file names may be, is shown with
 escapes under its key and stands exactly, as hex, under `raw_KEY` beside it, so nothing is lost on the way.
 """
 
@@ -35,8 +36,8 @@ class Record:
         """All fields as JSON has them; seconds and the like are rounded to a thousandth."""
         plain: dict[str, Any] = {}
         kind: Any = type(self)
-        for name in _names(kind):
-            value = getattr(self, name)
+        for field, name in _names(kind):
+            value = getattr(self, field)
             if type(value) is str or isinstance(value, Path):
                 text = os.fspath(value)
                 shown = _shown(text)
@@ -57,8 +58,14 @@ class Record:
 
 
 @functools.cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
+def _names(kind: type[Any]) -> tuple[tuple[str, str], ...]:
+    """(name, key) of each field."""
+    return tuple((field.name, key_of_field(field.name)) for field in dataclasses.fields(kind))
+
+
+def key_of_field(name: str) -> str:
+    """The key of a field in JSON."""
+    return name.removesuffix("_")
 
 
 def _shown(text: str) -> str:
@@ -92,7 +99,8 @@ def _plain(value: Any) -> Any:
 
 
 def _values(kind: Any, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, decode, is_text, required in _decoders(kind):
+    for field, decode, is_text, required in _decoders(kind):
+        name = key_of_field(field)
         if name not in data:
             if required:
                 raise KeyError(name)
@@ -100,7 +108,7 @@ def _values(kind: Any, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         value = data[name]
         if is_text and (raw := data.get(f"raw_{name}")) is not None:
             value = os.fsdecode(bytes.fromhex(raw))
-        yield name, decode(value)
+        yield field, decode(value)
 
 
 @functools.cache

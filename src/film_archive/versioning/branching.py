@@ -5,13 +5,22 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from film_archive.core.models import ArchiveBranch
 from film_archive.versioning.commits import Commit
 from film_archive.versioning.refs import Branch
-from film_archive.versioning.repository import Cleanup, Differences, MergeResult, Repository, StorageSavings
+from film_archive.versioning.repository import MergeResult, Repository
+
+if TYPE_CHECKING:
+    from film_archive.versioning.collecting import Cleanup
+    from film_archive.versioning.differences import Differences
+    from film_archive.versioning.holdings import StorageSavings
 
 Named = str | os.PathLike[str]
+
+_KEEP_DAYS = 90
+"""For so long what a removed branch led to can be brought back."""
 
 
 class ArchiveBranchManager:
@@ -60,7 +69,12 @@ class ArchiveBranchManager:
 
         Raises Refused where something has that name, NotFound where an archive that lends bytes is missing, Damaged.
         """
-        return await asyncio.to_thread(self.repository.export, branch_id, Path(output_path))
+        return await asyncio.to_thread(self._export, branch_id, Path(output_path))
+
+    def _export(self, branch_id: str, target: Path) -> Path:
+        from film_archive.versioning.export import export_entries
+
+        return export_entries(self.repository.opened, self.repository.tree(branch_id), target).sealed.path
 
     def get_branches(self) -> list[ArchiveBranch]:
         """All branches, oldest first."""
@@ -76,11 +90,17 @@ class ArchiveBranchManager:
 
     def calculate_storage_savings(self) -> StorageSavings:
         """What branching saves against copying every branch in full."""
-        return self.repository.storage_savings()
+        from film_archive.versioning.holdings import nothing_saved, savings
+
+        return savings(self.repository.opened) if self.repository.exists else nothing_saved()
 
     def cleanup_orphaned_objects(self, dry_run: bool = False) -> Cleanup:
         """Remove what no branch's history leads to; `dry_run` only says what that is."""
-        return self.repository.cleanup(dry_run=dry_run)
+        from film_archive.versioning.collecting import Cleanup, clean_up
+
+        if not self.repository.exists:
+            return Cleanup(objects=0, bytes=0, removed=not dry_run)
+        return clean_up(self.repository.opened, keep_days=_KEEP_DAYS, grace_days=0, dry_run=dry_run)
 
     def locate_archive(self, archive_path: Named) -> str:
         """Tell where an archive that was moved is now; returns its id."""
@@ -91,7 +111,7 @@ def _model(branch: Branch) -> ArchiveBranch:
     return ArchiveBranch(
         branch_id=branch.id,
         branch_name=branch.name,
-        archive_path=branch.archive_path,
+        archive_path=branch.archive_path or Path(),
         description=branch.description,
         parent_branch_id=branch.parent,
         head=branch.head,

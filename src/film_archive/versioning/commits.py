@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from film_archive.core.errors import Damaged
-from film_archive.versioning.objects import ObjectStore
-from film_archive.versioning.tree import Tree
+from pydantic_core import from_json, to_json
+
+from film_archive.core.errors import Damaged, NotSupported
+from film_archive.versioning.metadata import SCHEMA_VERSION, ObjectKind, Objects
+from film_archive.versioning.tree import Change, Tree
 
 _COMMIT = "commit"
 
@@ -41,40 +43,60 @@ class Commit:
 
 
 def store_commit(
-    objects: ObjectStore, tree: Tree, parents: tuple[Commit, ...], author: str, message: str
+    objects: Objects,
+    tree: Tree,
+    parents: tuple[Commit, ...],
+    changes: Iterable[Change] | None,
+    author: str,
+    message: str,
 ) -> Commit:
-    """Store a commit of a tree that is stored."""
-    base = Tree.load(objects, parents[0].tree) if parents else Tree.empty(objects)
-    changes = base.changes_to(tree).values()
-    added = sum(change.before is None for change in changes)
-    removed = sum(change.after is None for change in changes)
-    statistics = Statistics(added, len(changes) - added - removed, removed, len(tree), tree.size)
+    """Store a commit of a tree; `changes` are those against the first parent's, None where it has none."""
+    added = len(tree) if changes is None else 0
+    modified = removed = 0
+    for change in changes or ():
+        added += change.before is None
+        removed += change.after is None
+        modified += change.before is not None and change.after is not None
     record: dict[str, Any] = {
+        "film_archive": _COMMIT,
+        "schema_version": SCHEMA_VERSION,
         "tree": tree.address,
         "parents": [parent.id for parent in parents],
         "author": author,
         "time": datetime.now(UTC).isoformat(),
         "message": message,
         "generation": 1 + max((parent.generation for parent in parents), default=0),
-        "statistics": [added, statistics.modified, removed, statistics.entries, statistics.size],
+        "statistics": [added, modified, removed, len(tree), tree.size],
     }
-    return _from_record(objects.put(_COMMIT, record), record)
+    return _from_record(objects.put(ObjectKind.COMMIT, to_json(record)).hex(), record)
 
 
-def load_commit(objects: ObjectStore, commit_id: str) -> Commit:
+def load_commit(objects: Objects, commit_id: str) -> Commit:
     """A commit that was stored; raises Damaged."""
-    record = objects.get(_COMMIT, commit_id)
+    return read_commit(commit_id, objects.get(ObjectKind.COMMIT, bytes.fromhex(commit_id)))
+
+
+def read_commit(commit_id: str, data: bytes) -> Commit:
+    """A commit from its bytes; raises Damaged, NotSupported for a later version's."""
     try:
+        record = from_json(data)
+        version = int(record["schema_version"])
+        if record["film_archive"] != _COMMIT:
+            raise ValueError("it is something else")
+        if version > SCHEMA_VERSION:
+            raise NotSupported(f"The commit {commit_id[:16]} was written by a later version ({version}); update film-archive.")
         return _from_record(commit_id, record)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, NotSupported):
+            raise
         raise Damaged(f"The commit {commit_id[:16]} can't be read ({error}).") from error
 
 
-def _from_record(commit_id: str, record: dict[str, Any]) -> Commit:
+def _from_record(commit_id: str, record: Mapping[str, Any]) -> Commit:
     return Commit(
         id=commit_id,
-        tree=str(record["tree"]),
-        parents=tuple(map(str, record["parents"])),
+        tree=_address(record["tree"]),
+        parents=tuple(map(_address, record["parents"])),
         author=str(record["author"]),
         time=datetime.fromisoformat(record["time"]),
         message=str(record["message"]),
@@ -83,7 +105,13 @@ def _from_record(commit_id: str, record: dict[str, Any]) -> Commit:
     )
 
 
-def history(objects: ObjectStore, *heads: str) -> Iterator[Commit]:
+def _address(text: str) -> str:
+    if text and len(bytes.fromhex(text)) != 32:
+        raise ValueError(f"{text[:80]!r} is not an address")
+    return text
+
+
+def history(objects: Objects, *heads: str) -> Iterator[Commit]:
     """These commits and all their ancestors, each once, no parent before its child, newest first."""
     waiting: list[tuple[int, float, str, Commit]] = []
     seen: set[str] = set()
@@ -103,15 +131,32 @@ def history(objects: ObjectStore, *heads: str) -> Iterator[Commit]:
             wait_for(parent)
 
 
-def merge_bases(objects: ObjectStore, one: str, other: str) -> list[Commit]:
-    """The common ancestors that are no ancestors of another one: mostly one, more after merges crosswise, or none."""
-    ours = {commit.id for commit in history(objects, one)}
+def merge_bases(objects: Objects, one: str, other: str) -> list[Commit]:
+    """The common ancestors that are no ancestors of another one: mostly one, more after merges crosswise, or none.
+
+    Walks back from both, newest first, and stops where all that is left is an ancestor of a base: the cost follows how
+    far the two have gone apart, not the whole history.
+    """
+    from_one, from_other, stale = 1, 2, 4
+    flags: dict[str, int] = {}
+    waiting: list[tuple[int, float, str, Commit]] = []
+
+    def reach(commit_id: str, flag: int) -> None:
+        before = flags.get(commit_id)
+        flags[commit_id] = (before or 0) | flag
+        if before is None:
+            commit = load_commit(objects, commit_id)
+            heapq.heappush(waiting, (-commit.generation, -commit.time.timestamp(), commit.id, commit))
+
+    reach(one, from_one)
+    reach(other, from_other)
     bases: list[Commit] = []
-    covered: set[str] = set()
-    for commit in history(objects, other):  # children first, so what a base covers is known before it is met
-        if commit.id in covered:
-            covered.update(commit.parents)
-        elif commit.id in ours:
+    while any(not flags[commit.id] & stale for *_, commit in waiting):
+        commit = heapq.heappop(waiting)[-1]
+        flag = flags[commit.id]
+        if flag == from_one | from_other:
             bases.append(commit)
-            covered.update(commit.parents)
-    return bases
+            flag |= stale
+        for parent in commit.parents:
+            reach(parent, flag)
+    return [base for base in bases if not flags[base.id] & stale]

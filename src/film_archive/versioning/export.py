@@ -1,51 +1,75 @@
-"""A branch as a real archive: every byte is proven while it is written, and nothing is made where one is missing."""
+"""A branch as a real archive. Nothing has the archive's name unless every byte of it is there and was proven.
+
+Borrowed bytes that were read and compared before, in the same unchanged file, are shared with it or copied by the system
+and not read again; all others are read once, while they are put in.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from film_archive.archive.entries import EPOCH_NS
-from film_archive.archive.writer import Sealed, Writer, ZipWriter
+from film_archive.archive.writer import Sealed, ZipWriter
 from film_archive.core.digest import KEY
-from film_archive.core.errors import Damaged, NotMedia, NotSupported
+from film_archive.core.errors import Damaged, NotFound, NotMedia, NotSupported
 from film_archive.core.facts import MediaFacts
 from film_archive.core.manifest import Member
+from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import ByteSource, printable
-from film_archive.versioning.archives import Lender, Places
-from film_archive.versioning.objects import ObjectStore
-from film_archive.versioning.tree import Entry, EntryKind, Tree
+from film_archive.versioning.entries import Entry, EntryKind, folders_of
+from film_archive.versioning.opened import OpenRepository
+from film_archive.versioning.reading import Bytes, require_same
 
 
-def export_tree(tree: Tree, objects: ObjectStore, places: Places, target: Path) -> Sealed:
-    """Write a tree's files as a new archive, without proxies (`film-archive proxy` makes them).
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What was written."""
+
+    sealed: Sealed
+    unread: int
+    """Bytes that were shared or copied by the system, since they were proven before."""
+
+
+def export_entries(
+    repository: OpenRepository, entries: Iterable[Entry], target: Path, progress: Progress | None = None
+) -> Exported:
+    """Write files as a new archive, without proxies (`film-archive proxy` makes them).
 
     Raises Refused where the target exists, NotFound where an archive that lends bytes is missing, Damaged where bytes
     are not what they were; nothing has the target's name then.
     """
-    with Lender(places) as lender:
-        for entry in tree:  # all of it is there before anything is written
-            if entry.kind is EntryKind.FILE:
-                _open(entry, objects, lender).close()
+    progress = progress or quiet()
+    wanted = list(entries)
+    with Bytes(repository) as found:
+        for entry in wanted:  # all of it is there before anything is written
+            if entry.is_file:
+                progress.expect(Phase.WRITING, entry.size)
+                found.source(entry).close()
         with ZipWriter.create(target) as archive:
             try:
-                _write(tree, archive, objects, lender)
-            except Damaged:
+                unread = _write(wanted, archive, found, progress)
+            except Damaged as error:
                 archive.abandon()  # else the next run would keep what was found to be wrong
-                raise
-            return archive.finish()
+                raise Damaged(f"{str(error).rstrip('.')}; no archive was made.") from error
+            return Exported(archive.finish(), unread)
 
 
-def _open(entry: Entry, objects: ObjectStore, lender: Lender) -> ByteSource:
-    if entry.borrowed is not None:
-        return lender.source(entry, entry.borrowed)
-    return objects.content(entry.digests["blake3"], entry.size, printable(entry.path))
+def missing(repository: OpenRepository, entries: Iterable[Entry]) -> list[tuple[Entry, str]]:
+    """The files whose bytes can't be had at the moment, and why."""
+    with Bytes(repository) as found:
+        problems = [(entry, found.problem(entry)) for entry in entries if entry.is_file]
+    return [(entry, problem) for entry, problem in problems if problem is not None]
 
 
-def _write(tree: Tree, archive: Writer, objects: ObjectStore, lender: Lender) -> None:
+def _write(entries: list[Entry], archive: ZipWriter, found: Bytes, progress: Progress) -> int:
     folders = []
     filled: set[str] = set()
-    for entry in tree:
-        filled.update(_folders(entry.path))
+    unread = 0
+    for entry in entries:
+        filled.update(folders_of(entry.path))
         if entry.kind is EntryKind.FOLDER:
             folders.append(entry)
         elif entry.kind is EntryKind.SYMLINK:
@@ -57,8 +81,8 @@ def _write(tree: Tree, archive: Writer, objects: ObjectStore, lender: Lender) ->
                 raw_target=entry.more.get("raw_target"),
             )
         else:
-            with _open(entry, objects, lender) as source:
-                _add(entry, source, archive, _media(entry, source, lender))
+            with found.source(entry) as source:
+                unread += _add(entry, source, archive, found, progress)
     for folder in folders:
         archive.add_folder(
             folder.path,
@@ -67,35 +91,41 @@ def _write(tree: Tree, archive: Writer, objects: ObjectStore, lender: Lender) ->
             mode=0o755 if folder.mode is None else folder.mode,
             raw_name=folder.more.get("raw_name"),
         )
+    return unread
 
 
-def _add(entry: Entry, source: ByteSource, archive: Writer, media: MediaFacts | None) -> None:
-    """One file, and proof that what was written is what the entry says."""
-    member = archive.add(
-        entry.path,
-        source,
-        identity=f"{entry.size} {sorted(entry.digests.items())}",
-        mtime_ns=_time(entry),
-        mode=0o644 if entry.mode is None else entry.mode,
-        media=media,
-        raw_name=entry.more.get("raw_name"),
-    )
-    found = _computed(member)
-    shared = found.keys() & entry.digests.keys()
-    if not shared or any(found[name] != entry.digests[name] for name in shared):
-        raise Damaged(f"{source.name} does not hold what its digest says; no archive was made.")
+def _add(entry: Entry, source: ByteSource, archive: ZipWriter, found: Bytes, progress: Progress) -> int:
+    """One file; how many of its bytes were not read. What is read is proven to be what the entry says."""
+    lent = found.lent(entry)
+    facts = lent.media if lent is not None else _probed(entry, source)
+    common: dict[str, Any] = {
+        "identity": f"{entry.size} {sorted(entry.digests.items())}",
+        "mtime_ns": _time(entry),
+        "mode": 0o644 if entry.mode is None else entry.mode,
+        "on_bytes": progress.counting(Phase.WRITING),
+        "media": facts,
+        "raw_name": entry.more.get("raw_name"),
+    }
+    if lent is not None and _is_known(lent) and found.is_proven(entry, source):
+        archive.add_known(entry.path, source, lent, **common)
+        return entry.size
+    member = archive.add(entry.path, source, **common)
+    computed = {KEY: member.digests[KEY], "crc32": f"{member.crc32:08x}"}
+    require_same(entry, computed, source.name)
+    if lent is not None:
+        found.note_proven(entry, source)
+    return 0
 
 
-def _computed(member: Member) -> dict[str, str]:
-    return {KEY: member.digests[KEY], "crc32": f"{member.crc32:08x}"}
+def _is_known(member: Member) -> bool:
+    """Whether a member has all digests that a new one's line needs, and its bytes lie there as they are."""
+    return member.crc32 is not None and KEY in member.digests and member.method == 0
 
 
-def _media(entry: Entry, source: ByteSource, lender: Lender) -> MediaFacts | None:
-    """What is known of a clip: from the archive that lends it, else from a probe."""
+def _probed(entry: Entry, source: ByteSource) -> MediaFacts | None:
+    """What is known of a clip that no archive describes."""
     from film_archive.media.probe import probe
 
-    if entry.borrowed is not None:
-        return lender.member(entry, entry.borrowed).media
     if entry.size == 0:
         return None
     try:
@@ -108,6 +138,10 @@ def _time(entry: Entry) -> int:
     return EPOCH_NS if entry.mtime_ns is None else entry.mtime_ns
 
 
-def _folders(path: str) -> set[str]:
-    parts = path.split("/")
-    return {"/".join(parts[:count]) for count in range(1, len(parts))}
+def require_all(repository: OpenRepository, entries: Iterable[Entry], doing: str) -> None:
+    """Raise the error of the first file whose bytes can't be had, with how many there are."""
+    gone = missing(repository, entries)
+    if gone:
+        first, problem = gone[0]
+        more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
+        raise NotFound(f"Could not {doing}: the bytes of {printable(first.path)}{more} can't be had. {problem}")

@@ -2,19 +2,20 @@
 
 Three-way against the common ancestor. Where there are several (after merges crosswise), a path on which those differ is
 a conflict unless both sides agree. Paths that can't be in one archive (they differ in case only, or one is a folder on
-the other's way) are conflicts as well.
+the other's way) are conflicts as well. The cost follows what was changed, not what there is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import PurePosixPath
+from fnmatch import fnmatchcase
 
-from film_archive.archive import layout
 from film_archive.core.errors import UsageError
-from film_archive.versioning.tree import Entry, EntryKind, Tree
+from film_archive.versioning.entries import Entry, sort_key
+from film_archive.versioning.naming import Naming
+from film_archive.versioning.tree import Tree
 
 
 class Resolution(StrEnum):
@@ -34,6 +35,20 @@ class Resolution(StrEnum):
             raise UsageError(f"Conflicts can't be settled by {name!r}; there are {known}.") from error
 
 
+Settling = Callable[[str], Resolution | None]
+"""How the conflict on a path is settled; None: not at all."""
+
+
+def settling(everywhere: Resolution | None, by_pattern: Iterable[tuple[str, Resolution]] = ()) -> Settling:
+    """Settle by the first pattern (as in a shell; "*" crosses folders) that a path matches, else everywhere alike."""
+    rules = tuple(by_pattern)
+
+    def settle(path: str) -> Resolution | None:
+        return next((resolution for pattern, resolution in rules if fnmatchcase(path, pattern)), everywhere)
+
+    return settle
+
+
 @dataclass(frozen=True, slots=True)
 class Conflict:
     """A path on which two branches disagree; None is a side that does not have it.
@@ -45,6 +60,8 @@ class Conflict:
     base: Entry | None
     source: Entry | None
     target: Entry | None
+    resolution: Resolution | None = None
+    """By which it was settled; None where it was not."""
 
 
 @dataclass(slots=True)
@@ -54,11 +71,14 @@ class Merge:
     changes: dict[str, Entry | None] = field(default_factory=dict)
     conflicts: list[Conflict] = field(default_factory=list)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether `changes` can be made."""
+        return all(conflict.resolution is not None for conflict in self.conflicts)
 
-def merge_trees(
-    bases: Sequence[Tree], source: Tree, target: Tree, resolution: Resolution | None, source_name: str
-) -> Merge:
-    """Work out a merge; with conflicts and no resolution its `changes` are not to be used."""
+
+def merge_trees(bases: Sequence[Tree], source: Tree, target: Tree, settle: Settling, source_name: str) -> Merge:
+    """Work out a merge."""
     merge = Merge()
     from_source = bases[0].changes_to(source)
     from_target = bases[0].changes_to(target)
@@ -69,13 +89,13 @@ def merge_trees(
         if _agree(ours, theirs):
             continue
         if path in doubtful or path in from_target:
-            merge.conflicts.append(Conflict(path, bases[0].get(path), ours, theirs))
+            merge.conflicts.append(Conflict(path, bases[0].get(path), ours, theirs, settle(path)))
         else:
             merge.changes[path] = ours
-    naming = Naming([*_staying(merge, target), *_coming(merge, target)])
+    naming = Naming(target, merge.changes)
     for conflict in merge.conflicts:
-        _settle(conflict, merge, resolution, naming, source_name)
-    _settle_clashes(merge, target, resolution, source_name)
+        _settle(conflict, merge, naming, source_name)
+    _settle_clashes(merge, target, settle, source_name)
     return merge
 
 
@@ -85,39 +105,34 @@ def _agree(one: Entry | None, other: Entry | None) -> bool:
     return one.same_content(other)
 
 
-def _settle(
-    conflict: Conflict, merge: Merge, resolution: Resolution | None, naming: Naming, source_name: str
-) -> None:
-    if resolution is Resolution.SOURCE or (resolution is Resolution.BOTH and conflict.target is None):
+def _settle(conflict: Conflict, merge: Merge, naming: Naming, source_name: str) -> None:
+    if conflict.resolution is Resolution.SOURCE or (conflict.resolution is Resolution.BOTH and conflict.target is None):
         merge.changes[conflict.path] = conflict.source
-    elif resolution is Resolution.BOTH and conflict.source is not None:
+        naming.put(conflict.path, conflict.source)
+    elif conflict.resolution is Resolution.BOTH and conflict.source is not None:
         other = naming.free_path(conflict.path, source_name)
-        merge.changes[other] = replace(conflict.source, path=other)
+        merge.changes[other] = conflict.source.at(other)
+        naming.put(other, merge.changes[other])
 
 
-def _settle_clashes(merge: Merge, target: Tree, resolution: Resolution | None, source_name: str) -> None:
+def _settle_clashes(merge: Merge, target: Tree, settle: Settling, source_name: str) -> None:
     """Find paths that come in and can't be beside one that stays, and settle those too."""
-    coming = _coming(merge, target)
-    if not coming:
-        return
-    staying = _staying(merge, target)
-    naming = Naming(staying)
-    free = Naming([*staying, *coming])
-    for entry in coming:
-        for there in naming.clashing(entry):
-            merge.conflicts.append(Conflict(entry.path, None, entry, there))
+    for entry in _coming(merge, target):
+        staying = Naming(target, {path: None for path, change in merge.changes.items() if change is None})
+        coming = {path: change for path, change in merge.changes.items() if change is not None}
+        for there in list(staying.clashing(entry)):
+            if any(sort_key(path) == sort_key(there.path) and path != entry.path for path in coming):
+                continue  # it is replaced itself
+            resolution = settle(entry.path)
+            merge.conflicts.append(Conflict(entry.path, None, entry, there, resolution))
             if resolution is Resolution.SOURCE:
                 merge.changes[there.path] = None
             elif resolution is not None:
                 merge.changes.pop(entry.path, None)
             if resolution is Resolution.BOTH:
-                other = free.free_path(entry.path, source_name)
-                merge.changes[other] = replace(entry, path=other)
+                other = Naming(target, merge.changes).free_path(entry.path, source_name)
+                merge.changes[other] = entry.at(other)
                 break
-
-
-def _staying(merge: Merge, target: Tree) -> list[Entry]:
-    return [entry for entry in target if merge.changes.get(entry.path, entry) is not None]
 
 
 def _coming(merge: Merge, target: Tree) -> list[Entry]:
@@ -129,60 +144,3 @@ def _coming(merge: Merge, target: Tree) -> list[Entry]:
             if there is None or there.kind is not entry.kind:
                 found.append(entry)
     return found
-
-
-class Naming:
-    """Which paths can be beside those that there are."""
-
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        self._by_fold: dict[str, Entry] = {}
-        self._below: dict[str, list[Entry]] = {}
-        for entry in entries:
-            self._take(entry)
-
-    def _take(self, entry: Entry) -> None:
-        folded = layout.fold(entry.path)
-        self._by_fold[folded] = entry
-        for folder in _folders(folded):
-            self._below.setdefault(folder, []).append(entry)
-
-    def clashing(self, entry: Entry) -> Iterator[Entry]:
-        """Entries that can't be in one archive with this one; its own path in the same spelling is none of them."""
-        folded = layout.fold(entry.path)
-        same = self._by_fold.get(folded)
-        if same is not None and same.path != entry.path:
-            yield same
-        if entry.kind is not EntryKind.FOLDER:
-            yield from self._below.get(folded, ())
-        for folder in _folders(folded):
-            above = self._by_fold.get(folder)
-            if above is not None and above.kind is not EntryKind.FOLDER:
-                yield above
-
-    def free_path(self, path: str, source_name: str) -> str:
-        """Where the source's side of a conflict goes: "shot.mov" of the branch "vfx/a" becomes "shot~vfx-a.mov"."""
-        parts = path.split("/")
-        mark = source_name.replace("/", "-")
-        at = self._file_on_the_way(parts)
-        pure = PurePosixPath(parts[at])
-        number = 1
-        while True:
-            counted = mark if number == 1 else f"{mark}-{number}"
-            name = layout.fitting_name(f"{pure.stem}~{counted}{pure.suffix}")
-            candidate = Entry(path="/".join((*parts[:at], name, *parts[at + 1 :])))
-            if layout.fold(candidate.path) not in self._by_fold and not any(self.clashing(candidate)):
-                self._take(candidate)
-                return candidate.path
-            number += 1
-
-    def _file_on_the_way(self, parts: list[str]) -> int:
-        """Which part of a path needs another name: one where a file is in the place of a folder, else the last."""
-        for count in range(1, len(parts)):
-            there = self._by_fold.get(layout.fold("/".join(parts[:count])))
-            if there is not None and there.kind is not EntryKind.FOLDER:
-                return count - 1
-        return len(parts) - 1
-
-
-def _folders(path: str) -> list[str]:
-    return [str(folder) for folder in PurePosixPath(path).parents][:-1]

@@ -1,31 +1,26 @@
-"""Refs: which commit a branch is at. They alone change, one at a time, and only from what the mover believed they were.
-
-    refs/<branch id>.json
-"""
+"""Refs: which commit a branch is at. They alone change, only from what the mover believed they were, and each move is noted."""
 
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 
-from film_archive.core import files
 from film_archive.core.errors import Damaged, NotFound, Refused, UsageError
-from film_archive.core.source import FileSource, printable
-from film_archive.versioning.locking import locked
-from film_archive.versioning.objects import SCHEMA_VERSION, read_record
+from film_archive.storage.database import Database, Statements
+from film_archive.versioning.metadata import SCHEMA_VERSION, now
 
-_KIND = "branch"
-_BRANCH_ID = re.compile(r"[0-9a-f]{16}")
 _LONGEST_NAME = 200
+_COMMIT_ID = re.compile(r"[0-9a-f]{4,64}")
 _SHOWN = bytes(sign for sign in range(0x20, 0x7F) if sign != 0x25)
 """Of a path, what stands for itself; all else is percent-encoded, since a path need not be UTF-8."""
 
@@ -37,7 +32,8 @@ class Branch:
     id: str
     name: str
     description: str
-    archive_path: Path
+    archive_path: Path | None
+    """The archive or folder that it was made from."""
     archive_id: str
     parent: str | None
     first: str
@@ -45,29 +41,32 @@ class Branch:
     created: datetime
 
     def to_json(self) -> dict[str, Any]:
+        """All but the head, which is a column of its own."""
+        path = self.archive_path
         return {
+            "schema_version": SCHEMA_VERSION,
             "id": self.id,
             "name": self.name,
             "description": self.description,
-            "archive_path": quote_from_bytes(os.fsencode(self.archive_path), safe=_SHOWN),
+            "archive_path": None if path is None else quote_from_bytes(os.fsencode(path), safe=_SHOWN),
             "archive_id": self.archive_id,
             "parent": self.parent,
             "first": self.first,
-            "head": self.head,
             "created": self.created.isoformat(),
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Branch:
+    def from_json(cls, data: Mapping[str, Any], head: str) -> Branch:
+        path = data["archive_path"]
         return cls(
             id=str(data["id"]),
             name=str(data["name"]),
             description=str(data["description"]),
-            archive_path=Path(os.fsdecode(unquote_to_bytes(data["archive_path"]))),
+            archive_path=None if path is None else Path(os.fsdecode(unquote_to_bytes(path))),
             archive_id=str(data["archive_id"]),
             parent=data["parent"],
             first=str(data["first"]),
-            head=str(data["head"]),
+            head=head,
             created=datetime.fromisoformat(data["created"]),
         )
 
@@ -76,64 +75,131 @@ class Moved(Refused):
     """A branch is not where its mover believed it to be: look again, then try again."""
 
 
-class Refs:
-    """The folder of refs below a repository's root."""
+class Move(NamedTuple):
+    """A line of the reflog. `old` is "" where the branch was made, `new` where it was removed."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        self._folder = root / "refs"
+    branch: str
+    name: str
+    old: str
+    new: str
+    author: str
+    time: int
+    message: str
+
+
+class Refs:
+    """All branches of a repository, and where they were."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def get(self, branch_id: str) -> Branch:
         """The branch of this id; raises NotFound."""
-        place = self._place(branch_id)
-        if place is None or not place.is_file():
-            raise NotFound(f"There is no branch with the id {branch_id!r} in the repository {printable(self._root)}.")
-        return _read(place)
+        rows = self._database.execute("SELECT record, head FROM refs WHERE id = :id", {"id": branch_id})
+        if not rows:
+            raise NotFound(f"There is no branch with the id {branch_id!r} in {self._database.name}.")
+        return _read(*rows[0])
+
+    def named(self, name: str) -> Branch:
+        """The branch of this name, case and Unicode form ignored, or of this id; raises NotFound."""
+        rows = self._database.execute(
+            "SELECT record, head FROM refs WHERE fold = :fold OR id = :id ORDER BY (fold = :fold) DESC",
+            {"fold": _fold(name), "id": name},
+        )
+        if not rows:
+            raise NotFound(f"There is no branch {name!r}; `film-archive repo branches` shows which there are.")
+        return _read(*rows[0])
 
     def all(self) -> list[Branch]:
         """All branches, oldest first."""
-        found = [_read(place) for place in self._folder.glob("*.json") if _BRANCH_ID.fullmatch(place.stem)]
+        found = [_read(*row) for row in self._database.execute("SELECT record, head FROM refs")]
         return sorted(found, key=lambda branch: (branch.created, branch.id))
 
-    def create(self, branch: Branch) -> None:
+    def create(self, transaction: Statements, branch: Branch, message: str) -> None:
         """Make a new branch; raises Refused where one has its name."""
-        with locked(self._root / "refs.lock"):
-            for other in self.all():
-                if _fold(other.name) == _fold(branch.name):
-                    raise Refused(f"There is a branch {other.name!r} already; nothing was changed.")
-            self._write(branch, replace_it=False)
+        rows = transaction.execute("SELECT record, head FROM refs WHERE fold = :fold", {"fold": _fold(branch.name)})
+        if rows:
+            raise Refused(f"There is a branch {_read(*rows[0]).name!r} already; nothing was changed.")
+        transaction.execute(
+            "INSERT INTO refs VALUES (:id, :fold, :record, :head)",
+            {
+                "id": branch.id,
+                "fold": _fold(branch.name),
+                "record": to_json(branch.to_json()).decode(),
+                "head": branch.head,
+            },
+        )
+        self._note(transaction, branch, "", branch.head, message)
 
-    def move(self, branch: Branch, head: str) -> Branch:
+    def move(self, transaction: Statements, branch: Branch, head: str, message: str) -> Branch:
         """Move a branch from where `branch` has it to another commit; raises Moved where it is elsewhere by now."""
-        moved = replace(branch, head=head)
-        with locked(self._root / "refs.lock"):
-            now = self.get(branch.id)
-            if now.head != branch.head:
-                raise Moved(
-                    f"The branch {branch.name!r} was moved by another meanwhile; nothing was changed, try again."
-                )
-            self._write(moved, replace_it=True)
-        return moved
+        moved = transaction.count(
+            "UPDATE refs SET head = :new WHERE id = :id AND head = :old",
+            {"id": branch.id, "old": branch.head, "new": head},
+        )
+        if moved != 1:
+            raise Moved(
+                f"The branch {branch.name!r} was moved or removed by another meanwhile; nothing was changed, try again."
+            )
+        self._note(transaction, branch, branch.head, head, message)
+        return replace(branch, head=head)
 
-    def _write(self, branch: Branch, *, replace_it: bool) -> None:
-        with files.explaining(f"make the folder {printable(self._folder)}"):
-            self._folder.mkdir(exist_ok=True)
-        record = {"film_archive": _KIND, "schema_version": SCHEMA_VERSION, **branch.to_json()}
-        files.write_atomically(self._folder / f"{branch.id}.json", to_json(record), replace=replace_it)
+    def remove(self, transaction: Statements, branch: Branch) -> None:
+        """Remove a branch; the reflog still leads to its commits. Raises Moved where it is elsewhere by now."""
+        gone = transaction.count(
+            "DELETE FROM refs WHERE id = :id AND head = :old", {"id": branch.id, "old": branch.head}
+        )
+        if gone != 1:
+            raise Moved(f"The branch {branch.name!r} was moved by another meanwhile; nothing was changed, try again.")
+        self._note(transaction, branch, branch.head, "", "removed")
 
-    def _place(self, branch_id: str) -> Path | None:
-        return self._folder / f"{branch_id}.json" if _BRANCH_ID.fullmatch(branch_id) else None
+    def _note(self, transaction: Statements, branch: Branch, old: str, new: str, message: str) -> None:
+        transaction.execute(
+            "INSERT INTO reflog (branch, name, old, new, author, time, message) "
+            "VALUES (:branch, :name, :old, :new, :author, :time, :message)",
+            {
+                "branch": branch.id,
+                "name": branch.name,
+                "old": old,
+                "new": new,
+                "author": user(),
+                "time": now(),
+                "message": message,
+            },
+        )
+
+    def moves(self, *, since: int = 0) -> Iterator[Move]:
+        """The reflog, oldest first, from a time on."""
+        rows = self._database.stream(
+            "SELECT branch, name, old, new, author, time, message FROM reflog WHERE time >= :since ORDER BY number",
+            {"since": since},
+        )
+        return (Move(*row) for row in rows)
+
+    def resolve(self, text: str) -> str:
+        """The id of the commit that a branch's name or id, or the beginning of a commit's id, means; raises NotFound."""
+        try:
+            return self.named(text).head
+        except NotFound:
+            if not _COMMIT_ID.fullmatch(text):
+                raise
+        low = bytes.fromhex(text.ljust(64, "0"))
+        high = bytes.fromhex(text.ljust(64, "f"))
+        rows = self._database.execute(
+            "SELECT id FROM objects WHERE kind = 1 AND id >= :low AND id <= :high LIMIT 2", {"low": low, "high": high}
+        )
+        if len(rows) > 1:
+            raise UsageError(f"More than one commit begins with {text}; give more digits.")
+        if not rows:
+            raise NotFound(f"There is no branch and no commit {text!r}; `film-archive repo log` shows commits.")
+        return bytes(rows[0][0]).hex()
 
 
-def _read(place: Path) -> Branch:
-    with FileSource(place) as source:
-        data = source.read_at(0, 1 << 20)
-    name = f"The branch's file {printable(place)}"
-    record = read_record(data, _KIND, name)
+def _read(record: str, head: str) -> Branch:
     try:
-        return Branch.from_json(record)
+        return Branch.from_json(from_json(record), head)
     except (KeyError, TypeError, ValueError) as error:
-        raise Damaged(f"{name} can't be read ({error}).") from error
+        raise Damaged(f"A branch can't be read ({error}); restore the repository's database from a copy.") from error
 
 
 def require_branch_name(name: str) -> str:
@@ -161,3 +227,11 @@ def _name_problem(name: str) -> str | None:
 
 def _fold(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def user() -> str:
+    """Who runs this, by the system's list of users."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a number without a name, as in a container
+        return f"user {os.getuid()}"

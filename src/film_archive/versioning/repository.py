@@ -1,8 +1,4 @@
-"""A repository of branches: everything that `ArchiveBranchManager` offers, done here and now.
-
-    format      what this folder is
-    refs/       which commit each branch is at          objects/   commits, trees
-    archives/   where archives were seen                content/   the bytes that are not in an archive
+"""A repository of branches: what `ArchiveBranchManager` and the command line do, done here and now.
 
 Order of writing: content, nodes, commit, ref. So a reader never finds a ref to what is not there, and what a kill
 leaves behind is only what `cleanup` removes.
@@ -11,46 +7,29 @@ leaves behind is only what `cleanup` removes.
 from __future__ import annotations
 
 import os
-import pwd
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from film_archive.archive import layout
-from film_archive.archive.reader import open_archive
-from film_archive.core import files
-from film_archive.core.digest import KEY
-from film_archive.core.errors import Damaged, NotFound, Refused, UsageError
+from film_archive.core.errors import NotFound, Refused, UsageError
+from film_archive.core.names import is_own, require_member_path
+from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import FileSource, printable
-from film_archive.versioning.archives import Lender, Places, entries_of, identity_of
 from film_archive.versioning.commits import Commit, history, load_commit, merge_bases, store_commit
-from film_archive.versioning.export import export_tree
-from film_archive.versioning.merge import Conflict, Naming, Resolution, merge_trees
-from film_archive.versioning.objects import ADDRESS, Kind, ObjectStore
-from film_archive.versioning.refs import Branch, Moved, Refs, require_branch_name
-from film_archive.versioning.tree import Change, Entry, EntryKind, Tree
+from film_archive.versioning.contents import Adding
+from film_archive.versioning.differences import Differences, differences_of
+from film_archive.versioning.entries import Entry, EntryKind, sort_key
+from film_archive.versioning.merge import Conflict, Resolution, Settling, merge_trees, settling
+from film_archive.versioning.naming import Naming
+from film_archive.versioning.opened import Changes, OpenRepository, begin_repository, is_repository, open_repository
+from film_archive.versioning.refs import Branch, Moved, require_branch_name, user
+from film_archive.versioning.tree import Change, Nodes, Tree
 
-_FORMAT = "format"
-_FORMAT_TEXT = b"film-archive repository 1\n"
-
-Changes = Mapping[str, Entry | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Differences:
-    """What a branch has otherwise than another state: paths in order, and each change with both its sides.
-
-    A file that was removed and one of the same content that was added are a rename and in neither list.
-    """
-
-    added: tuple[str, ...]
-    removed: tuple[str, ...]
-    modified: tuple[str, ...]
-    renamed: tuple[tuple[str, str], ...]
-    """(from, to)."""
-    changes: tuple[Change, ...]
+MAIN = "main"
+"""The branch that a new work tree is on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,48 +40,46 @@ class MergeResult:
     commit: str | None
     """The target's newest commit, if it was merged."""
     changed: tuple[str, ...]
-    """Paths that the target got from the source."""
+    """Paths that the target got, or would get, from the source."""
     conflicts: tuple[Conflict, ...]
     """Those that were settled, too."""
-
-
-@dataclass(frozen=True, slots=True)
-class StorageSavings:
-    """What branches would take as full copies, and what they take. Bytes."""
-
-    branches: int
-    referenced: int
-    """Of all files of all branches, each branch counted by itself."""
-    borrowed: int
-    """Of different contents that lie in archives."""
-    stored: int
-    """Of contents in the repository's own folder."""
-    saved: int
-    """What full copies would take beyond what is stored."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cleanup:
-    """What no branch leads to: how many objects and unfinished files, and their bytes."""
-
-    objects: int
-    bytes: int
-    removed: bool
+    changes: tuple[Change, ...] = ()
+    """The same with both sides: the target's before and after."""
 
 
 class Repository:
-    """A folder of branches. Nothing is made before the first branch is."""
+    """A folder of branches. Nothing is made before the first branch is, or `begin`."""
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
-        self._objects = ObjectStore(self.root)
-        self._refs = Refs(self.root)
-        self._places = Places(self.root)
+        self._opened: OpenRepository | None = None
+
+    @property
+    def exists(self) -> bool:
+        return is_repository(self.root)
+
+    @property
+    def opened(self) -> OpenRepository:
+        """What it consists of; raises NotFound where it was not begun."""
+        if self._opened is None:
+            self._opened = open_repository(self.root)
+        return self._opened
+
+    def begin(self) -> OpenRepository:
+        """Make it where it is not there yet; raises Refused where the folder holds something else."""
+        if self._opened is None:
+            self._opened = begin_repository(self.root)
+        return self._opened
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
     # branches
 
-    def create_branch(self, archive_path: Path, name: str, description: str, parent_id: str | None = None) -> Branch:
-        """A branch of an archive, of which only the manifest or directory is read; or of a branch of it, by one file.
+    def create_branch(self, archive_path: Path, name: str, description: str = "", parent_id: str | None = None) -> Branch:
+        """A branch of an archive, of which only the manifest or directory is read; or of a branch of it, by one row.
 
         Raises UsageError for a name that can't be, Refused where a branch has it, NotFound where archive or parent are
         missing.
@@ -110,57 +87,111 @@ class Repository:
         require_branch_name(name)
         path = archive_path.absolute()
         if parent_id is not None:
-            return self._branch_of(self._refs.get(parent_id), path, name, description)
-        self._begin()
-        with self._objects.storing():
-            with open_archive(path) as archive:
-                identity = identity_of(archive)
-                tree = Tree.of(self._objects, entries_of(archive))
-            self._places.note(identity, path)
-            commit = store_commit(self._objects, tree, (), _author(), f"Branch {name} from {printable(path.name)}")
-            return self._new(name, description, path, identity, None, commit.id)
+            return self._branch_of(self.branch(parent_id), path, name, description)
+        from film_archive.archive.reader import open_archive
+        from film_archive.versioning.archives import Places, entries_of, identity_of
+
+        with open_archive(path) as archive:
+            identity = identity_of(archive)
+            repository = self.begin()
+            with repository.database.sharing():
+                objects = repository.objects()
+                tree = Tree.of_sorted(Nodes(objects), entries_of(archive))
+                message = f"Branch {name} from {printable(path.name)}"
+                commit = store_commit(objects, tree, (), None, user(), message)
+                branch = new_branch(name, description, path, identity, None, commit.id)
+                with repository.database.transaction() as transaction:
+                    Places(repository.database).note(transaction, identity, path)
+                    objects.write(transaction)
+                    repository.refs.create(transaction, branch, commit.message)
+        return branch
 
     def _branch_of(self, parent: Branch, path: Path, name: str, description: str) -> Branch:
-        known = {os.path.realpath(place) for place in (parent.archive_path, *self._places.of(parent.archive_id))}
+        from film_archive.versioning.archives import Places
+
+        places = Places(self.opened.database).of(parent.archive_id) if parent.archive_id else []
+        known = {os.path.realpath(place) for place in (parent.archive_path, *places) if place is not None}
         if os.path.realpath(path) not in known:
+            origin = "no archive" if parent.archive_path is None else printable(parent.archive_path)
             raise Refused(
-                f"The branch {parent.name!r} is of {printable(parent.archive_path)} and not of {printable(path)}; "
+                f"The branch {parent.name!r} is of {origin} and not of {printable(path)}; "
                 "nothing was changed. Name the parent's archive, or branch without a parent."
             )
-        return self._new(name, description, path, parent.archive_id, parent.id, parent.head)
+        branch = new_branch(name, description, path, parent.archive_id, parent.id, parent.head)
+        return self._publish_new(branch, f"Branch {name} from {parent.name}")
 
-    def _new(
-        self, name: str, description: str, path: Path, archive: str, parent: str | None, head: str
-    ) -> Branch:
-        branch = Branch(
-            id=secrets.token_hex(8),
-            name=name,
-            description=description,
-            archive_path=path,
-            archive_id=archive,
-            parent=parent,
-            first=head,
-            head=head,
-            created=datetime.now(UTC),
+    def branch_from(self, start: str, name: str, description: str = "") -> Branch:
+        """A branch of a branch (by name or id) or of any commit (by the beginning of its id): one row."""
+        require_branch_name(name)
+        repository = self.opened
+        try:
+            parent: Branch | None = repository.refs.named(start)
+        except NotFound:
+            parent = None
+        head = repository.refs.resolve(start)
+        branch = new_branch(
+            name,
+            description,
+            None if parent is None else parent.archive_path,
+            "" if parent is None else parent.archive_id,
+            None if parent is None else parent.id,
+            head,
         )
-        self._refs.create(branch)
+        return self._publish_new(branch, f"Branch {name} from {start}")
+
+    def empty_branch(self, name: str, description: str = "") -> Branch:
+        """A branch that holds nothing yet."""
+        require_branch_name(name)
+        repository = self.begin()
+        objects = repository.objects()
+        commit = store_commit(objects, Tree.empty(Nodes(objects)), (), None, user(), f"Begin {name}")
+        branch = new_branch(name, description, None, "", None, commit.id)
+        with repository.database.sharing(), repository.database.transaction() as transaction:
+            objects.write(transaction)
+            repository.refs.create(transaction, branch, commit.message)
+        return branch
+
+    def _publish_new(self, branch: Branch, message: str) -> Branch:
+        repository = self.opened
+        with repository.database.sharing(), repository.database.transaction() as transaction:
+            repository.refs.create(transaction, branch, message)
+        return branch
+
+    def remove_branch(self, branch_id: str) -> Branch:
+        """Remove a branch. Its commits stay for as long as the reflog is kept; `branch_from` brings them back."""
+        repository = self.opened
+        branch = repository.refs.get(branch_id)
+        at = [checkout for checkout in repository.stages.checkouts() if checkout.branch == branch_id and checkout.path.is_dir()]
+        if at:
+            raise Refused(f"The branch {branch.name!r} is checked out in {printable(at[0].path)}; nothing was changed.")
+        with repository.database.transaction() as transaction:
+            repository.refs.remove(transaction, branch)
+            repository.stages.drop(transaction, branch_id)
         return branch
 
     def branch(self, branch_id: str) -> Branch:
-        return self._refs.get(branch_id)
+        """The branch of this id; raises NotFound."""
+        if self._opened is None and not self.exists:
+            raise NotFound(f"There is no branch with the id {branch_id!r} in the repository {printable(self.root)}.")
+        return self.opened.refs.get(branch_id)
 
     def branches(self) -> list[Branch]:
         """All branches, oldest first."""
-        return self._refs.all()
+        return self.opened.refs.all() if self.exists else []
 
     def locate_archive(self, path: Path) -> str:
         """Tell where an archive is that was moved; returns its id. Raises NotFound where no branch borrows from it."""
+        from film_archive.archive.reader import open_archive
+        from film_archive.versioning.archives import Places, identity_of
+
         path = path.absolute()
         with open_archive(path) as archive:
             identity = identity_of(archive)
-        if not self._places.of(identity):
+        places = Places(self.opened.database)
+        if not places.of(identity):
             raise NotFound(f"Nothing is borrowed from {printable(path)}; its id is {identity}.")
-        self._places.note(identity, path)
+        with self.opened.database.transaction() as transaction:
+            places.note(transaction, identity, path)
         return identity
 
     # changes
@@ -170,33 +201,13 @@ class Repository:
 
         Raises NotFound, Refused where the path can't be beside others, SourceChanged, NoSpace.
         """
-        layout.require_member_path(name)
-        if layout.is_own(name):
-            raise Refused(f"{printable(name)} is a place of our own; nothing was changed.")
-        self._refs.get(branch_id)
-        with self._objects.storing():
-            with FileSource(path) as source:
-                status = source.status
-                content = self._objects.put_content(source)
-            entry = Entry(
-                path=name,
-                size=content.size,
-                digests=content.digests,
-                mtime_ns=status.st_mtime_ns,
-                mode=status.st_mode & 0o777,
+        require_path(name)
+        self.branch(branch_id)
+        with self.opened.adding() as adding:
+            entry = stored_file(adding, path, name)
+            return self.opened.commit(
+                branch_id, lambda tree: beside(tree, {name: entry}), f"Add {printable(name)}", adding=adding
             )
-
-            def adding(tree: Tree) -> Changes:
-                there = tree.get(name)
-                if there is None or there.kind is EntryKind.FOLDER:
-                    for other in Naming(tree).clashing(entry):
-                        raise Refused(
-                            f"{printable(name)} can't be beside {printable(other.path)} in one archive; "
-                            "nothing was changed."
-                        )
-                return {name: entry}
-
-            return self._commit(branch_id, adding, f"Add {printable(name)}")
 
     def remove_file(self, branch_id: str, name: str) -> Branch:
         """Commit the branch without a path; raises NotFound where it does not have it. No bytes are removed."""
@@ -206,172 +217,208 @@ class Repository:
                 raise NotFound(f"The branch has no {printable(name)}; nothing was changed.")
             return {name: None}
 
-        self._refs.get(branch_id)
-        with self._objects.storing():
-            return self._commit(branch_id, removing, f"Remove {printable(name)}")
+        self.branch(branch_id)
+        with self.opened.database.sharing():
+            return self.opened.commit(branch_id, removing, f"Remove {printable(name)}")
 
-    def _commit(self, branch_id: str, change: Callable[[Tree], Changes], message: str) -> Branch:
-        """Make a commit on a branch; who is overtaken by another looks again at what is there by then."""
-        while True:
-            branch = self._refs.get(branch_id)
-            head = load_commit(self._objects, branch.head)
-            tree = Tree.load(self._objects, head.tree)
-            changed = tree.with_changes(change(tree))
-            if changed.address == tree.address:
-                return branch
-            commit = store_commit(self._objects, changed, (head,), _author(), message)
-            try:
-                return self._refs.move(branch, commit.id)
-            except Moved:
-                continue
+    # staging
+
+    def stage_files(
+        self, owner: str, files: Iterable[tuple[Path, str]], base: Tree, progress: Progress | None = None
+    ) -> dict[str, Entry]:
+        """Store files' contents and stage them under paths, for the owner's next commit; returns what was staged.
+
+        Raises Refused where a path can't be beside others of the tree or the stage.
+        """
+        count = (progress or quiet()).counting(Phase.WRITING)
+        repository = self.opened
+        with repository.adding() as adding:
+            staged = {name: stored_file(adding, path, name, count) for path, name in files}
+            beside(base, {**repository.stages.get(owner), **staged}, staged)
+            adding.settle()
+            with repository.database.transaction() as transaction:
+                adding.write(transaction)
+                repository.stages.put(transaction, owner, staged)
+        return staged
+
+    def stage(self, owner: str, changes: Changes, base: Tree) -> None:
+        """Stage changes whose contents are stored already."""
+        repository = self.opened
+        beside(base, {**repository.stages.get(owner), **changes}, changes)
+        with repository.database.sharing(), repository.database.transaction() as transaction:
+            repository.stages.put(transaction, owner, changes)
+
+    def commit_stage(self, branch_id: str, owner: str, message: str, *, expected: str | None = None) -> Branch:
+        """Commit what an owner has staged; raises Refused where nothing is, or where it no longer fits the branch.
+
+        With `expected` the branch has to be at that commit, else Moved is raised.
+        """
+        repository = self.opened
+        with repository.database.sharing():
+            changes = repository.stages.get(owner)
+            if not changes:
+                raise Refused("Nothing is staged; `film-archive repo add` stages files.")
+            return repository.commit(
+                branch_id, lambda tree: beside(tree, changes), message, stage=owner, expected=expected
+            )
+
+    # merging
 
     def merge(self, source_id: str, target_id: str, conflict_resolution: str | None = None) -> MergeResult:
         """Bring a branch's changes into another; see `merge.py`."""
-        resolution = Resolution.named(conflict_resolution)
-        if source_id == target_id:
+        return self.merge_with(source_id, target_id, settling(Resolution.named(conflict_resolution)))
+
+    def merge_with(
+        self, source: str, target_id: str, settle: Settling, *, dry_run: bool = False, message: str | None = None
+    ) -> MergeResult:
+        """The same with a resolution for each path; a dry run only says what would become of it.
+
+        `source` is a branch's id or name, or a commit.
+        """
+        repository = self.opened
+        target_name = repository.refs.get(target_id).id
+        if source == target_name:
             raise UsageError("A branch can't be merged into itself; nothing was changed.")
-        with self._objects.storing():
+        with repository.database.sharing():
             while True:
                 try:
-                    return self._merge(self._refs.get(source_id), self._refs.get(target_id), resolution)
+                    return self._merge(source, repository.refs.get(target_id), settle, dry_run, message)
                 except Moved:
                     continue
 
-    def _merge(self, source: Branch, target: Branch, resolution: Resolution | None) -> MergeResult:
-        bases = merge_bases(self._objects, source.head, target.head)
-        if any(base.id == source.head for base in bases):
+    def _merge(
+        self, source: str, target: Branch, settle: Settling, dry_run: bool, message: str | None
+    ) -> MergeResult:
+        repository = self.opened
+        objects = repository.objects()
+        head = repository.refs.resolve(source)
+        name = self._name_of(source)
+        bases = merge_bases(objects, head, target.head)
+        if any(base.id == head for base in bases):
             return MergeResult(True, target.head, (), ())
-        trees = [Tree.load(self._objects, base.tree) for base in bases] or [Tree.empty(self._objects)]
-        theirs, ours = load_commit(self._objects, source.head), load_commit(self._objects, target.head)
-        tree = Tree.load(self._objects, ours.tree)
-        merge = merge_trees(trees, Tree.load(self._objects, theirs.tree), tree, resolution, source.name)
-        if merge.conflicts and resolution is None:
+        nodes = Nodes(objects)
+        trees = [Tree.load(nodes, base.tree) for base in bases] or [Tree.empty(nodes)]
+        theirs, ours = load_commit(objects, head), load_commit(objects, target.head)
+        tree = Tree.load(nodes, ours.tree)
+        merge = merge_trees(trees, Tree.load(nodes, theirs.tree), tree, settle, name)
+        changed = tuple(sorted(merge.changes))
+        if not merge.is_settled:
             return MergeResult(False, None, (), tuple(merge.conflicts))
         merged = tree.with_changes(merge.changes)
-        message = f"Merge {source.name} into {target.name}"
-        commit = store_commit(self._objects, merged, (ours, theirs), _author(), message)
-        self._refs.move(target, commit.id)
-        return MergeResult(True, commit.id, tuple(sorted(merge.changes)), tuple(merge.conflicts))
+        changes = tuple(tree.changes_to(merged).values())
+        if dry_run:
+            return MergeResult(True, None, changed, tuple(merge.conflicts), changes)
+        text = message or f"Merge {name} into {target.name}"
+        commit = store_commit(objects, merged, (ours, theirs), changes, user(), text)
+        repository.publish(target, commit, objects, changes)
+        return MergeResult(True, commit.id, changed, tuple(merge.conflicts), changes)
+
+    def _name_of(self, source: str) -> str:
+        try:
+            return self.opened.refs.named(source).name
+        except NotFound:
+            return source[:12]
 
     # what there is
 
     def tree(self, branch_id: str) -> Tree:
         """What a branch holds now."""
-        return self._tree_of(self._refs.get(branch_id).head)
+        branch = self.branch(branch_id)
+        return self.opened.tree_of(self.opened.objects(), branch.head)
+
+    def tree_at(self, text: str) -> Tree:
+        """What a branch or commit holds."""
+        return self.opened.tree_of(self.opened.objects(), self.opened.refs.resolve(text))
 
     def differences(self, branch_id: str, other_id: str | None = None) -> Differences:
         """What a branch has otherwise than another one, or than it had when it was made."""
-        branch = self._refs.get(branch_id)
-        before = branch.first if other_id is None else self._refs.get(other_id).head
-        return _differences(self._tree_of(before).changes_to(self._tree_of(branch.head)))
+        branch = self.branch(branch_id)
+        before = branch.first if other_id is None else self.branch(other_id).head
+        return self.differences_between(before, branch.head)
+
+    def differences_between(self, before: str, after: str) -> Differences:
+        """What a commit or branch has otherwise than an earlier one."""
+        repository = self.opened
+        objects = repository.objects()
+        one = repository.tree_of(objects, repository.refs.resolve(before))
+        other = repository.tree_of(objects, repository.refs.resolve(after))
+        return differences_of(one.changes_to(other).values())
 
     def history(self, branch_id: str) -> list[Commit]:
         """All commits that led to a branch, newest first, no parent before its child."""
-        return list(history(self._objects, self._refs.get(branch_id).head))
+        branch = self.branch(branch_id)
+        return list(history(self.opened.objects(), branch.head))
 
-    def export(self, branch_id: str, target: Path) -> Path:
-        """Write a branch as a new archive; see `export.py`."""
-        return export_tree(self.tree(branch_id), self._objects, self._places, Path(target)).path
-
-    def missing(self, branch_id: str) -> list[str]:
-        """Paths whose bytes can't be had at the moment, because the archive that lends them is missing or changed."""
-        gone = []
-        with Lender(self._places) as lender:
-            for entry in self.tree(branch_id):
-                if entry.borrowed is not None:
-                    try:
-                        lender.member(entry, entry.borrowed)
-                    except (NotFound, Damaged):
-                        gone.append(entry.path)
-        return gone
-
-    def storage_savings(self) -> StorageSavings:
-        """What branching saves against copying every branch in full."""
-        branches = self._refs.all()
-        referenced = 0
-        borrowed: dict[tuple[int, str], int] = {}
-        for branch in branches:
-            for entry in self._tree_of(branch.head):
-                referenced += entry.size
-                if entry.borrowed is not None:
-                    borrowed[entry.size, entry.digests.get(KEY, str(entry.borrowed))] = entry.size
-        stored = sum(thing.size for thing in self._objects.stored() if thing.kind is Kind.CONTENT)
-        return StorageSavings(len(branches), referenced, sum(borrowed.values()), stored, referenced - stored)
-
-    def cleanup(self, *, dry_run: bool = False) -> Cleanup:
-        """Remove what no branch's history leads to, and what killed processes left."""
-        if not (self.root / _FORMAT).exists():
-            return Cleanup(0, 0, not dry_run)
-        with self._objects.cleaning():
-            kept = self._reachable()
-            orphans = [thing for thing in self._objects.stored() if (thing.kind, thing.address) not in kept]
-            unfinished = self._objects.unfinished()
-            total = sum(thing.size for thing in orphans) + sum(place.stat().st_size for place in unfinished)
-            if not dry_run:
-                for thing in orphans:
-                    self._objects.remove(thing)
-                for place in unfinished:
-                    files.remove(place)
-        return Cleanup(len(orphans) + len(unfinished), total, not dry_run)
-
-    def _reachable(self) -> set[tuple[Kind, str]]:
-        kept: set[tuple[Kind, str]] = set()
-        for commit in history(self._objects, *(branch.head for branch in self._refs.all())):
-            kept.add((Kind.OBJECT, commit.id))
-            tree = Tree.load(self._objects, commit.tree)
-            if (Kind.OBJECT, tree.address) in kept:
-                continue
-            kept.update((Kind.OBJECT, address) for address in tree.addresses())
-            for entry in tree:
-                if entry.kind is EntryKind.FILE and entry.borrowed is None:
-                    kept.add((Kind.CONTENT, entry.digests[ADDRESS]))
-        return kept
-
-    def _tree_of(self, commit_id: str) -> Tree:
-        return Tree.load(self._objects, load_commit(self._objects, commit_id).tree)
-
-    def _begin(self) -> None:
-        """Make the repository's folder; refuses one that holds something else."""
-        mark = self.root / _FORMAT
-        if mark.exists():
-            return
-        with files.explaining(f"make the repository {printable(self.root)}"):
-            self.root.mkdir(parents=True, exist_ok=True)
-            others = [place.name for place in self.root.iterdir() if not files.is_temporary_name(place.name)]
-        if others and _FORMAT not in others:
-            raise Refused(f"{printable(self.root)} is not empty and no repository; nothing was changed.")
-        files.write_atomically(mark, _FORMAT_TEXT, replace=True)
+    def entries(self, text: str, patterns: Sequence[str] = ()) -> list[Entry]:
+        """What a branch or commit holds; with patterns only what matches one, or lies in a folder that does."""
+        return [entry for entry in self.tree_at(text) if matches(entry.path, patterns)]
 
 
-def _differences(changes: Mapping[str, Change]) -> Differences:
-    by_content: dict[tuple[int, str], list[Change]] = {}
-    for change in changes.values():
-        if change.after is None and change.before is not None and KEY in change.before.digests:
-            by_content.setdefault((change.before.size, change.before.digests[KEY]), []).append(change)
-    renamed = []
-    paired: set[str] = set()
-    for change in changes.values():
-        if change.before is None and change.after is not None:
-            candidates = by_content.get((change.after.size, change.after.digests.get(KEY, "")), [])
-            for old in candidates:
-                if old.before is not None and replace(old.before, path="").same_content(change.after):
-                    renamed.append((old.path, change.path))
-                    paired |= {old.path, change.path}
-                    candidates.remove(old)
-                    break
-    single = [change for path, change in changes.items() if path not in paired]
-    return Differences(
-        added=tuple(change.path for change in single if change.before is None),
-        removed=tuple(change.path for change in single if change.after is None),
-        modified=tuple(change.path for change in single if change.before is not None and change.after is not None),
-        renamed=tuple(renamed),
-        changes=tuple(changes.values()),
+def matches(path: str, patterns: Sequence[str]) -> bool:
+    """Whether a path, or a folder that it is in, matches a pattern as in a shell ("*" crosses folders); none: all do."""
+    return not patterns or any(
+        fnmatchcase(path, pattern) or fnmatchcase(path, pattern.rstrip("/") + "/*") for pattern in patterns
     )
 
 
-def _author() -> str:
-    """Who runs this, by the system's list of users."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a number without a name, as in a container
-        return f"user {os.getuid()}"
+def stored_file(adding: Adding, path: Path, name: str, on_bytes: Callable[[int], None] | None = None) -> Entry:
+    """Store a file's content; the entry that it is under a path."""
+    with FileSource(path) as source:
+        status = source.status
+        blob = adding.add(source, on_bytes=on_bytes)
+    return Entry(
+        name, EntryKind.FILE, blob.size, status.st_mtime_ns, status.st_mode & 0o777, blob.key, blob.address
+    )
+
+
+def beside(tree: Tree, changes: Changes, asked: Mapping[str, Entry | None] | None = None) -> Changes:
+    """The changes, if each path that they bring can be beside the others; raises Refused where one can't.
+
+    `asked` are those that are looked at, where the others were looked at before.
+    """
+    naming = Naming(tree, changes)
+    coming: dict[str, str] = {}
+    for path, change in changes.items():
+        if change is not None:
+            coming.setdefault(sort_key(path), path)
+    for name, entry in (changes if asked is None else asked).items():
+        if entry is None:
+            continue
+        there = tree.alike(name)  # which the change of the same key hides
+        stays = there is not None and there.path != name and changes.get(there.path, there) is not None
+        twin = coming[sort_key(name)]
+        others = [
+            *((there.path,) if there is not None and stays else ()),
+            *((twin,) if twin != name else ()),
+            *(other.path for other in naming.clashing(entry)),
+        ]
+        if others:
+            raise Refused(
+                f"{printable(name)} can't be beside {printable(others[0])} in one archive; nothing was changed."
+            )
+    return changes
+
+
+def require_path(name: str) -> str:
+    """A path of a tree as a user gives it, checked."""
+    require_member_path(name)
+    if is_own(name):
+        raise Refused(f"{printable(name)} is a place of our own; nothing was changed.")
+    return name
+
+
+def new_branch(
+    name: str, description: str, path: Path | None, archive: str, parent: str | None, head: str
+) -> Branch:
+    """A branch that is not in any repository yet, with an id of its own."""
+    return Branch(
+        id=secrets.token_hex(8),
+        name=name,
+        description=description,
+        archive_path=path,
+        archive_id=archive,
+        parent=parent,
+        first=head,
+        head=head,
+        created=datetime.now(UTC),
+    )

@@ -1,236 +1,480 @@
-"""A tree: what a commit holds, as a sorted map of paths that is split into nodes by its own paths.
+"""A tree: what a commit holds, as a sorted map of paths in nodes that are split by their own keys.
 
-A node ends behind each path whose XXH3 says so (one in 64), so the same paths and contents make the same nodes whatever
-was done before, a change rewrites the nodes it touches and the list of them, and a comparison skips nodes that both
-have.
+The same map makes the same nodes whatever was done before; a change rewrites one node a level; a comparison passes over
+what both trees have. So the cost of a change follows the change, not the tree.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any
+from collections import OrderedDict
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
-from film_archive.core.digest import MultiHasher
+from film_archive.core.cycles import no_cycles
+from film_archive.core.digest import short_hash
 from film_archive.core.errors import Damaged
-from film_archive.versioning.objects import ADDRESS, STRONG, ObjectStore
+from film_archive.versioning.entries import Entry, EntryKind, sort_key
+from film_archive.versioning.nodes import Child, Inner, Leaf, decode, encode_inner, encode_leaf
 
-_TREE, _NODE = "tree", "node"
+_BASE = 64
+_LEAST, _MOST = 4096, 16384
 _ONE_IN = 64
+_CACHED = 512
+_AT_ONCE = 20_000
+
+Part = TypeVar("Part", Entry, Child)
 
 
-class EntryKind(StrEnum):
-    """What a path is."""
+class NodeStore(Protocol):
+    """Where nodes are kept."""
 
-    FILE = "file"
-    FOLDER = "folder"
-    SYMLINK = "symlink"
+    def put_node(self, data: bytes) -> bytes:
+        """Keep a node; returns its address. It may be written later, but before anything that refers to it."""
 
-
-@dataclass(frozen=True, slots=True)
-class Borrowed:
-    """Bytes that lie in an archive: which one, and under what name."""
-
-    archive_id: str
-    member: str
+    def get_node(self, address: bytes) -> bytes:
+        """A node's bytes, proven; raises Damaged."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A path of a tree. `borrowed` tells where a file's bytes lie; without it they are the repository's own content."""
-
-    path: str
-    kind: EntryKind = EntryKind.FILE
-    size: int = 0
-    digests: Mapping[str, str] = field(default_factory=dict)
-    borrowed: Borrowed | None = None
-    mtime_ns: int | None = None
-    mode: int | None = None
-    more: Mapping[str, Any] = field(default_factory=dict)
-    """What else a manifest says of a link or a name: target, raw_name, raw_target."""
-
-    def same_content(self, other: Entry) -> bool:
-        """Whether two entries are known to hold the same, wherever it lies; times and permissions aside."""
-        if (self.kind, self.size, self.more.get("target")) != (other.kind, other.size, other.more.get("target")):
-            return False
-        if self.kind is not EntryKind.FILE:
-            return True
-        shared = self.digests.keys() & other.digests.keys()
-        if any(self.digests[name] != other.digests[name] for name in shared):
-            return False
-        return not shared.isdisjoint(STRONG) or (self.borrowed is not None and self.borrowed == other.borrowed)
-
-    def to_json(self) -> dict[str, Any]:
-        optional = {
-            "digests": dict(self.digests),
-            "borrowed": None if self.borrowed is None else [self.borrowed.archive_id, self.borrowed.member],
-            "mtime_ns": self.mtime_ns,
-            "mode": self.mode,
-            "more": dict(self.more),
-        }
-        values = {key: value for key, value in optional.items() if value not in (None, {})}
-        return {"path": self.path, "kind": str(self.kind), "size": self.size, **values}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Entry:
-        borrowed = data.get("borrowed")
-        entry = cls(
-            path=str(data["path"]),
-            kind=EntryKind(data["kind"]),
-            size=int(data["size"]),
-            digests=dict(data.get("digests") or {}),
-            borrowed=None if borrowed is None else Borrowed(str(borrowed[0]), str(borrowed[1])),
-            mtime_ns=data.get("mtime_ns"),
-            mode=data.get("mode"),
-            more=dict(data.get("more") or {}),
-        )
-        if entry.size < 0 or (entry.kind is EntryKind.FILE and borrowed is None and ADDRESS not in entry.digests):
-            raise ValueError(f"{entry.path!r} lies nowhere")
-        return entry
-
-
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """A node as the list of nodes names it."""
-
-    first: str
-    address: str
-    entries: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """A path that two trees hold differently: what it was, and what it is (None: not there)."""
 
     path: str
     before: Entry | None
     after: Entry | None
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether both sides hold the same."""
+        if self.before is None or self.after is None:
+            return self.before is self.after
+        return self.before.same_content(self.after)
+
+
+class Nodes:
+    """Nodes of a store, decoded, the last ones held."""
+
+    def __init__(self, store: NodeStore) -> None:
+        self.store = store
+        self._held: OrderedDict[bytes, Leaf | Inner] = OrderedDict()
+
+    def get(self, address: bytes) -> Leaf | Inner:
+        found = self._held.get(address)
+        if found is None:
+            found = decode(self.store.get_node(address), f"The node {address.hex()[:16]}")
+            self._held[address] = found
+            while len(self._held) > _CACHED:
+                try:
+                    self._held.popitem(last=False)
+                except KeyError:  # another thread was as quick
+                    break
+        return found
+
+    def leaf(self, address: bytes) -> Leaf:
+        node = self.get(address)
+        if not isinstance(node, Leaf):
+            raise _misplaced(address)
+        return node
+
+    def children(self, address: bytes, level: int) -> list[Child]:
+        node = self.get(address)
+        if not isinstance(node, Inner) or node.level != level:
+            raise _misplaced(address)
+        return node.children
+
+
+def _misplaced(address: bytes) -> Damaged:
+    return Damaged(
+        f"The node {address.hex()[:16]} of a tree is in the wrong place; restore the repository's database from a copy."
+    )
+
 
 class Tree:
     """A stored tree. It never changes: `with_changes` makes another."""
 
-    def __init__(self, objects: ObjectStore, address: str, nodes: tuple[_Node, ...]) -> None:
-        self._objects = objects
-        self.address = address
+    def __init__(self, nodes: Nodes, root: Child | None, level: int) -> None:
         self._nodes = nodes
+        self._root = root
+        self._level = level
+
+    # making
 
     @classmethod
-    def of(cls, objects: ObjectStore, entries: Iterable[Entry]) -> Tree:
-        """Store a tree of these entries, each path once, in any order."""
-        whole, rest = _split(sorted(entries, key=lambda entry: entry.path))
-        return cls._of_nodes(objects, [_store_node(objects, part) for part in (*whole, rest) if part])
+    def empty(cls, nodes: Nodes) -> Tree:
+        return cls(nodes, None, 0)
 
     @classmethod
-    def empty(cls, objects: ObjectStore) -> Tree:
-        """A tree of nothing, to compare with; it is not stored and has no address."""
-        return cls(objects, "", ())
+    def of(cls, nodes: Nodes, entries: Iterable[Entry]) -> Tree:
+        """Store a tree of these entries, in any order, no two with one key."""
+        return cls.of_sorted(nodes, sorted(entries, key=lambda entry: sort_key(entry.path)))
 
     @classmethod
-    def load(cls, objects: ObjectStore, address: str) -> Tree:
+    def of_sorted(cls, nodes: Nodes, entries: Iterable[Entry]) -> Tree:
+        """The same for entries that come in the order of their keys: a few thousand are held at once."""
+        found = iter(entries)
+        leaves: list[Child] = []
+        rest: list[Entry] = []
+        while batch := list(islice(found, _AT_ONCE)):
+            rest += batch
+            parts, rest = _split(rest, [sort_key(entry.path) for entry in rest], 0)
+            leaves += [_store_leaf(nodes, part) for part in parts]
+        if rest:
+            leaves.append(_store_leaf(nodes, rest))
+        return cls._above(nodes, leaves, 0)
+
+    @classmethod
+    def _above(cls, nodes: Nodes, row: list[Child], level: int) -> Tree:
+        """The tree of which these are all nodes of a level."""
+        while len(row) > 1:
+            level += 1
+            parts, rest = _split(row, [child.last for child in row], level)
+            row = [_store_inner(nodes, level, part) for part in (*parts, rest) if part]
+        return cls(nodes, row[0] if row else None, level)
+
+    @classmethod
+    def load(cls, nodes: Nodes, address: str) -> Tree:
         """A tree that was stored; raises Damaged."""
-        record = objects.get(_TREE, address)
-        try:
-            nodes = tuple(_Node(str(a), str(b), int(c), int(d)) for a, b, c, d in record["nodes"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise Damaged(f"The tree {address[:16]} can't be read ({error}).") from error
-        return cls(objects, address, nodes)
+        if not address:
+            return cls.empty(nodes)
+        raw = bytes.fromhex(address)
+        node = nodes.get(raw)
+        if isinstance(node, Leaf):
+            if not node.entries:
+                raise _misplaced(raw)
+            return cls(nodes, _child_of_leaf(raw, node.entries), 0)
+        if not node.children:
+            raise _misplaced(raw)
+        return cls(nodes, _child_of_inner(raw, node.children), node.level)
 
-    @classmethod
-    def _of_nodes(cls, objects: ObjectStore, nodes: list[_Node]) -> Tree:
-        rows = [[node.first, node.address, node.entries, node.size] for node in nodes]
-        return cls(objects, objects.put(_TREE, {"nodes": rows}), tuple(nodes))
+    # looking
+
+    @property
+    def address(self) -> str:
+        """Of the root, as hex; "" for the empty tree."""
+        return "" if self._root is None else self._root.address.hex()
 
     def __len__(self) -> int:
-        return sum(node.entries for node in self._nodes)
+        return 0 if self._root is None else self._root.entries
 
     @property
     def size(self) -> int:
         """Bytes of all files."""
-        return sum(node.size for node in self._nodes)
+        return 0 if self._root is None else self._root.size
 
     def __iter__(self) -> Iterator[Entry]:
-        """All entries, by path."""
-        for node in self._nodes:
-            yield from self._read(node)
+        """All entries, by key."""
+        return self.between("", None)
+
+    def between(self, first: str, end: str | None) -> Iterator[Entry]:
+        """The entries whose keys are at least `first` and, if that is given, less than `end`."""
+        for leaf in self._leaves(first, end):
+            start = bisect_left(leaf.keys, first)
+            stop = len(leaf.keys) if end is None else bisect_left(leaf.keys, end)
+            yield from leaf.entries[start:stop]
+
+    def below(self, folder: str) -> Iterator[Entry]:
+        """The entries in a folder and in its folders; upper and lower case are one here."""
+        key = sort_key(folder)
+        return self.between(key + "/", key + "0")  # "0" is the sign behind "/"
+
+    def _leaves(self, first: str, end: str | None) -> Iterator[Leaf]:
+        if self._root is None:
+            return
+        waiting = [(self._root, self._level)]
+        while waiting:
+            child, level = waiting.pop()
+            if child.last < first or (end is not None and child.first >= end):
+                continue
+            if level == 0:
+                yield self._nodes.leaf(child.address)
+            else:
+                waiting += [(below, level - 1) for below in reversed(self._nodes.children(child.address, level))]
 
     def get(self, path: str) -> Entry | None:
-        """The entry of a path, if the tree has it."""
-        place = bisect_right(self._nodes, path, key=lambda node: node.first) - 1
-        if place < 0:
-            return None
-        return next((entry for entry in self._read(self._nodes[place]) if entry.path == path), None)
+        """The entry of exactly this path, if the tree has it."""
+        found = self.alike(path)
+        return found if found is not None and found.path == path else None
 
-    def addresses(self) -> Iterator[str]:
-        """Of the tree itself and of its nodes."""
-        yield self.address
-        yield from (node.address for node in self._nodes)
+    def alike(self, path: str) -> Entry | None:
+        """The entry of this path, or of one that differs from it by case or Unicode form only."""
+        key = sort_key(path)
+        for leaf in self._leaves(key, key + "\0"):
+            at = bisect_left(leaf.keys, key)
+            if at < len(leaf.keys) and leaf.keys[at] == key:
+                return leaf.entries[at]
+        return None
+
+    def addresses(self) -> Iterator[tuple[bytes, int]]:
+        """(address, level) of every node, the root first."""
+        return self.addresses_but(frozenset())
+
+    def addresses_but(self, known: Container[bytes]) -> Iterator[tuple[bytes, int]]:
+        """The same without those that are known, and without all below them."""
+        waiting = [] if self._root is None else [(self._root.address, self._level)]
+        while waiting:
+            address, level = waiting.pop()
+            if address in known:
+                continue
+            yield address, level
+            if level:
+                waiting += [(child.address, level - 1) for child in self._nodes.children(address, level)]
+
+    # changing
 
     def with_changes(self, changes: Mapping[str, Entry | None]) -> Tree:
         """Store a tree in which these paths hold something else, or (None) are gone."""
-        if not self._nodes:
-            return Tree.of(self._objects, [entry for entry in changes.values() if entry is not None])
-        paths = sorted(changes)
-        nodes: list[_Node] = []
-        open_end: list[Entry] = []
-        begin = 0
-        for number, node in enumerate(self._nodes):
-            last = number + 1 == len(self._nodes)
-            end = len(paths) if last else bisect_left(paths, self._nodes[number + 1].first)
-            if begin == end and not open_end:
-                nodes.append(node)
-                continue
-            held: dict[str, Entry | None] = {entry.path: entry for entry in self._read(node)}
-            held.update((path, changes[path]) for path in paths[begin:end])
-            kept = [entry for _, entry in sorted(held.items()) if entry is not None]
-            whole, open_end = _split(open_end + kept)
-            nodes += [_store_node(self._objects, part) for part in whole]
-            begin = end
-        if open_end:
-            nodes.append(_store_node(self._objects, open_end))
-        return Tree._of_nodes(self._objects, nodes)
+        by_key = {sort_key(path): entry for path, entry in changes.items()}
+        if len(by_key) != len(changes):  # a rename that changes case only: what is there wins over what is gone
+            by_key.update((sort_key(entry.path), entry) for entry in changes.values() if entry is not None)
+        if self._root is None:
+            return Tree.of(self._nodes, [entry for entry in by_key.values() if entry is not None])
+        with no_cycles():
+            row = self._rewritten(0, sorted(by_key.items()), _Leaves(self._nodes))
+        for level in range(1, self._level + 1):
+            row = row and self._rewritten(level, row, _Inners(self._nodes, level))
+        if not row:
+            return self
+        return Tree._above(self._nodes, [child for _, child in row if child is not None], self._level)._lowered()
+
+    def _lowered(self) -> Tree:
+        """The same without roots that have but one child."""
+        root, level = self._root, self._level
+        while root is not None and level:
+            children = self._nodes.children(root.address, level)
+            if len(children) > 1:
+                break
+            root, level = children[0], level - 1
+        return Tree(self._nodes, root, level)
+
+    def _rewritten(
+        self, level: int, changes: Sequence[tuple[str, Part | None]], floor: _Floor[Part]
+    ) -> list[tuple[str, Child | None]]:
+        """Change things of one level: the nodes that are gone (None) and come, as changes of the level above.
+
+        From the node of the first change on, nodes are split anew until one ends where one ended before.
+        """
+        assert self._root is not None
+        row = _Row(self._nodes, self._root, self._level, level)
+        gone: dict[str, Child] = {}
+        made: list[Child] = []
+        done = 0
+        while done < len(changes):
+            row.seek(changes[done][0])
+            rest: list[Part] = []
+            while True:
+                old = row.node
+                gone[old.last] = old
+                end = len(changes) if row.is_last else bisect_right(changes, old.last, lo=done, key=lambda change: change[0])
+                rest = rest + _merged(floor, floor.opened(old), changes[done:end])
+                done = end
+                parts, rest = _split(rest, [floor.key(part) for part in rest], level)
+                made += map(floor.stored, parts)
+                if not rest:
+                    break
+                if not row.advance():
+                    made.append(floor.stored(rest))
+                    break
+        result: dict[str, Child | None] = dict.fromkeys(gone)
+        for child in made:
+            if gone.get(child.last) == child:
+                del result[child.last]  # as it was
+            else:
+                result[child.last] = child
+        return sorted(result.items())
+
+    # comparing
 
     def changes_to(self, other: Tree) -> dict[str, Change]:
-        """What would have to change to make this tree the other: path → change, by path."""
-        common = {node.address for node in self._nodes} & {node.address for node in other._nodes}
-        before = {e.path: e for node in self._nodes if node.address not in common for e in self._read(node)}
-        after = {e.path: e for node in other._nodes if node.address not in common for e in other._read(node)}
+        """What would have to change to make this tree the other: path → change, by key."""
+        with no_cycles():
+            before, after = self._differing(other)
+            keys = [key for key, entry in before.items() if after.get(key) != entry]
+            keys += [key for key in after if key not in before]
         found = {}
-        for path in sorted(before.keys() | after.keys()):
-            old, new = before.get(path), after.get(path)
-            if old is None or new is None or not old.same_content(new):
+        for key in sorted(keys):
+            old, new = before.get(key), after.get(key)
+            if old is not None and new is not None and old.path != new.path:  # case alone
+                found[old.path] = Change(old.path, old, None)
+                found[new.path] = Change(new.path, None, new)
+            elif old is None or new is None or not old.same_content(new):
+                path = (old or new).path  # type: ignore[union-attr]  # one of them is there
                 found[path] = Change(path, old, new)
         return found
 
-    def _read(self, node: _Node) -> list[Entry]:
-        record = self._objects.get(_NODE, node.address)
-        try:
-            return [Entry.from_json(data) for data in record["entries"]]
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise Damaged(f"The node {node.address[:16]} of a tree can't be read ({error}).") from error
+    def _differing(self, other: Tree) -> tuple[dict[str, Entry], dict[str, Entry]]:
+        """Key → entry in the leaves that only one of the two trees has."""
+        mine = {} if self._root is None else {self._root.address: self._root}
+        theirs = {} if other._root is None else {other._root.address: other._root}
+        level = max(self._level, other._level)
+        while True:
+            one = mine if self._level >= level else {}
+            two = theirs if other._level >= level else {}
+            for address in one.keys() & two.keys():
+                del one[address], two[address]
+            if level == 0:
+                break
+            if self._level >= level:
+                mine = _opened(self._nodes, mine, level)
+            if other._level >= level:
+                theirs = _opened(other._nodes, theirs, level)
+            level -= 1
+        return _entries_of(self._nodes, mine), _entries_of(other._nodes, theirs)
 
 
-def _store_node(objects: ObjectStore, entries: list[Entry]) -> _Node:
-    address = objects.put(_NODE, {"entries": [entry.to_json() for entry in entries]})
-    return _Node(entries[0].path, address, len(entries), sum(entry.size for entry in entries))
+def changes_of(tree: Tree, changes: Mapping[str, Entry | None]) -> Iterator[Change]:
+    """Each change that shall be made to a tree, with what the tree has there, by key."""
+    for path in sorted(changes, key=sort_key):
+        yield Change(path, tree.get(path), changes[path])
 
 
-def _split(entries: list[Entry]) -> tuple[list[list[Entry]], list[Entry]]:
-    """Whole nodes, and what is left behind the last end of one."""
-    whole: list[list[Entry]] = []
-    part: list[Entry] = []
-    for entry in entries:
-        part.append(entry)
-        if _ends_node(entry.path):
-            whole.append(part)
-            part = []
-    return whole, part
+def _opened(nodes: Nodes, row: Mapping[bytes, Child], level: int) -> dict[bytes, Child]:
+    return {child.address: child for address in row for child in nodes.children(address, level)}
 
 
-def _ends_node(path: str) -> bool:
-    hasher = MultiHasher(("xxh3",))
-    hasher.update(path.encode("utf-8", "surrogateescape"))
-    return int(hasher.digests()["xxh3"], 16) % _ONE_IN == 0
+def _entries_of(nodes: Nodes, row: Mapping[bytes, Child]) -> dict[str, Entry]:
+    found: dict[str, Entry] = {}
+    for address in row:
+        leaf = nodes.leaf(address)
+        found.update(zip(leaf.keys, leaf.entries, strict=True))
+    return found
+
+
+class _Row:
+    """The nodes of one level of a tree, from left to right, found by key."""
+
+    def __init__(self, nodes: Nodes, root: Child, top: int, level: int) -> None:
+        self._nodes = nodes
+        self._root = root
+        self._top = top
+        self._level = level
+        self._way: list[tuple[list[Child], int]] = []
+        """At each level above, the children and which of them the way leads through."""
+
+    def seek(self, key: str) -> None:
+        """Stand at the node that has this key, or would have."""
+        self._way = [([self._root], 0)]
+        self._descend(key)
+
+    def _descend(self, key: str) -> None:
+        while len(self._way) <= self._top - self._level:
+            children, at = self._way[-1]
+            below = self._nodes.children(children[at].address, self._top - len(self._way) + 1)
+            found = bisect_left(below, key, key=lambda child: child.last)
+            self._way.append((below, min(found, len(below) - 1)))
+
+    @property
+    def node(self) -> Child:
+        children, at = self._way[-1]
+        return children[at]
+
+    @property
+    def is_last(self) -> bool:
+        return all(at == len(children) - 1 for children, at in self._way)
+
+    def advance(self) -> bool:
+        """Go to the next node; False where this is the last."""
+        if self.is_last:
+            return False
+        while self._way[-1][1] == len(self._way[-1][0]) - 1:
+            self._way.pop()
+        children, at = self._way.pop()
+        self._way.append((children, at + 1))
+        self._descend("")
+        return True
+
+
+class _Floor(ABC, Generic[Part]):
+    """What a level of a tree is made of."""
+
+    @abstractmethod
+    def opened(self, node: Child) -> Sequence[Part]:
+        """What a node of this level holds."""
+
+    @abstractmethod
+    def key(self, part: Part) -> str: ...
+
+    @abstractmethod
+    def stored(self, parts: Sequence[Part]) -> Child:
+        """A new node of this level."""
+
+
+class _Leaves(_Floor[Entry]):
+    def __init__(self, nodes: Nodes) -> None:
+        self._nodes = nodes
+
+    def opened(self, node: Child) -> Sequence[Entry]:
+        return self._nodes.leaf(node.address).entries
+
+    def key(self, part: Entry) -> str:
+        return sort_key(part.path)
+
+    def stored(self, parts: Sequence[Entry]) -> Child:
+        return _store_leaf(self._nodes, parts)
+
+
+class _Inners(_Floor[Child]):
+    def __init__(self, nodes: Nodes, level: int) -> None:
+        self._nodes, self._level = nodes, level
+
+    def opened(self, node: Child) -> Sequence[Child]:
+        return self._nodes.children(node.address, self._level)
+
+    def key(self, part: Child) -> str:
+        return part.last
+
+    def stored(self, parts: Sequence[Child]) -> Child:
+        return _store_inner(self._nodes, self._level, parts)
+
+
+def _merged(
+    floor: _Floor[Part], parts: Sequence[Part], changes: Sequence[tuple[str, Part | None]]
+) -> list[Part]:
+    if not changes:
+        return list(parts)
+    held: dict[str, Part | None] = {floor.key(part): part for part in parts}
+    held.update(changes)
+    return [part for _, part in sorted(held.items(), key=lambda item: item[0]) if part is not None]
+
+
+def _split(parts: list[Part], keys: Sequence[str], level: int) -> tuple[list[list[Part]], list[Part]]:
+    """Whole nodes, and what is left behind the end of the last one."""
+    hashed = short_hash()
+    whole: list[list[Part]] = []
+    start = weight = 0
+    for index, key in enumerate(keys):
+        raw = key.encode()
+        weight += _BASE + len(raw)
+        if weight >= _LEAST and (weight >= _MOST or hashed(raw, level) % _ONE_IN == 0):
+            whole.append(parts[start : index + 1])
+            start, weight = index + 1, 0
+    return whole, parts[start:]
+
+
+def _store_leaf(nodes: Nodes, entries: Sequence[Entry]) -> Child:
+    return _child_of_leaf(nodes.store.put_node(encode_leaf(entries)), entries)
+
+
+def _child_of_leaf(address: bytes, entries: Sequence[Entry]) -> Child:
+    return Child(
+        address,
+        sort_key(entries[0].path),
+        sort_key(entries[-1].path),
+        len(entries),
+        sum([entry.size for entry in entries if entry.kind is EntryKind.FILE]),
+    )
+
+
+def _store_inner(nodes: Nodes, level: int, children: Sequence[Child]) -> Child:
+    return _child_of_inner(nodes.store.put_node(encode_inner(level, children)), children)
+
+
+def _child_of_inner(address: bytes, children: Sequence[Child]) -> Child:
+    return Child(
+        address,
+        children[0].first,
+        children[-1].last,
+        sum([child.entries for child in children]),
+        sum([child.size for child in children]),
+    )

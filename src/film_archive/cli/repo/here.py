@@ -1,0 +1,70 @@
+"""Which repository, work tree and branch a verb is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from film_archive.versioning.refs import Branch
+    from film_archive.versioning.repository import Repository
+    from film_archive.versioning.worktree import WorkTree
+
+REPO = typer.Option(None, "--repo", help="A repository, or a work tree of one; without it, the one this folder is in.")
+BRANCH = typer.Option(None, "--branch", help="A branch by name; without it, the one that the work tree is on.")
+JSON = typer.Option(False, "--json", help="Print one JSON document.")
+DRY_RUN = typer.Option(False, "--dry-run", help="Only say what would be done.")
+
+
+@dataclass
+class Here:
+    """What a verb works on."""
+
+    repository: Repository
+    work: WorkTree | None
+
+    def require_work(self) -> WorkTree:
+        """The work tree; raises NotFound where there is none."""
+        from film_archive.core.errors import NotFound
+
+        if self.work is None:
+            raise NotFound("This is no work tree; make one with `film-archive repo checkout BRANCH FOLDER`.")
+        return self.work
+
+    def branch(self, name: str | None) -> Branch:
+        """The branch of this name, else the work tree's, else the only one there is; raises NotFound, UsageError."""
+        from film_archive.core.errors import UsageError
+
+        refs = self.repository.opened.refs
+        if name is not None:
+            return refs.named(name)
+        if self.work is not None:
+            return self.work.branch
+        found = refs.all()
+        if len(found) != 1:
+            raise UsageError("This is no work tree; name the branch.")
+        return found[0]
+
+    def stage_of(self, branch: Branch) -> str:
+        """Whose stage it is: the work tree's where it is on that branch, else the branch's own."""
+        return self.work.id if self.work is not None and self.work.branch_id == branch.id else branch.id
+
+
+def here(repo: Path | None) -> Here:
+    """The repository and the work tree of a folder; raises NotFound."""
+    from film_archive.versioning.opened import find_repository, is_repository
+    from film_archive.versioning.repository import Repository
+    from film_archive.versioning.worktree import WorkTree, find_worktree
+
+    start = Path() if repo is None else repo
+    if repo is not None and is_repository(repo):
+        return Here(Repository(repo), None)
+    root = find_worktree(start)
+    if root is not None:
+        work = WorkTree(root)
+        work.repository.opened  # noqa: B018  says at once where it is missing
+        return Here(work.repository, work)
+    return Here(Repository(find_repository(start)), None)

@@ -1,0 +1,216 @@
+"""Contents: blobs by their address, whatever their layout, and how new ones are stored.
+
+What is added becomes durable in `settle`, and only then its rows are written: a row never speaks of bytes that are not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import IntEnum
+from typing import NamedTuple
+
+from film_archive.core.digest import KEY, blake3_of, digest_source, key_of
+from film_archive.core.errors import Damaged, SourceChanged
+from film_archive.core.source import ByteSource, MemorySource, SliceSource
+from film_archive.storage.database import Database, Row, Statements
+from film_archive.versioning.entries import ADDRESS
+from film_archive.versioning.metadata import now
+from film_archive.versioning.packs import PackWriter
+from film_archive.versioning.stores.store import ObjectStore, OnBytes
+
+INLINE = 512
+"""Contents of at most so many bytes are in the row itself."""
+PACKED = 256 << 10
+"""Contents of fewer bytes than this go into packs."""
+_COLUMNS = "id, size, xxh128, layout, place, start, data, added"
+_INSERT = (
+    "INSERT INTO blobs VALUES (:id, :size, :xxh128, :layout, :place, :start, :data, :added) ON CONFLICT (id) DO NOTHING"
+)
+
+
+class Layout(IntEnum):
+    """Where a blob's bytes are."""
+
+    INLINE = 0
+    PACKED = 1
+    WHOLE = 2
+    CHUNKED = 4
+
+
+class Blob(NamedTuple):
+    """A row of `blobs`."""
+
+    address: bytes
+    size: int
+    key: bytes
+    layout: Layout
+    place: bytes | None = None
+    start: int | None = None
+    data: bytes | None = None
+    added: int = 0
+
+    @classmethod
+    def of(cls, row: Row) -> Blob:
+        address, size, key, layout, place, start, data, added = row
+        try:
+            known = Layout(layout)
+        except ValueError as error:
+            raise Damaged(f"The content {bytes(address).hex()[:16]} has a layout that there is not, {layout}.") from error
+        return cls(bytes(address), size, bytes(key), known, _bytes(place), start, _bytes(data), added)
+
+    def values(self, added: int) -> Mapping[str, object]:
+        return {
+            "id": self.address,
+            "size": self.size,
+            "xxh128": self.key,
+            "layout": int(self.layout),
+            "place": self.place,
+            "start": self.start,
+            "data": self.data,
+            "added": added,
+        }
+
+
+def _bytes(value: object) -> bytes | None:
+    return None if value is None else bytes(value)  # type: ignore[call-overload]  # a memoryview of PostgreSQL's
+
+
+class Contents:
+    """All blobs of a repository."""
+
+    def __init__(self, database: Database, store: ObjectStore) -> None:
+        self._database = database
+        self.store = store
+
+    def find(self, address: bytes) -> Blob | None:
+        rows = self._database.execute(f"SELECT {_COLUMNS} FROM blobs WHERE id = :id", {"id": address})
+        return Blob.of(rows[0]) if rows else None
+
+    def all(self, *, after: bytes = b"") -> Iterator[Blob]:
+        """All blobs by address, those behind `after`."""
+        rows = self._database.stream(f"SELECT {_COLUMNS} FROM blobs WHERE id > :after ORDER BY id", {"after": after})
+        return map(Blob.of, rows)
+
+    def has_size(self, size: int) -> bool:
+        """Whether there is any blob of so many bytes."""
+        return bool(self._database.execute("SELECT 1 FROM blobs WHERE size = :size LIMIT 1", {"size": size}))
+
+    def source(self, address: bytes, name: str) -> ByteSource:
+        """A blob's bytes, not proven; raises Damaged where they are missing or have another size."""
+        blob = self.find(address)
+        if blob is None:
+            raise Damaged(f"The content of {name} is not in the repository; restore it from a copy.")
+        return self.open(blob, name)
+
+    def open(self, blob: Blob, name: str) -> ByteSource:
+        if blob.layout is Layout.INLINE and blob.data is not None:
+            source: ByteSource = MemorySource(blob.data, name)
+        elif blob.layout in (Layout.WHOLE, Layout.PACKED) and blob.place is not None:
+            source = self.store.source(blob.place.hex(), name)
+        else:
+            raise Damaged(f"The content of {name} lies nowhere; restore the repository's database from a copy.")
+        if blob.layout is Layout.PACKED:
+            start = blob.start or 0
+            if start + blob.size > source.size:
+                source.close()
+                raise Damaged(f"The pack that holds the content of {name} is cut short; restore it from a copy.")
+            return _Part(source, start, blob.size, name)
+        if source.size != blob.size:
+            size = source.size
+            source.close()
+            raise Damaged(f"{name} has {size} bytes in the repository instead of the {blob.size} that were stored.")
+        return source
+
+
+class _Part(SliceSource):
+    """A part of an object, which is closed with it."""
+
+    def close(self) -> None:
+        self._base.close()
+
+
+class Adding:
+    """Contents that are being stored. Nothing is visible before `settle`; `forget` drops what was not settled."""
+
+    def __init__(self, contents: Contents) -> None:
+        self._contents = contents
+        self._store = contents.store
+        self._pack = PackWriter()
+        self._rows: dict[bytes, Blob] = {}
+
+    def add(self, source: ByteSource, *, on_bytes: OnBytes | None = None) -> Blob:
+        """Store a content unless it is there; raises SourceChanged, NoSpace."""
+        if source.size < PACKED:
+            data = source.read_at(0, source.size)
+            if len(data) != source.size:
+                raise SourceChanged(f"{source.name} changed while it was read; nothing was stored of it.")
+            source.check_unchanged()
+            if on_bytes is not None:
+                on_bytes(len(data))
+            return self.add_bytes(data)
+        if self._contents.has_size(source.size):  # perhaps the same: reading it once is cheaper than storing it twice
+            digests = digest_source(source, (KEY, ADDRESS))
+            known = self._known(bytes.fromhex(digests[ADDRESS]))
+            if known is not None:
+                if on_bytes is not None:
+                    on_bytes(source.size)
+                return known
+        stored = self._store.put(source, on_bytes=on_bytes)
+        return self._whole(source.size, stored)
+
+    def add_bytes(self, data: bytes) -> Blob:
+        """Store a small content unless it is there."""
+        address = blake3_of(data)
+        found = self._known(address)
+        if found is not None:
+            return found
+        if len(data) <= INLINE:
+            blob = Blob(address, len(data), key_of(data), Layout.INLINE, data=data)
+        else:
+            blob = Blob(address, len(data), key_of(data), Layout.PACKED)
+            self._pack.add(address, data)
+        self._rows[address] = blob
+        if self._pack.is_full:
+            self._close_pack()
+        return blob
+
+    def _known(self, address: bytes) -> Blob | None:
+        return self._rows.get(address) or self._contents.find(address)
+
+    def _whole(self, size: int, digests: Mapping[str, str]) -> Blob:
+        address = bytes.fromhex(digests[ADDRESS])
+        blob = self._known(address) or Blob(address, size, bytes.fromhex(digests[KEY]), Layout.WHOLE, place=address)
+        self._rows.setdefault(address, blob)
+        return blob
+
+    def _close_pack(self) -> None:
+        pack, self._pack = self._pack, PackWriter()
+        if pack.rows:
+            place = bytes.fromhex(self._store.put(MemorySource(pack.data(), "a pack"))[ADDRESS])
+            for row in pack.rows:
+                self._rows[row.address] = self._rows[row.address]._replace(place=place, start=row.start)
+
+    def settle(self) -> None:
+        """Make all contents durable; `write` may follow."""
+        self._close_pack()
+        self._store.settle()
+
+    def write(self, transaction: Statements) -> None:
+        """Write the rows of what was settled, as part of a transaction; they are kept, for when that is undone."""
+        added = now()
+        transaction.execute_many(_INSERT, [blob.values(added) for blob in self._rows.values() if not blob.added])
+
+    def forget(self) -> None:
+        """Drop what was not settled."""
+        self._store.forget()
+        self._pack = PackWriter()
+        self._rows.clear()
+
+
+def prove(source: ByteSource, address: bytes, key: bytes | None = None, *, on_bytes: OnBytes | None = None) -> None:
+    """Read a blob's bytes and compare; raises Damaged."""
+    found = digest_source(source, (KEY, ADDRESS), on_bytes=on_bytes)
+    if found[ADDRESS] != address.hex() or (key is not None and found[KEY] != key.hex()):
+        raise Damaged(f"{source.name} does not hold what its digest says; restore it from a copy.")
+
+

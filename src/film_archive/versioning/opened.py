@@ -1,0 +1,197 @@
+"""An open repository: its database, its store and what is built on them; and how one is begun and found.
+
+    format               what this folder is
+    metadata.sqlite      everything but the bytes of files
+    content/             the bytes that are not in an archive
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from film_archive.core import files
+from film_archive.core.errors import NotFound, NotSupported, Refused
+from film_archive.core.source import FileSource, printable
+from film_archive.storage.database import Database, SqliteDatabase
+from film_archive.storage.locking import locked
+from film_archive.versioning.commits import Commit, load_commit, store_commit
+from film_archive.versioning.contents import Adding, Contents
+from film_archive.versioning.entries import Entry
+from film_archive.versioning.locks import Locks
+from film_archive.versioning.metadata import Objects, create_tables, open_metadata
+from film_archive.versioning.refs import Branch, Moved, Refs, user
+from film_archive.versioning.stages import Stages
+from film_archive.versioning.stores.folder import FolderStore
+from film_archive.versioning.stores.store import ObjectStore
+from film_archive.versioning.tree import Change, Nodes, Tree, changes_of
+
+INSIDE = ".film-archive-repo"
+"""How a repository is called in its work tree."""
+_FORMAT = "format"
+_FORMAT_LINE = b"film-archive repository 1\n"
+_FORMAT_TEXT = _FORMAT_LINE + (
+    b"This is a repository of film-archive: branches of archives and folders. docs/repository-format.md states it.\n"
+)
+_METADATA = "metadata.sqlite"
+_CONTENT = "content"
+_OURS = frozenset(
+    (_METADATA, f"{_METADATA}-wal", f"{_METADATA}-shm", f"{_METADATA}-journal", "metadata.lock", "begin.lock", _CONTENT)
+)
+
+Changes = Mapping[str, Entry | None]
+Changing = Callable[[Tree], Changes]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRepository:
+    """What a repository consists of."""
+
+    root: Path
+    database: Database
+    store: ObjectStore
+    contents: Contents
+    refs: Refs
+    locks: Locks
+    stages: Stages
+
+    @classmethod
+    def of(cls, root: Path, database: Database, store: ObjectStore) -> OpenRepository:
+        return cls(
+            root, database, store, Contents(database, store), Refs(database), Locks(database), Stages(database)
+        )
+
+    def objects(self) -> Objects:
+        """Nodes and commits, to read or to put."""
+        return Objects(self.database)
+
+    def tree_of(self, objects: Objects, commit_id: str) -> Tree:
+        """What a commit holds."""
+        return Tree.load(Nodes(objects), load_commit(objects, commit_id).tree)
+
+    @contextlib.contextmanager
+    def adding(self) -> Iterator[Adding]:
+        """Contents to be stored; what was not settled is dropped."""
+        with self.database.sharing():
+            adding = Adding(self.contents)
+            try:
+                yield adding
+            finally:
+                adding.forget()
+
+    def commit(
+        self,
+        branch_id: str,
+        changing: Changing,
+        message: str,
+        *,
+        adding: Adding | None = None,
+        stage: str | None = None,
+        expected: str | None = None,
+    ) -> Branch:
+        """Make a commit on a branch; who is overtaken by another looks again at what is there by then.
+
+        `adding` has contents that the commit refers to: they are settled first. `stage` is the owner whose stage is done
+        with it. `database.sharing()` is held. Raises Refused where a path is locked by another, Moved where the branch
+        is not at the commit that is `expected`.
+        """
+        if adding is not None:
+            adding.settle()
+        while True:
+            branch = self.refs.get(branch_id)
+            if expected is not None and branch.head != expected:
+                raise Moved(f"The branch {branch.name!r} was moved by another meanwhile; nothing was committed.")
+            objects = self.objects()
+            head = load_commit(objects, branch.head)
+            tree = Tree.load(Nodes(objects), head.tree)
+            wanted = changing(tree)
+            changed = tree.with_changes(wanted)
+            changes = [change for change in changes_of(tree, wanted) if not change.is_nothing]
+            if changed.address == tree.address:
+                if stage is not None:
+                    with self.database.transaction() as transaction:
+                        self.stages.drop(transaction, stage)
+                return branch
+            commit = store_commit(objects, changed, (head,), changes, user(), message)
+            try:
+                return self.publish(branch, commit, objects, changes, adding=adding, stage=stage)
+            except Moved:
+                continue
+
+    def publish(
+        self,
+        branch: Branch,
+        commit: Commit,
+        objects: Objects,
+        changes: Iterable[Change],
+        *,
+        adding: Adding | None = None,
+        stage: str | None = None,
+    ) -> Branch:
+        """Write a commit and all that it leads to, and move the branch to it, in one transaction; raises Moved, Refused."""
+        with self.database.transaction() as transaction:
+            self.locks.require_free(transaction, [change.path for change in changes], user(), branch.id)
+            if adding is not None:
+                adding.write(transaction)
+            objects.write(transaction)
+            moved = self.refs.move(transaction, branch, commit.id, commit.message)
+            if stage is not None:
+                self.stages.drop(transaction, stage)
+                self.stages.move_checkout(transaction, stage, commit.id)  # of a branch's own stage there is none
+        return moved
+
+    def close(self) -> None:
+        self.database.close()
+
+
+def is_repository(root: Path) -> bool:
+    """Whether a folder is a repository."""
+    return (root / _FORMAT).is_file() and (root / _METADATA).is_file()
+
+
+def open_repository(root: Path) -> OpenRepository:
+    """The repository in a folder; raises NotFound, NotSupported for a later version's, Damaged."""
+    mark = root / _FORMAT
+    if not mark.is_file():
+        raise NotFound(f"{printable(root)} is not a repository; make one with `film-archive repo init`.")
+    with FileSource(mark) as file:
+        line = file.read_at(0, 200).partition(b"\n")[0] + b"\n"
+    if line != _FORMAT_LINE:
+        raise NotSupported(
+            f"{printable(root)} says that it is {line[:40]!r}, which this version does not know; update film-archive."
+        )
+    return OpenRepository.of(root, open_metadata(root / _METADATA), FolderStore(root / _CONTENT))
+
+
+def begin_repository(root: Path) -> OpenRepository:
+    """Make a repository in a folder that is empty or not there, or open the one that is there; raises Refused."""
+    if (root / _FORMAT).is_file():
+        return open_repository(root)
+    with files.explaining(f"make the repository {printable(root)}"):
+        root.mkdir(parents=True, exist_ok=True)
+        others = {place.name for place in root.iterdir() if not files.is_temporary_name(place.name)}
+    if others - _OURS - {_FORMAT}:
+        raise Refused(f"{printable(root)} is not empty and no repository; nothing was changed.")
+    with locked(root / "begin.lock"):
+        if not (root / _FORMAT).is_file():
+            database = SqliteDatabase(root / _METADATA)
+            if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'"):
+                create_tables(database)
+            database.close()
+            files.write_atomically(root / _FORMAT, _FORMAT_TEXT, replace=True)
+    return open_repository(root)
+
+
+def find_repository(start: Path) -> Path:
+    """The repository that a folder is, has inside it as a work tree, or lies in; raises NotFound."""
+    here = start.absolute()
+    for folder in (here, *here.parents):
+        for place in (folder, folder / INSIDE):
+            if (place / _FORMAT).is_file() and (place / _METADATA).is_file():
+                return place
+    raise NotFound(
+        f"{printable(start)} is neither a repository nor in a work tree of one; "
+        "make one with `film-archive repo init`, or name it with --repo."
+    )

@@ -1,0 +1,1 @@
+"""Where the immutable objects of a repository lie: one interface, one file a store."""
