@@ -1,0 +1,1 @@
+"""The library: cards, drives and folders; offload, crawl, duplicates, sorting, volumes."""

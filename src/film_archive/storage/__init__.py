@@ -1,0 +1,1 @@
+"""Engines that others build on: databases and object stores."""
