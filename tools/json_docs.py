@@ -28,6 +28,7 @@ from typing import Any
 from ded_io import doctor
 from film_archive.core import facts, job, manifest
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
+from film_archive.library import crawler, dupe_finder, moves, sorter, undoing
 from film_archive.server import running
 from film_archive.workflows import (
     checking,
@@ -126,6 +127,17 @@ SECTIONS: tuple[Section, ...] = (
     _plan("extract", extraction.ExtractPlan, "apply_extract", "[cuts](#cuts)"),
     Section("Cuts", extraction.CutStep),
     Section("serve", running.Serving),
+    Section("library crawl", crawler.Crawled),
+    Section("library dupes", dupe_finder.Duplicates),
+    Section("Sets of duplicates", dupe_finder.DupeSet),
+    Section("Sets of folders", dupe_finder.FolderSet),
+    Section("library sort", sorter.Sorted),
+    Section("Moved files", moves.Moved),
+    Section("What stays", sorter.Stays),
+    _plan("library sort", sorter.SortPlan, "apply_sort", "[clips to move](#clips-to-move)"),
+    Section("Clips to move", sorter.SortStep),
+    Section("Moves", moves.Move),
+    Section("library undo", undoing.Undone),
     Section("With --abandon", job.Abandoned),
     Section("Failures", job.Failure),
     Section("ded-io doctor", doctor.Examination),
@@ -201,7 +213,7 @@ def _keys(section: Section) -> Iterator[tuple[str, Any, str]]:
     for name in names:
         if name not in meanings:
             raise SystemExit(f"{section.model.__name__}.{name} is printed as JSON and does not say what it means")
-        yield name, _hint(section.model, name), re.sub(r"\bNone\b", "null", meanings[name]).replace("|", "\\|")
+        yield name.rstrip("_"), _hint(section.model, name), re.sub(r"\bNone\b", "null", meanings[name]).replace("|", "\\|")
 
 
 def _hint(model: type[Any], name: str) -> Any:

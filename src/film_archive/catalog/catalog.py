@@ -128,6 +128,16 @@ class Catalog:
         with self.engine.writing() as connection:
             _Putting(self.engine, connection, holder, event).verified(outcomes)
 
+    def moved(self, pairs: Iterable[tuple[tuple[Holder, str], tuple[Holder, str]]]) -> None:
+        """Files have other paths now: ((holder, path) before, (holder, path) now). What is not known is passed over."""
+        with self.engine.writing() as connection:
+            by_holders: dict[tuple[Holder, Holder], list[tuple[str, str]]] = {}
+            for (before, from_inner), (now, to_inner) in pairs:
+                by_holders.setdefault((before, now), []).append((from_inner, to_inner))
+            for (before, now), inners in by_holders.items():
+                origin = _Putting(self.engine, connection, before, None)
+                origin.move(_Putting(self.engine, connection, now, None), inners)
+
     def crawled(self, holder: Holder, inner: str) -> None:
         """A folder with all below it was just looked at."""
         with self.engine.writing() as connection:
@@ -196,6 +206,7 @@ class _Putting:
         contents = [row.content for folder in folders for row in folder.files if row.content is not None]
         keys = self.content_keys(contents)
         new: list[dict[str, Any]] = []
+        signatures: list[dict[str, Any]] = []
         for folder in folders:
             number = self.folder_id(folder.inner)
             known = {} if number in self.fresh else self._known(number)
@@ -212,11 +223,12 @@ class _Putting:
             self._put_sequences(number, folder.sequences)
             if folder.folders is not None:
                 self._remove_folders(number, {to_text(name) for name in folder.folders})
-            if folder.signature is not None:
-                table = schema.FOLDER
-                self.connection.execute(table.update().where(table.c.id == number).values(signature=folder.signature))
+            signatures.append({"folder": number, "now": folder.signature})
         if new:
             self.connection.execute(schema.FILE.insert(), new)
+        if signatures:
+            update = schema.FOLDER.update().where(schema.FOLDER.c.id == sa.bindparam("folder"))
+            self.connection.execute(update.values(signature=sa.bindparam("now")), signatures)
 
     def folder_id(self, inner: str) -> int:
         """The number of a folder, made with those above it where it is not known."""
@@ -290,6 +302,25 @@ class _Putting:
             if rows:
                 self.connection.execute(update.values(verified=event), rows)
         self._verified_sequences(good, bad)
+
+    def move(self, target: _Putting, inners: Iterable[tuple[str, str]]) -> None:
+        file, folder, sequence = schema.FILE, schema.FOLDER, schema.SEQUENCE
+        names: dict[tuple[int, int], set[str]] = {}
+        for before, now in inners:
+            (above, _, name), (to_above, _, to_name) = before.rpartition("/"), now.rpartition("/")
+            number, to_number = self.folder_id(above or "/"), target.folder_id(to_above or "/")
+            if name == to_name:
+                names.setdefault((number, to_number), set()).add(to_text(name))
+            self.connection.execute(file.delete().where(file.c.folder == to_number, file.c.name == to_text(to_name)))
+            which = file.update().where(file.c.folder == number, file.c.name == to_text(name))
+            self.connection.execute(which.values(folder=to_number, name=to_text(to_name)))
+            both = folder.update().where(folder.c.id.in_((number, to_number)))
+            self.connection.execute(both.values(signature=None))  # the next crawl looks at both again
+        for (number, to_number), moved in names.items():
+            for row in self.connection.execute(sa.select(sequence).where(sequence.c.folder == number)).all():
+                frames = {to_text(frame.name) for frame in sequence_of(row).frames.values()}
+                if frames <= moved:
+                    self.connection.execute(sequence.update().where(sequence.c.id == row.id).values(folder=to_number))
 
     def _verified_sequences(self, good: Iterable[Mapping[str, Any]], bad: Iterable[Mapping[str, Any]]) -> None:
         """A sequence is verified when all its frames were right at one event, until one of them is not."""

@@ -30,7 +30,21 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 def _app() -> object:
     import typer
 
-    from film_archive.cli import add, check, create, demo, edl, extract, ls, probe, proxy, repair, serve, unpack
+    from film_archive.cli import (
+        add,
+        check,
+        create,
+        demo,
+        edl,
+        extract,
+        library,
+        ls,
+        probe,
+        proxy,
+        repair,
+        serve,
+        unpack,
+    )
 
     app = typer.Typer(
         name="film-archive",
@@ -48,6 +62,6 @@ def _app() -> object:
     ) -> None:
         """Keeps a film, from the camera card to the tape shelf."""
 
-    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, extract, edl, serve):
+    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, extract, edl, serve, library):
         verb.register(app)
     return app

@@ -1,8 +1,9 @@
 """Records: values that are plain data, printed as JSON and read again.
 
-A record is a frozen dataclass. A field's name is its key, and the text below the field says what it means; the pages
-about JSON are made from both (`tools/json_docs.py`). Text that is not UTF-8, as file names may be, is shown with
-escapes under its key and stands exactly, as hex, under `raw_KEY` beside it, so nothing is lost on the way.
+A record is a frozen dataclass. A field's name is its key (`from_` is "from"), and the text below the field says what it
+means; the pages about JSON are made from both (`tools/json_docs.py`). Text that is not UTF-8, as file names may be, is shown with
+escapes under its key and stands exactly, as hex, under `raw_KEY` beside it (a list of texts beside a list), so nothing is
+lost on the way.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Record:
         """All fields as JSON has them; seconds and the like are rounded to a thousandth."""
         plain: dict[str, Any] = {}
         kind: Any = type(self)
-        for name in _names(kind):
-            value = getattr(self, name)
+        for field, name in _names(kind):
+            value = getattr(self, field)
             if type(value) is str or isinstance(value, Path):
                 text = os.fspath(value)
                 shown = _shown(text)
@@ -45,6 +46,8 @@ class Record:
                     plain[f"raw_{name}"] = os.fsencode(text).hex()
             else:
                 plain[name] = _plain(value)
+                if type(value) is tuple and any(type(item) is str and _shown(item) is not item for item in value):
+                    plain[f"raw_{name}"] = [os.fsencode(item).hex() for item in value]
         return plain
 
     @classmethod
@@ -57,8 +60,9 @@ class Record:
 
 
 @functools.cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(field.name for field in dataclasses.fields(kind))
+def _names(kind: type[Any]) -> tuple[tuple[str, str], ...]:
+    """(field, key): a field that would be a word of Python's, as `from_`, has no underscore in its key."""
+    return tuple((field.name, field.name.rstrip("_")) for field in dataclasses.fields(kind))
 
 
 def _shown(text: str) -> str:
@@ -92,15 +96,21 @@ def _plain(value: Any) -> Any:
 
 
 def _values(kind: Any, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    for name, decode, is_text, required in _decoders(kind):
+    for field, decode, is_text, required in _decoders(kind):
+        name = field.rstrip("_")
         if name not in data:
             if required:
                 raise KeyError(name)
             continue
         value = data[name]
         if is_text and (raw := data.get(f"raw_{name}")) is not None:
-            value = os.fsdecode(bytes.fromhex(raw))
-        yield name, decode(value)
+            value = _from_hex(raw)
+        yield field, decode(value)
+
+
+def _from_hex(raw: Any) -> Any:
+    """Text, or a list of texts, of which the bytes are given."""
+    return [_from_hex(item) for item in raw] if isinstance(raw, list) else os.fsdecode(bytes.fromhex(raw))
 
 
 @functools.cache
@@ -112,7 +122,8 @@ def _decoders(kind: type[Any]) -> tuple[tuple[str, _Decode, bool, bool], ...]:
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         hint = hints[field.name]
         choices = typing.get_args(hint) if _is_union(hint) else (hint,)
-        rows.append((field.name, _decoder(hint), str in choices or Path in choices, required))
+        is_text = str in choices or Path in choices or hint == tuple[str, ...]
+        rows.append((field.name, _decoder(hint), is_text, required))
     return tuple(rows)
 
 
