@@ -28,7 +28,7 @@ from typing import Any
 from ded_io import doctor
 from film_archive.core import facts, job, manifest
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
-from film_archive.library import crawler, dupe_finder, moves, sorter, undoing
+from film_archive.library import crawler, dupe_finder, moves, offload, safety, sorter, undoing, verifying
 from film_archive.server import running
 from film_archive.workflows import (
     checking,
@@ -127,6 +127,15 @@ SECTIONS: tuple[Section, ...] = (
     _plan("extract", extraction.ExtractPlan, "apply_extract", "[cuts](#cuts)"),
     Section("Cuts", extraction.CutStep),
     Section("serve", running.Serving),
+    Section("offload", offload.Offloaded),
+    Section("Copies of a card", offload.CardCopy),
+    _plan("offload", offload.OffloadPlan, "apply_offload", "[files of the card](#files-of-the-card)"),
+    Section("Files of the card", offload.CardFile),
+    Section("Folders of the card", offload.CardFolder),
+    Section("safe", safety.Verdict),
+    Section("Lacking copies", safety.Lacking),
+    Section("library verify", verifying.Verified),
+    Section("Faults", verifying.Fault),
     Section("library crawl", crawler.Crawled),
     Section("library dupes", dupe_finder.Duplicates),
     Section("Sets of duplicates", dupe_finder.DupeSet),

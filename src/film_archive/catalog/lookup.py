@@ -206,6 +206,21 @@ class Lookup:
         rows = self._connection.execute(statement.order_by(table.c.event)).all()
         return tuple((event, row.outcome) for row in rows if (event := self._event(row.event)) is not None)
 
+    def last_results(self, holder: Holder, inner: str) -> dict[str, int]:
+        """Path → when (seconds since 1970) it was verified last, of all that ever was below a folder."""
+        paths = {number: path.rstrip("/") for path, (number, _) in self.folders_below(holder, inner).items()}
+        table = schema.RESULT
+        statement = (
+            sa.select(table.c.folder, table.c.name, sa.func.max(_EVENT.c.at).label("at"))
+            .join(_EVENT, _EVENT.c.id == table.c.event)
+            .group_by(table.c.folder, table.c.name)
+        )
+        return {
+            f"{paths[row.folder]}/{from_text(row.name)}": row.at
+            for row in self._connection.execute(statement)
+            if row.folder in paths
+        }
+
     # inside
 
     def _files_in(self, folder: int) -> Iterator[FileRow]:

@@ -39,9 +39,11 @@ def _app() -> object:
         extract,
         library,
         ls,
+        offload,
         probe,
         proxy,
         repair,
+        safe,
         serve,
         unpack,
     )
@@ -62,6 +64,6 @@ def _app() -> object:
     ) -> None:
         """Keeps a film, from the camera card to the tape shelf."""
 
-    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, extract, edl, serve, library):
+    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, extract, edl, serve, offload, safe, library):
         verb.register(app)
     return app
