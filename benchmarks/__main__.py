@@ -21,6 +21,10 @@ NAMES = {
     "frame_index": "indexing an hour of ProRes, against FFmpeg's demuxer",
     "serve": "ranges of a member over HTTP, against nginx: throughput, processor, first byte, memory",
     "serve_first_frame": "the first frame of 4K ProRes over HTTP out of 20 GB, against the plain file",
+    "dupes": "duplicates among 100,000 files, against jdupes and rdfind, cold and warm",
+    "crawl": "an index of 100,000 files, against md5sum; crawling a million unchanged files again, against find",
+    "offload": "a card to one place, hashed on both ends, against cp and xxhsum",
+    "catalog": "a catalog of ten million files: its size, and finding a digest in it",
     "ltfs": "the LTFS index of a million files; writing a cartridge with digests, against cp and fsync",
 }
 

@@ -28,7 +28,18 @@ from typing import Any
 from ded_io import doctor
 from film_archive.core import facts, job, manifest
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
-from film_archive.library import crawler, dupe_finder, moves, offload, safety, sorter, undoing, verifying
+from film_archive.library import (
+    crawler,
+    dupe_finder,
+    finding,
+    ingester,
+    moves,
+    offload,
+    safety,
+    sorter,
+    undoing,
+    verifying,
+)
 from film_archive.server import running
 from film_archive.workflows import (
     checking,
@@ -134,6 +145,14 @@ SECTIONS: tuple[Section, ...] = (
     Section("Folders of the card", offload.CardFolder),
     Section("safe", safety.Verdict),
     Section("Lacking copies", safety.Lacking),
+    Section("where", finding.Whereabouts),
+    Section("Known copies", finding.KnownCopy),
+    Section("find", finding.Findings),
+    Section("library ingest", ingester.Ingested),
+    Section("Dates", ingester.Dated),
+    Section("Already there", ingester.Already),
+    _plan("library ingest", ingester.IngestPlan, "apply_ingest", "[clips to ingest](#clips-to-ingest)"),
+    Section("Clips to ingest", ingester.IngestStep),
     Section("library verify", verifying.Verified),
     Section("Faults", verifying.Fault),
     Section("library crawl", crawler.Crawled),

@@ -14,7 +14,7 @@ from film_archive.catalog.rows import Content
 from film_archive.core import devices
 from film_archive.core.digest import MultiHasher
 from film_archive.core.errors import Damaged, NotFound, NotSupported, UsageError
-from film_archive.library import crawler, hashing, listing
+from film_archive.library import crawler, hashing, listing, workers
 from film_archive.library.crawler import Crawled, Crawler, crawl
 from film_archive.library.index_file import IndexEntry, read_index, write_index
 from film_archive.testing import crash
@@ -92,9 +92,12 @@ def test_only_what_changed_is_read_again(catalog: Catalog, root: Path) -> None:
         assert [place.gone is None for place in places] == [True, False]
 
 
-def test_many_processes_find_the_same(catalog: Catalog, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("many", [0, 10**9])
+def test_many_workers_find_the_same(
+    catalog: Catalog, root: Path, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(listing, "_FIRST", 2)
-    monkeypatch.setattr(crawler, "_FEW_FILES", 0)
+    monkeypatch.setattr(workers, "_MANY_FILES", many)
     monkeypatch.setattr(hashing, "_FILES", 3)
     monkeypatch.setattr(crawler, "_WAVE_FILES", 6)
     assert crawl(catalog, [root], workers=2).hashed == len(TREE)

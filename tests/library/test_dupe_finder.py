@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from film_archive.catalog.catalog import Catalog
 from film_archive.core.errors import Damaged, NotFound, UsageError
-from film_archive.library import dupe_finder, hashing, listing
+from film_archive.library import dupe_finder, hashing, listing, workers
 from film_archive.library.crawler import Crawler, crawl
 from film_archive.library.dupe_finder import DupeFinder, find_duplicates
 from film_archive.library.dupe_list import read_list, write_list
@@ -82,9 +82,10 @@ def test_it_is_what_reading_everything_finds(tmp_path: Path, contents: dict[str,
     assert found(root, compare=True) == brute(root)
 
 
-def test_many_processes_find_the_same(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("many", [0, 10**9])
+def test_many_workers_find_the_same(tree: Path, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "_FIRST", 2)
-    monkeypatch.setattr(dupe_finder, "_FEW_FILES", 0)
+    monkeypatch.setattr(workers, "_MANY_FILES", many)
     monkeypatch.setattr(hashing, "_FILES", 2)
     assert found(tree, workers=2) == brute(tree)
 
@@ -206,6 +207,5 @@ def test_a_digest_that_collides_is_told_apart_by_comparing(tree: Path, monkeypat
 
     monkeypatch.setattr(dupe_finder, "_read_all", collide)
     monkeypatch.setattr(dupe_finder, "_read_heads", collide)
-    monkeypatch.setattr(dupe_finder, "_FEW_FILES", 1000)
     assert found(tree) != brute(tree)
     assert found(tree, compare=True) == brute(tree)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -180,20 +181,31 @@ class Lookup:
 
     def find(self, text: str, *, limit: int = 1000) -> tuple[Place, ...]:
         """Files and sequences in whose name, or in whose folder's name, a text is found, whatever its case."""
-        pattern = "%" + to_text(text).replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
+        pattern = _pattern(text)
         named = _FILE.c.name.ilike(pattern, escape="\\")
         within = _FILE.c.folder.in_(sa.select(_FOLDER.c.id).where(_FOLDER.c.name.ilike(pattern, escape="\\")))
         found = []
         for row in self._connection.execute(sa.select(_FILE).where(named | within).limit(limit)).all():
             holder, path = self._path(row.folder, row.name)
             found.append(Place(holder, path, row.size, row.mtime_ns, self._event(row.verified)))
-        called = (_SEQUENCE.c.stem + _SEQUENCE.c.suffix).ilike(pattern, escape="\\")
-        within = _SEQUENCE.c.folder.in_(sa.select(_FOLDER.c.id).where(_FOLDER.c.name.ilike(pattern, escape="\\")))
-        for row in self._connection.execute(sa.select(_SEQUENCE).where(called | within).limit(limit)).all():
-            sequence = sequence_of(row)
-            holder, path = self._path(row.folder, to_text(sequence.name))
-            found.append(Place(holder, path, row.size, 0, self._event(row.verified), sequence.name))
+        found += self._find_sequences(text, limit)
         return tuple(sorted(found, key=lambda place: (place.holder.id, place.inner)))[:limit]
+
+    def _find_sequences(self, text: str, limit: int) -> Iterator[Place]:
+        """Sequences by their name or their folder's, and by the name of a frame; one that is named in full is that frame."""
+        # A frame's number is in no column: it is looked for without, and then in the names.
+        called = (_SEQUENCE.c.stem + _SEQUENCE.c.suffix).ilike(_pattern(re.sub(r"[0-9]+", "", text)), escape="\\")
+        within = _SEQUENCE.c.folder.in_(sa.select(_FOLDER.c.id).where(_FOLDER.c.name.ilike(_pattern(text), escape="\\")))
+        statement = sa.select(_SEQUENCE, within.label("within")).where(called | within).limit(limit)
+        for row in self._connection.execute(statement).all():
+            sequence = sequence_of(row)
+            named = [frame for frame in sequence.frames.values() if text.casefold() in frame.name.casefold()]
+            whole = [frame for frame in named if frame.name == text]
+            if not named and not row.within and text.casefold() not in sequence.name.casefold():
+                continue
+            holder, path = self._path(row.folder, to_text(whole[0].name if whole else sequence.name))
+            size = whole[0].size if whole else row.size
+            yield Place(holder, path, size, 0, self._event(row.verified), sequence.name)
 
     def results(self, holder: Holder, inner: str) -> tuple[tuple[Event, str], ...]:
         """(event, outcome) of each verification of a file, the latest last."""
@@ -284,6 +296,11 @@ class Lookup:
             self._events[number] = event_of(row)
         return self._events[number]
 
+
+
+def _pattern(text: str) -> str:
+    """What LIKE takes for names in which a text is."""
+    return "%" + to_text(text).replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
 
 
 @contextmanager

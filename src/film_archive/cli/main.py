@@ -37,6 +37,7 @@ def _app() -> object:
         demo,
         edl,
         extract,
+        find,
         library,
         ls,
         offload,
@@ -46,6 +47,7 @@ def _app() -> object:
         safe,
         serve,
         unpack,
+        where,
     )
 
     app = typer.Typer(
@@ -64,6 +66,7 @@ def _app() -> object:
     ) -> None:
         """Keeps a film, from the camera card to the tape shelf."""
 
-    for verb in (demo, probe, create, add, ls, check, repair, unpack, proxy, extract, edl, serve, offload, safe, library):
+    archives = (demo, probe, create, add, ls, check, repair, unpack, proxy, extract, edl, serve)
+    for verb in (*archives, offload, safe, where, find, library):
         verb.register(app)
     return app

@@ -46,7 +46,12 @@ KINDS: tuple[CardKind, ...] = (
     CardKind("Canon XF-AVC", "canon", (r"(private/)?xfvc/",)),
     CardKind("AVCHD", "avchd", (r"(private/)?avchd/", r"(private/)?avchd/bdmv/")),
     CardKind("RED", "red", (rf"({_REEL}\.rdm/)?[^/]+\.rdc/",)),
-    CardKind("ARRI", "arri", (r"([a-z]\d{3}[rc][a-z0-9_]*/)?[a-z]\d{3}c\d{3}_\d{6}_[a-z][a-z0-9]{3}(\.(mov|mxf|arx|ari)|/)",)),
+    CardKind(
+        "ARRI",
+        "arri",
+        (r"([a-z]\d{3}[rc][a-z0-9_]*/)?[a-z]\d{3}c\d{3}_\d{6}_[a-z][a-z0-9]{3}(\.(mov|mxf|arx|ari)|/)",),
+        by_folders=False,
+    ),
     CardKind("GoPro", "gopro", (r"dcim/", r"dcim/\d{3}gopro/")),
     CardKind("DJI", "dji", (r"dcim/", r"dcim/(dji_\d{3}.*|\d{3}media|\d{3}_\d{4}|panorama)/(dji_.*)?")),
     CardKind("Apple phone", "phone", (r"dcim/", r"dcim/\d{3}(apple|cloud)/")),
@@ -79,11 +84,20 @@ def card_kind(folder: Path) -> CardKind | None:
     return None
 
 
+_MEDIA = frozenset(
+    (
+        *("mov", "mp4", "mxf", "r3d", "ari", "arx", "braw", "avi", "wav"),
+        *("jpg", "jpeg", "dng", "cr2", "cr3", "nef", "arw", "dpx", "exr"),
+    )
+)
+_OWN = {"arri": {"mov", "mxf", "ari", "arx", "wav"}, "blackmagic": {"braw", "wav"}, "sound": {"wav"}}
+"""Maker → the media on a card that only its files tell."""
+
+
 def _only(kind: CardKind, paths: list[str]) -> bool:
     """Whether a folder that only its files tell has no media of another kind: a messy folder is no card."""
     endings = {path.rpartition(".")[2] for path in paths if not path.endswith("/") and "." in path}
-    others = {"mov", "mp4", "mxf", "r3d", "ari", "jpg", "jpeg", "dng", "cr2", "cr3", "nef", "arw", "avi", "dpx", "exr"}
-    return not endings & (others if kind.camera == "blackmagic" else others | {"braw"})
+    return not endings & (_MEDIA - _OWN[kind.camera])
 
 
 def _paths(folder: str) -> Iterator[str]:

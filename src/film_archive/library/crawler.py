@@ -19,9 +19,6 @@ from film_archive.catalog.rows import Content, Event, FileRow, FolderRows, Holde
 from film_archive.core import devices
 from film_archive.core.digest import with_key
 from film_archive.core.errors import NotFound, UsageError
-from film_archive.core.executors.executor import Executor, worker_count
-from film_archive.core.executors.inline import InlineExecutor
-from film_archive.core.executors.processes import ProcessExecutor
 from film_archive.core.job import Failure, Report, status_of
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import printable
@@ -29,13 +26,12 @@ from film_archive.library import hashing
 from film_archive.library.hashing import Read, Wanted
 from film_archive.library.index_file import IndexEntry, write_index
 from film_archive.library.listing import Entry, Listing, join, list_folder, list_tree
+from film_archive.library.workers import Workers
 from film_archive.media.sequence import find_sequences
 
 _WAVE_FILES = 50_000
 _WAVE_BYTES = 16 << 30
 """What is read before it is put into the catalog: so much is read again after a kill, at most."""
-_FEW_FILES, _FEW_BYTES = 2_000, 128 << 20
-"""Less than this is read here: starting processes would take longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +119,7 @@ def crawl(
     if not roots:
         raise UsageError("Name the folders to crawl.")
     with ExitStack() as stack:
-        run = _Crawl(catalog, with_key(algorithms), reread, dry_run, progress or quiet(), _Pool(stack, workers))
+        run = _Crawl(catalog, with_key(algorithms), reread, dry_run, progress or quiet(), Workers(stack, workers))
         placed = run.place(roots)
         for root in _without_nested(placed):
             run.crawl(root, max_age)
@@ -170,26 +166,6 @@ def _without_nested(roots: Iterable[_Root]) -> list[_Root]:
     return kept
 
 
-class _Pool:
-    """Processes, started when the first is needed."""
-
-    def __init__(self, stack: ExitStack, workers: int | None) -> None:
-        self._stack = stack
-        self._workers = worker_count(workers)
-        self._pool: Executor | None = None
-
-    def __call__(self) -> Executor:
-        if self._pool is None:
-            made = InlineExecutor() if self._workers == 1 else ProcessExecutor(self._workers)
-            self._pool = self._stack.enter_context(made)
-        return self._pool
-
-    def for_reading(self, count: int, size: int) -> Executor:
-        """This process where there is little to read."""
-        few = count <= _FEW_FILES and size <= _FEW_BYTES
-        return InlineExecutor() if few and self._pool is None else self()
-
-
 @dataclass(frozen=True, slots=True)
 class _Root:
     path: str
@@ -209,7 +185,7 @@ class _Crawl:
     reread: bool
     dry_run: bool
     progress: Progress
-    pool: _Pool
+    pool: Workers
     roots: list[str] = field(default_factory=list)
     recent: list[str] = field(default_factory=list)
     offline: list[str] = field(default_factory=list)
@@ -352,10 +328,9 @@ class _Wave:
         size = sum(file.size for file in wanted.values())
         self.run.progress.expect(Phase.READING, size)
         parts = list(hashing.batches(wanted.values()))
-        pool = self.run.pool.for_reading(len(wanted), size)
         found: dict[int, Read] = {}
         task = _Reading(self.run.algorithms)
-        for part, results in zip(parts, pool.map(task, parts), strict=True):
+        for part, results in zip(parts, self.run.pool.read(task, parts), strict=True):
             for file, read in zip(part, results, strict=True):
                 found[file.inode] = read
             self.run.progress.add(Phase.READING, sum(file.size for file in part))
@@ -421,7 +396,7 @@ class _Reading:
 
     algorithms: tuple[str, ...]
 
-    def __call__(self, batch: list[Wanted]) -> list[Read]:
+    def __call__(self, batch: Sequence[Wanted]) -> list[Read]:
         return hashing.read_all(batch, self.algorithms)
 
 

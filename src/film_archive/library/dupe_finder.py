@@ -18,9 +18,6 @@ from film_archive.core.copying import same_bytes
 from film_archive.core.devices import mount_of
 from film_archive.core.digest import KEY
 from film_archive.core.errors import FilmArchiveError, NotFound, UsageError, from_os_error
-from film_archive.core.executors.executor import Executor, worker_count
-from film_archive.core.executors.inline import InlineExecutor
-from film_archive.core.executors.processes import ProcessExecutor
 from film_archive.core.job import Failure, Report, status_of
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
@@ -32,11 +29,11 @@ from film_archive.library.hashing import Read, Wanted
 from film_archive.library.index_file import read_index
 from film_archive.library.listing import join, list_tree
 from film_archive.library.masters import Masters
+from film_archive.library.workers import Workers
 
 _HEAD_FROM = 64 << 10
 """Files at least this large are told apart by their heads first; smaller ones are read whole as quickly."""
 _NEVER_SHARING = frozenset(("ext2", "ext3", "ext4", "tmpfs", "vfat", "exfat", "ntfs", "ntfs3", "hfsplus", "iso9660", "udf"))
-_FEW_FILES, _FEW_BYTES = 1_000, 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +134,7 @@ def find_duplicates(
     if not roots and not indexes:
         raise UsageError("Name the folders to look through, or an index.")
     with ExitStack() as stack:
-        run = _Finding(Masters.of(masters), progress or quiet(), _Workers(stack, workers))
+        run = _Finding(Masters.of(masters), progress or quiet(), Workers(stack, workers))
         for root in _apart(roots):
             run.list_root(root, [os.path.realpath(path) for path in leave_out], known)
         for index in indexes:
@@ -175,25 +172,6 @@ def _apart(roots: Iterable[Path]) -> list[str]:
     ]
 
 
-class _Workers:
-    """Processes, started when they are first needed: two for each processor, as half of them wait for the disk."""
-
-    def __init__(self, stack: ExitStack, workers: int | None) -> None:
-        self._stack = stack
-        self._count = 2 * worker_count(None) if workers is None else workers
-        self._pool: Executor | None = None
-
-    def __call__(self) -> Executor:
-        if self._pool is None:
-            made = InlineExecutor() if self._count == 1 else ProcessExecutor(self._count)
-            self._pool = self._stack.enter_context(made)
-        return self._pool
-
-    def for_reading(self, count: int, size: int) -> Executor:
-        few = count <= _FEW_FILES and size <= _FEW_BYTES
-        return InlineExecutor() if few and self._pool is None else self()
-
-
 @dataclass(slots=True)
 class _File:
     path: str
@@ -214,7 +192,7 @@ class _File:
 class _Finding:
     masters: Masters
     progress: Progress
-    workers: _Workers
+    workers: Workers
     files: list[_File] = field(default_factory=list)
     failed: list[Failure] = field(default_factory=list)
     linked: int = 0
@@ -229,7 +207,7 @@ class _Finding:
     # What there is
 
     def list_root(self, root: str, leave_out: Sequence[str], known: Known | None) -> None:
-        for listed in list_tree(root, self.workers, leave_out=leave_out):
+        for listed in list_tree(root, self.workers, leave_out=leave_out, signed=False):
             self.failed += listed.unread
             for listing in listed.listings:
                 self.children[listing.path] = listing.folders
@@ -322,8 +300,7 @@ class _Finding:
         self.read_bytes += size
         self.progress.expect(Phase.READING, size)
         parts = list(hashing.batches(file.wanted for file in files))
-        pool = self.workers.for_reading(len(files), size)
-        for part, results in zip(parts, pool.map(_read_heads if head else _read_all, parts), strict=True):
+        for part, results in zip(parts, self.workers.read(_read_heads if head else _read_all, parts), strict=True):
             for wanted, result in zip(part, results, strict=True):
                 if result.digests is not None:
                     yield by_path[wanted.path], result.digests[KEY]
@@ -438,9 +415,9 @@ def _digest_among(members: set[str], file: _File | None) -> str | None:
     return file.digest if file.path in members else UNIQUE
 
 
-def _read_all(batch: list[Wanted]) -> list[Read]:
+def _read_all(batch: Sequence[Wanted]) -> list[Read]:
     return hashing.read_all(batch, (KEY,))
 
 
-def _read_heads(batch: list[Wanted]) -> list[Read]:
+def _read_heads(batch: Sequence[Wanted]) -> list[Read]:
     return hashing.read_heads(batch, (KEY,))

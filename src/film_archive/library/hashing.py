@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from film_archive.core.digest import MultiHasher
+from film_archive.core.digest import ALGORITHMS, MultiHasher
 from film_archive.core.errors import FilmArchiveError, NotSupported, SourceChanged, from_os_error
 from film_archive.core.job import Failure
 from film_archive.core.source import kind_of, printable
@@ -20,6 +20,7 @@ from film_archive.core.source import kind_of, printable
 HEAD = 4096
 """Bytes that tell most files of one size apart."""
 _BLOCK = 1 << 20
+_SMALL = 1 << 17
 _FILES = 256
 _BYTES = 64 << 20
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
@@ -81,6 +82,8 @@ def _digests(file: Wanted, algorithms: tuple[str, ...], most: int | None, buffer
     descriptor = os.open(file.path, _FLAGS)
     try:
         _require_same(file, os.fstat(descriptor))
+        if file.size < _SMALL and most is None and len(algorithms) == 1:
+            return _small(file, descriptor, algorithms[0])
         hasher = MultiHasher(algorithms)
         view = memoryview(buffer)
         wanted = file.size if most is None else min(file.size, most)
@@ -100,8 +103,19 @@ def _digests(file: Wanted, algorithms: tuple[str, ...], most: int | None, buffer
         os.close(descriptor)
 
 
+def _small(file: Wanted, descriptor: int, algorithm: str) -> dict[str, str]:
+    """One digest of what fits into one read: the same, with less around it."""
+    data = os.read(descriptor, file.size + 1)
+    if len(data) != file.size:
+        raise SourceChanged(f"{printable(file.path)} changed while it was read; try again when nothing writes to it.")
+    _require_same(file, os.fstat(descriptor))
+    hasher = ALGORITHMS[algorithm]()
+    hasher.update(memoryview(data))
+    return {algorithm: hasher.hexdigest()}
+
+
 def _require_same(file: Wanted, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise NotSupported(f"{printable(file.path)} is {kind_of(status.st_mode)} by now, not a file.")
     if (status.st_size, status.st_mtime_ns, status.st_ino) != file[1:]:
+        if not stat.S_ISREG(status.st_mode):
+            raise NotSupported(f"{printable(file.path)} is {kind_of(status.st_mode)} by now, not a file.")
         raise SourceChanged(f"{printable(file.path)} changed since it was looked at; try again when nothing writes to it.")

@@ -23,11 +23,13 @@ from film_archive.core.executors.executor import Executor
 from film_archive.core.job import Failure
 from film_archive.core.source import kind_of, printable
 
-_FIRST = 5_000
-"""Files that are listed here before other processes are started for the rest."""
+_FIRST = 200_000
+"""Files that are listed here before other processes are started for the rest: a process takes as long to start as this."""
 _AT_ONCE = 20_000
 """Files that a task lists before it gives back what is left."""
 _FOLDERS_AT_ONCE = 64
+_SUSPECT = frozenset(name[0] for name in layout.JUNK_NAMES) | {"."}
+"""What names begin with that may be left out."""
 
 
 class Entry(NamedTuple):
@@ -70,22 +72,25 @@ class Listed:
     rest: tuple[str, ...]
 
 
-def list_folder(path: str, *, entries: bool = True, leave_out: frozenset[str] = frozenset()) -> Listing:
-    """One folder. `leave_out` are paths of folders that are not gone into. Raises OSError."""
+def list_folder(
+    path: str, *, entries: bool = True, leave_out: frozenset[str] = frozenset(), signed: bool = True
+) -> Listing:
+    """One folder. `leave_out` are paths of folders that are not gone into; without `signed` the signature is empty.
+
+    Raises OSError.
+    """
     found: list[Entry] = []
     folders: list[str] = []
     failed: list[Failure] = []
     with os.scandir(path) as scan:
         for item in scan:
             name = item.name
-            if layout.is_junk(name) or files.is_temporary_name(name):
+            if name[0] in _SUSPECT and (layout.is_junk(name) or files.is_temporary_name(name)):
                 continue
             try:
                 if item.is_dir(follow_symlinks=False):
                     if name != layout.OWN and item.path not in leave_out:
                         folders.append(name)
-                    continue
-                if item.is_symlink():
                     continue
                 status = item.stat(follow_symlinks=False)
             except FileNotFoundError:
@@ -94,6 +99,8 @@ def list_folder(path: str, *, entries: bool = True, leave_out: frozenset[str] = 
                 failed.append(Failure.of(item.path, from_os_error(error, f"look at {printable(item.path)}")))
                 continue
             if not stat.S_ISREG(status.st_mode):
+                if stat.S_ISLNK(status.st_mode):
+                    continue
                 failed.append(Failure(path=item.path, reason=f"{printable(item.path)} is {kind_of(status.st_mode)}.", status=5))
                 continue
             found.append(
@@ -103,7 +110,7 @@ def list_folder(path: str, *, entries: bool = True, leave_out: frozenset[str] = 
     device = found[0].device if found else Path(path).stat().st_dev
     size = sum(entry.size for entry in found)
     return Listing(
-        path, device, _signature(found, folders), len(found), size, tuple(found) if entries else None,
+        path, device, _signature(found, folders) if signed else b"", len(found), size, tuple(found) if entries else None,
         tuple(sorted(folders)), tuple(failed),
     )  # fmt: skip
 
@@ -120,7 +127,9 @@ def join(folder: str, name: str) -> str:
     return f"{folder}{name}" if folder.endswith("/") else f"{folder}/{name}"
 
 
-def list_some(folders: Iterable[str], leave_out: frozenset[str], entries: bool, most: int = _AT_ONCE) -> Listed:
+def list_some(
+    folders: Iterable[str], leave_out: frozenset[str], entries: bool, signed: bool, most: int = _AT_ONCE
+) -> Listed:
     """Folders and what is below them, until so many files are listed."""
     waiting = deque(folders)
     listings: list[Listing] = []
@@ -129,7 +138,7 @@ def list_some(folders: Iterable[str], leave_out: frozenset[str], entries: bool, 
     while waiting and count < most:
         path = waiting.pop()
         try:
-            listing = list_folder(path, entries=entries, leave_out=leave_out)
+            listing = list_folder(path, entries=entries, leave_out=leave_out, signed=signed)
         except OSError as error:
             unread.append(Failure.of(path, from_os_error(error, f"read the folder {printable(path)}")))
             continue
@@ -145,10 +154,11 @@ def list_tree(
     *,
     entries: bool = True,
     leave_out: Iterable[str] = (),
+    signed: bool = True,
 ) -> Iterator[Listed]:
     """All that is below a folder, in no order of its own; `executor` is asked for only where there is much of it."""
     skipped = frozenset(leave_out)
-    first = list_some([root], skipped, entries, _FIRST)
+    first = list_some([root], skipped, entries, signed, _FIRST)
     yield first
     if not first.rest:
         return
@@ -160,7 +170,7 @@ def list_tree(
             while waiting and len(running) < 2 * pool.workers:
                 share = max(1, min(_FOLDERS_AT_ONCE, len(waiting) // (2 * pool.workers)))
                 some = [waiting.popleft() for _ in range(share)]
-                running.add(pool.submit(list_some, some, skipped, entries))
+                running.add(pool.submit(list_some, some, skipped, entries, signed))
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 listed = future.result()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -170,8 +170,11 @@ class Moving:
         self._journal.append({"planned": True}, sync=True)
         self._told.planned = True
 
-    def go_on(self) -> None:
-        """Move what is not moved yet; what can't be stays, whole."""
+    def go_on(self, then: Callable[[Sequence[Moved]], None] | None = None) -> None:
+        """Move what is not moved yet; what can't be stays, whole.
+
+        `then` is done with all that was moved, and again after a kill.
+        """
         masters = Masters.of(map(Path, self._told.masters))
         self._progress.expect(Phase.VERIFYING, sum(each.size for _, moves in self._told.units for each in moves))
         for number, (name, moves) in enumerate(self._told.units):
@@ -191,6 +194,8 @@ class Moving:
                 continue
             self.units += 1
             self.moved += (Moved(from_=each.from_, to=each.to, size=each.size) for each in moves)
+        if then is not None:
+            then(self.moved)
         self._journal.append({"finished": True}, sync=True)
 
     def _place_all(self, moves: Sequence[Move]) -> None:
