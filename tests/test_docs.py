@@ -248,6 +248,9 @@ def test_json_of_every_verb_has_the_documented_keys(
         ("repair", ["repair", "reel.zip"]),
         ("unpack", ["unpack", "reel.zip", "again"]),
         ("proxy", ["proxy", "reel.zip", "--sizes", "64x36"]),
+        ("probe --engine", ["probe", "--engine"]),
+        ("proxy", ["proxy", str(tmp_path / "a.mov"), "--sizes", "64x36", "-o", "lab"]),
+        ("proxy attach", ["proxy", "attach", "reel.zip::a.mov", "lab/a_64x36.mp4"]),
         ("extract", ["extract", str(tmp_path / "a.mov"), *cut, "-o", "cut.mov"]),
         ("With --abandon", ["create", "reel.zip", "--abandon"]),
     ]
@@ -257,6 +260,7 @@ def test_json_of_every_verb_has_the_documented_keys(
         "repair": ["repair", "reel.zip"],
         "unpack": ["unpack", "reel.zip", "again"],
         "proxy": ["proxy", "reel.zip", "--sizes", "48x26"],
+        "proxy attach": ["proxy", "attach", "reel.zip::a.mov", "lab/a_64x36.mp4"],
         "extract": ["extract", str(tmp_path / "a.mov"), *cut, "-o", "cut2.mov"],
     }
     keys = documented_keys()
@@ -323,7 +327,7 @@ def test_readme_marks_the_verbs_that_exist() -> None:
     from film_archive.cli.main import _app
 
     text = (ROOT / "README.md").read_text("utf-8")
-    rows = re.findall(r"^\| `(film-archive|ded-io) ([a-z-]+).*\| (yes|planned) \|$", text, re.MULTILINE)
+    rows = re.findall(r"^\| `(film-archive|ded-io) ([a-z-]+(?: [a-z-]+)*)[ `].*\| (yes|planned) \|$", text, re.MULTILINE)
     marked = {verb for program, verb, state in rows if program == "film-archive" and state == "yes"}
     application = _app()
     assert isinstance(application, typer.Typer)

@@ -443,3 +443,20 @@ def test_places_of_many_members_large_and_small(tmp_path: Path) -> None:
     for member in members:
         assert member.offset is not None
         assert whole[member.offset : member.offset + member.size] == contents[member.path]
+
+
+@pytest.mark.parametrize("zeros", [(16, 28), (16, 20), (20, 24), (24, 28)])
+def test_a_directory_that_contradicts_the_local_headers(tmp_path: Path, zeros: tuple[int, int]) -> None:
+    """Where zeros were written over CRC and sizes in the directory, an empty file would seem to be whole."""
+    target = tmp_path / "a.zip"
+    with zipfile.ZipFile(target, "w") as made:
+        made.writestr("a.txt", b"text " * 200)
+    data = bytearray(target.read_bytes())
+    entry = data.index(b"PK\1\2")
+    data[entry + zeros[0] : entry + zeros[1]] = bytes(zeros[1] - zeros[0])
+    target.write_bytes(data)
+    with open_archive(target) as archive:
+        assert not check_archive(archive).ok
+        done = unpack(archive, tmp_path / "out")
+    assert not done.written
+    assert [path for path, _ in done.failed] == ["a.txt"]

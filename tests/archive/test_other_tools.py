@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from film_archive.archive import sealing, zipformat, zipreading
+from film_archive.archive import sealing, zipformat
 from film_archive.archive.check import check_archive
 from film_archive.archive.entries import entries_of, entry_of
 from film_archive.archive.reader import ZipArchive
@@ -115,7 +115,7 @@ def test_offsets_follow_from_the_directory(archive: Path) -> None:
             with archive.open("rb") as file:
                 file.seek(info.header_offset)
                 local = file.read(30)
-            assert zipreading.local_lengths(local)[1] == len(info.extra)
+            assert zipformat.LOCAL.unpack_from(local)[-1] == len(info.extra)
 
 
 class SparseArchive:
@@ -210,7 +210,7 @@ def test_zipfile_beyond_4_gib(big: Path, around: Path) -> None:
         for info in archive.infolist():
             with big.open("rb") as file:
                 file.seek(info.header_offset)
-                assert zipreading.local_lengths(file.read(30))[1] == len(info.extra)
+                assert zipformat.LOCAL.unpack(file.read(30))[-1] == len(info.extra)
     with zipfile.ZipFile(around) as archive:
         assert [archive.read(f"{number:02}") for number in range(60)] == [b"%d" % number for number in range(60)]
 

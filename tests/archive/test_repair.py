@@ -153,6 +153,8 @@ def test_bytes_behind_that_are_no_unfinished_add_are_never_cut_off(tmp_path: Pat
     assert FIRST.items() <= found.items()
     assert PROXY not in found
     assert any("left out" in problem.what for problem in result.lost)
+    assert result.lost[0].path == layout.MANIFEST
+    assert "of the headers" in result.lost[0].what
 
 
 def test_a_damaged_generation_is_not_rolled_back_by_an_add(two_generations: Path) -> None:

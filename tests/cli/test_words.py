@@ -46,10 +46,10 @@ def test_members_are_the_same_everywhere(tmp_path: Path, card: Path, capfd: Capt
         made = film_archive(capfd, *named, "--proxies", "64x36").output
         archive = named[1] if named[1] != "--in-place" else card
         members = number(made, r": (\d+) members, ")
-        assert "1 clips and 1 proxies" in made
+        assert "1 clip and 1 proxy" in made
         assert number(film_archive(capfd, "check", archive).output, r"^(\d+) members, ") == members
         everything = film_archive(capfd, "ls", archive, "--all").output.splitlines()
-        assert number(everything[-1], r"^(\d+) members \(1 clips\)") == members == len(everything) - 1
+        assert number(everything[-1], r"^(\d+) members \(1 clip\)") == members == len(everything) - 1
         shown = film_archive(capfd, "ls", archive).output.splitlines()
         hidden = number(shown[-1], r"; (\d+) more are our own data, hidden")
         assert len(shown) - 1 + hidden == members
@@ -88,7 +88,7 @@ def test_unpack_says_what_it_left_out(tmp_path: Path, capfd: Capture) -> None:
     ran = film_archive(capfd, "unpack", tmp_path / "a.zip", tmp_path / "out")
     assert ran.status == 12
     assert "left out: media/out points out of the archive" in ran.output
-    assert "1 links were left out" in ran.output
+    assert "1 link left out" in ran.output
     document = film_archive(capfd, "unpack", tmp_path / "a.zip", tmp_path / "out2", "--json").document
     assert [left["path"] for left in document["skipped"]] == ["media/out"]
 
@@ -105,7 +105,7 @@ def test_a_failure_says_its_path_once(tmp_path: Path, card: Path, capfd: Capture
 
 def test_a_dry_run_of_proxy(tmp_path: Path, card: Path, capfd: Capture) -> None:
     ran = film_archive(capfd, "proxy", card / "a.mov", "-o", tmp_path / "out", "--dry-run")
-    assert "Would make 2 proxies of 1 clips." in ran.output
+    assert "Would make 2 proxies of 1 clip." in ran.output
     assert not (tmp_path / "out").exists()
     assert film_archive(capfd, "proxy", card / "a.mov", "-o", tmp_path / "out", "--abandon").output.startswith("There was")
 

@@ -42,6 +42,7 @@ FULL = MediaFacts(
     created_source="com.apple.quicktime.creationdate",
     camera={"lens": "50mm"},
     decodable=False,
+    cut_short=True,
     note="why",
     diagnostics=("odd",),
 )

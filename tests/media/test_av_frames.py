@@ -43,6 +43,18 @@ def test_there_and_back(matrix: int, full: bool, pixel_format: str) -> None:
         assert np.abs(rgb_of(there).astype(int) - color).max() <= 2
 
 
+@pytest.mark.parametrize("size", [(64, 36), (32, 18)])
+@pytest.mark.parametrize("wanted", ["rgb24", "rgb48le", "rgba64le", "gbrp16le"])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv422p", "yuv444p", "yuv420p10le", "yuv422p10le"])
+def test_colours_stay_in_their_channels(pixel_format: str, wanted: str, size: tuple[int, int]) -> None:
+    """At the picture's own size too, where FFmpeg goes another way."""
+    for color in ((235, 20, 20), (20, 235, 20), (20, 20, 235), (235, 235, 20), (120, 60, 200)):
+        picture = frame_of(np.full((36, 64, 3), color, np.uint8))
+        made = converted(converted(picture, pixel_format=pixel_format), *size, wanted).to_ndarray()
+        whole = 255 if made.dtype == np.uint8 else 65_535
+        assert np.abs(made[9, 16, :3] / whole * 255 - color).max() < 4
+
+
 def test_luma_is_the_tracks_own() -> None:
     for color, codes in BT709.items():
         frame = converted(frame_of(flat(color)), pixel_format="yuv422p10le")

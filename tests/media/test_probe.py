@@ -186,13 +186,13 @@ def test_empty_frames_are_told(card: Path) -> None:
     (card / "shots/plate.1002.dpx").write_bytes(b"")
     (clip,) = probe_path(card / "shots/plate.####.dpx")
     assert clip.facts is not None
-    assert clip.facts.diagnostics == ("1 of its files are empty (the first is plate.1002.dpx)",)
+    assert clip.facts.diagnostics == ("1 file has no bytes (the first is plate.1002.dpx)",)
     (card / "shots/plate.1001.dpx").write_bytes(b"")
     (clip,) = probe_path(card / "shots/plate.####.dpx")
     assert clip.facts is not None
     assert (clip.facts.first_frame, str(clip.facts.start_timecode)) == (1001, "01:00:00:00")
     assert "the facts are those of plate.1004.dpx" in clip.facts.diagnostics[0]
-    assert "2 of its files are empty" in clip.facts.diagnostics[1]
+    assert "2 files have no bytes" in clip.facts.diagnostics[1]
 
 
 def test_members_of_an_archive_are_probed_through_their_opener(card: Path) -> None:

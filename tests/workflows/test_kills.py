@@ -142,7 +142,7 @@ def test_killed_while_proxies_are_made(with_proxies: Job) -> None:
 
 
 def test_killed_while_proxies_are_added(proxying: Job) -> None:
-    kill(proxying, 6, seed=5)
+    kill(proxying, 6, seed=8)
 
 
 @pytest.mark.nightly

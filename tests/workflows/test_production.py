@@ -15,7 +15,9 @@ from film_archive.archive.reader import open_archive
 from film_archive.archive.unpack import unpack
 from film_archive.core import copying, files
 from film_archive.core.errors import Damaged, FilmArchiveError, NoSpace, NotFound, Refused, SourceChanged, UsageError
+from film_archive.core.ladder import parse_sizes
 from film_archive.core.progress import Count, Phase, Progress
+from film_archive.testing.stills import SequenceSpec, make_sequence
 from film_archive.workflows.production import (
     abandon_unfinished,
     add_to_archive,
@@ -528,6 +530,20 @@ def test_permission_problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.undo()
     assert target.read_bytes() == before
     assert {place.name for place in tmp_path.iterdir()} == {"media", "more", "archive.zip"}
+
+
+def test_a_frame_that_changes_between_archive_and_proxies(tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    media.mkdir()
+    frames = make_sequence(SequenceSpec(name="plate", width=96, height=54, frames=6), media)
+
+    def change(phase: Phase, count: Count) -> None:
+        if phase is Phase.ENCODING and count.done == 1:
+            frames[4].write_bytes(frames[5].read_bytes())
+
+    with pytest.raises(SourceChanged, match=frames[4].name):
+        create_archive(tmp_path / "a.zip", [media], proxies=parse_sizes("64x36"), progress=Progress(change), workers=1)
+    assert not (tmp_path / "a.zip").exists()
 
 
 def test_clips_are_what_is_known_to_be_media(tmp_path: Path) -> None:

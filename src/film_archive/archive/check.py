@@ -16,6 +16,7 @@ from film_archive.archive.verdict import CheckResult, Kind, Problem
 from film_archive.core.errors import FilmArchiveError, NotSupported
 from film_archive.core.manifest import Member, Role
 from film_archive.core.source import printable
+from film_archive.core.wording import amount
 
 __all__ = ["CheckResult", "Kind", "Problem", "check_archive"]
 
@@ -69,7 +70,7 @@ class _FolderCheck(Checking):
                 if problem is not None:
                     yield problem
         if (listed, stated) != (header.members, header.bytes):
-            yield Problem(layout.MANIFEST, f"announces {header.members} members and lists {listed}")
+            yield Problem(layout.MANIFEST, f"announces {amount(header.members, 'member')} and lists {listed}")
         wrong = copy_problem(self.archive.path)
         if wrong is not None:
             yield Problem(layout.MANIFEST_COPY, wrong)

@@ -20,6 +20,7 @@ from film_archive.core.digest import MultiHasher, read_ahead
 from film_archive.core.errors import FilmArchiveError, NotSupported
 from film_archive.core.manifest import Member, Role, Superseded
 from film_archive.core.source import ByteSource, SliceSource, printable
+from film_archive.core.wording import amount
 
 
 class SealedCheck(Checking):
@@ -82,7 +83,7 @@ class SealedCheck(Checking):
         for member in self.archive.manifest_members():
             listed, stated = listed + 1, stated + member.size
         if (listed, stated) != (header.members, header.bytes):
-            yield Problem(layout.MANIFEST, f"announces {header.members} members and lists {listed}")
+            yield Problem(layout.MANIFEST, f"announces {amount(header.members, 'member')} and lists {listed}")
         regions.append((manifest.header_offset, self.archive.directory.end.end))
         yield from self._superseded_problems(header.superseded)
         regions.extend((region.offset, region.offset + region.length) for region in header.superseded)

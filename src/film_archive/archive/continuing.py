@@ -22,7 +22,7 @@ from film_archive.archive.entries import EPOCH_NS, naming_proxies
 from film_archive.archive.journal import MemberJournal
 from film_archive.archive.sequences import frame_as_member, with_frames
 from film_archive.core.digest import KEY
-from film_archive.core.errors import FilmArchiveError, Refused
+from film_archive.core.errors import Damaged, FilmArchiveError, Refused
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_table import FrameFile, SequenceName
 from film_archive.core.manifest import Header, Member, Role, Superseded, archive_id, member_line
@@ -122,6 +122,8 @@ class Writer(ABC):
         if member is None:
             member = Member.make(name.pattern, Role.ORIGINAL, 0, media=media, sequence=name.to_json(), **facts)
             self._write_line(member, identity)
+        elif member.sequence is None:
+            raise Damaged(f"What a run before wrote down of {printable(name.pattern)} can't be; remove it with --abandon.")
         frames, self._frames = self._frames, []
         return with_frames(member, frames)
 

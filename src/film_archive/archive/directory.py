@@ -235,15 +235,22 @@ class HeaderSource(ByteSource):
 
 
 def payload_offset(source: ByteSource, entry: Entry) -> int:
-    """Where a member's bytes begin, from its local header; raises Damaged where that is not the one of this member."""
+    """Where a member's bytes begin, from its local header; raises Damaged where that is not the one of this member.
+
+    What the local header leaves at zero is not compared: a descriptor behind the payload has it then, or nobody.
+    """
     stored = entry.stored_name
     fixed = source.read_at(entry.header_offset, zipformat.LOCAL_SIZE + len(stored))
-    if not fixed.startswith(zipformat.LOCAL_SIGNATURE) or fixed[zipformat.LOCAL_SIZE :] != stored:
+    is_whole = len(fixed) == zipformat.LOCAL_SIZE + len(stored) and fixed.startswith(zipformat.LOCAL_SIGNATURE)
+    if not is_whole or fixed[zipformat.LOCAL_SIZE :] != stored:
         raise Damaged(f"{source.name}: the header of {printable(entry.path)} is not where the directory says.")
-    name_length, extra_length = zipreading.local_lengths(fixed)
+    *_, crc, packed, size, name_length, extra_length = zipformat.LOCAL.unpack_from(fixed)
+    for said, known in ((crc, entry.crc32), (packed, entry.packed_size), (size, entry.size)):
+        if said not in (known, 0, zipformat.MAX32):
+            raise Damaged(f"{source.name}: the header of {printable(entry.path)} contradicts the directory.")
     if name_length != len(stored):
         raise Damaged(f"{source.name}: the header of {printable(entry.path)} has another name than the directory says.")
-    offset = entry.header_offset + zipformat.LOCAL_SIZE + name_length + extra_length
+    offset: int = entry.header_offset + zipformat.LOCAL_SIZE + name_length + extra_length
     if offset + entry.packed_size > source.size:
         raise Damaged(f"{source.name}: {printable(entry.path)} reaches beyond the end of the file.")
     return offset

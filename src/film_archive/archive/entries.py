@@ -136,6 +136,8 @@ def role_of_path(path: str) -> Role:
             return Role.POSTER
         if stem.startswith("strip"):
             return Role.STRIP
+        if stem.startswith("sheet"):
+            return Role.SHEET
         return Role.PROOF if stem.endswith(".proof.json") else Role.PROXY
     if path.startswith(f"{layout.OWN}/frames/"):
         return Role.FRAMES

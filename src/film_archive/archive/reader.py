@@ -106,12 +106,17 @@ class ZipArchive(Archive):
     def member(self, path: str) -> Member:
         if not _can_be_a_path(path):
             raise self._no_member(path)
-        if self._by_path is None and self.directory.end.count > _CACHED_MEMBERS:
+        if self._by_path is None and self._lines > _CACHED_MEMBERS:
             return self._search(path) if self.sealed else self._search_directory(path)
         if self._by_path is None:
             self._by_path = {member.path: member for member in self.members()}
         found = self._by_path.get(path)
         return found if found is not None else self._frame_named(path, self._by_path.values())
+
+    @property
+    def _lines(self) -> int:
+        """How many members are listed: an image sequence is one line of the manifest."""
+        return self.header.members if self.sealed and self.header is not None else self.directory.end.count
 
     def source(self, member: Member | str) -> ByteSource:
         member = self._named(member)

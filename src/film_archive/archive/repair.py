@@ -32,6 +32,7 @@ from film_archive.core import files
 from film_archive.core.errors import Damaged, NotFound, NotSupported
 from film_archive.core.manifest import Header, Member, Role
 from film_archive.core.source import ByteSource, FileSource
+from film_archive.core.wording import amount
 
 _KEPT_WITHOUT_DIRECTORY = {Role.ORIGINAL, Role.TIMELINE, Role.FOLDER, Role.SYMLINK, Role.STRUCTURE}
 
@@ -201,7 +202,7 @@ def _from_directory(source: ByteSource, entries: list[Entry], older: FoundManife
                 del unknown[entry.header_offset]
     lost = []
     if unknown:
-        what = f"was damaged: times, raw names and media facts of {len(unknown)} members are lost"
+        what = f"was damaged: times, raw names and media facts of {amount(len(unknown), 'member')} are lost"
         lost.append(Problem(layout.MANIFEST, what))
     for entry in unknown.values():
         again = salvage.member_of(source, entry)
@@ -229,8 +230,13 @@ def _from_chain(source: ByteSource, older: FoundManifest | None, chain: Chain) -
     if all(member.role == Role.STRUCTURE for member in members.values()):
         raise Damaged(f"{source.name} has no directory, no manifest and no whole member; nothing can be rebuilt from it.")
     lost = [Problem(broken.path, broken.what) for broken in chain.broken]
+    found = sum(members.get(member.path) is member for member in chain.members)
+    if found:
+        what = f"is lost: {amount(found, 'member has the name', 'members have the names')} of the headers, and no media facts"
+        lost.insert(0, Problem(layout.MANIFEST, what))
     if left_out:
-        lost.append(Problem(layout.OWN, f"{left_out} proxies and indexes are left out: which were current is not known"))
+        what = amount(left_out, "proxy or index", "proxies and indexes")
+        lost.append(Problem(layout.OWN, f"{what} left out: which were current is not known"))
     return _new_generation(None if older is None else older.header, list(members.values()), lost)
 
 
@@ -239,6 +245,6 @@ def _new_generation(
 ) -> _Case:
     def write(path: Path) -> Iterable[str]:
         done = mending.write_generation(path, base, members, rebuilt=rebuilt)
-        return (f"Built manifest and directory anew from {len(members)} members that were found.", *done)
+        return (f"Built manifest and directory anew from the {amount(len(members), 'member')} found.", *done)
 
-    return _Case(f"build manifest and directory anew from {len(members)} members", write, tuple(lost))
+    return _Case(f"build manifest and directory anew from {amount(len(members), 'member')}", write, tuple(lost))

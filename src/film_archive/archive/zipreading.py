@@ -12,6 +12,7 @@ from functools import lru_cache
 from film_archive.archive import zipformat
 from film_archive.archive.zipformat import Entry
 from film_archive.core.errors import Damaged
+from film_archive.core.wording import amount
 
 _UNICODE_PATH_EXTRA = 0x7075
 _LONGEST_ENTRY = zipformat.CENTRAL.size + 3 * 0xFFFF
@@ -86,7 +87,7 @@ def iterate_directory(data: Iterable[bytes], count: int, prefix: int = 0) -> Ite
             view, position = memoryview(bytes(view[position:]) + piece), 0
             total = len(view)
         if position + fixed > total:
-            raise Damaged(f"The zip's directory ends after {index} of {count} members.")
+            raise Damaged(f"The zip's directory ends after {index} of {amount(count, 'member')}.")
         (
             signature, _, system, _, _, flags, method, dos_time, dos_date, crc, packed, size,
             name_length, extra_length, comment_length, _, _, external, offset,
@@ -108,7 +109,7 @@ def iterate_directory(data: Iterable[bytes], count: int, prefix: int = 0) -> Ite
         raw_name = None if name == stored_name else stored_name
         yield Entry(name, method, crc, packed, size, offset + prefix, mtime, mode, flags, extra_length, raw_name)
     if position != total or next(pieces, b""):
-        raise Damaged(f"The zip's directory has bytes behind its {count} members.")
+        raise Damaged(f"The zip's directory has bytes behind its {amount(count, 'member')}.")
 
 
 def _apply_extra(
@@ -165,11 +166,6 @@ class LocalHeader:
     length: int
     """Of the header itself, so that the payload begins `length` behind its start."""
     flags: int
-
-
-def local_lengths(data: bytes) -> tuple[int, int]:
-    """(length of the name, length of the extra field) of the local header at the beginning of `data`."""
-    return int.from_bytes(data[26:28], "little"), int.from_bytes(data[28:30], "little")
 
 
 def parse_local_header(data: bytes) -> LocalHeader | None:

@@ -6,15 +6,21 @@ from pathlib import Path
 
 import typer
 
+from film_archive.cli.proxy_options import ProxyOptions, sizes_of, with_proxy_options
+
 
 def register(app: typer.Typer) -> None:
-    app.command("add")(add)
+    app.command("add")(with_proxy_options(add))
 
 
 def add(
+    *,
     archive: Path = typer.Argument(..., help="An archive of either form."),
     source: list[Path] = typer.Argument(None, help="Files and folders, named as for create."),
-    proxies: str = typer.Option("thumbnail,preview", "--proxies", help="Sizes to embed for the new clips, or none."),
+    proxies: str | None = typer.Option(
+        None, "--proxies", help="Sizes to embed for the new clips, or none; else thumbnail and preview."
+    ),
+    how: ProxyOptions,
     log: Path | None = typer.Option(
         None, "--log", help="An ALE or CSV list that tells start timecode, reel and length where the clips don't."
     ),
@@ -27,12 +33,14 @@ def add(
     """Put more files into an archive. Killed, it leaves the old archive readable, and the same command completes it."""
     from film_archive.cli.create import abandon_run, log_file, show_made, show_plan
     from film_archive.cli.progress import progress
-    from film_archive.core.ladder import parse_sizes
     from film_archive.workflows.production import apply_add, plan_add
 
     if abandon:
         return abandon_run(archive, json)
-    plan = plan_add(archive, source or (), proxies=parse_sizes(proxies), digests=digest, log=log_file(log, rate))
+    recipe = how.recipe()
+    plan = plan_add(
+        archive, source or (), proxies=sizes_of(proxies, recipe), recipe=recipe, digests=digest, log=log_file(log, rate)
+    )
     if dry_run:
         return show_plan(plan, json)
     with progress() as counted:

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from film_archive.cli.output import print_json, say, size_text
+from film_archive.core.wording import amount
 
 
 def register(app: typer.Typer) -> None:
@@ -31,5 +32,5 @@ def check_verb(
         return result.exit_status
     for problem in result.problems:
         say(problem.sentence())
-    say(f"{result.members_checked} members, {size_text(result.bytes)}, checked: {result.verdict}")
+    say(f"{amount(result.members_checked, 'member')}, {size_text(result.bytes)}, checked: {result.verdict}")
     return result.exit_status

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from film_archive.cli.output import print_json, say, size_text
+from film_archive.cli.proxy_options import ProxyOptions, sizes_of, with_proxy_options
+from film_archive.core.wording import amount
 
 if TYPE_CHECKING:
     from film_archive.workflows.clip_logs import LogFile
@@ -16,10 +18,11 @@ if TYPE_CHECKING:
 
 
 def register(app: typer.Typer) -> None:
-    app.command("create")(create)
+    app.command("create")(with_proxy_options(create))
 
 
 def create(
+    *,
     archive: Path | None = typer.Argument(None, help="The archive to make (a zip)."),
     source: list[Path] = typer.Argument(
         None, help="Files and folders: a folder goes in with its name and all below it."
@@ -27,9 +30,12 @@ def create(
     in_place: Path | None = typer.Option(
         None, "--in-place", help="Make this folder itself the archive; nothing is copied."
     ),
-    proxies: str = typer.Option(
-        "thumbnail,preview", "--proxies", help="Sizes to embed: thumbnail, preview, editorial, 1280x720@3M, … or none."
+    proxies: str | None = typer.Option(
+        None,
+        "--proxies",
+        help="Sizes to embed: thumbnail, preview, editorial, 1280x720@3M, … or none; else thumbnail and preview.",
     ),
+    how: ProxyOptions,
     timeline: Path | None = typer.Option(
         None, "--timeline", help="Carry this OTIO timeline: the archive is an .otioz too, the timeline's media under media/."
     ),
@@ -49,7 +55,6 @@ def create(
     """Make an archive of files and folders, with their facts, frame indexes and proxies in it."""
     from film_archive.cli.progress import progress
     from film_archive.core.errors import UsageError
-    from film_archive.core.ladder import parse_sizes
     from film_archive.workflows.production import apply_create, plan_archive
 
     if in_place is not None and (archive is not None or source):
@@ -67,12 +72,14 @@ def create(
         cut = Cut(timeline, MediaReferencePolicy.parse(media_policy), media_base)
     elif media_base is not None or media_policy != "error":
         raise UsageError("--media-policy and --media-base say what becomes of a timeline's references; give --timeline too.")
+    recipe = how.recipe()
     plan = plan_archive(
         target,
         source or (),
         in_place=in_place is not None,
         timeline=cut,
-        proxies=parse_sizes(proxies),
+        proxies=sizes_of(proxies, recipe),
+        recipe=recipe,
         digests=digest,
         log=log_file(log, rate),
     )
@@ -127,9 +134,9 @@ def show_plan(plan: ArchivingPlan, json: bool) -> int:
         say(f"note: {warning}")
     carried = getattr(plan, "timeline", None)
     if carried is not None:
-        say(f"{carried.path}: {carried.references} references to {len(carried.media)} files.")
+        say(f"{carried.path}: {amount(carried.references, 'reference')} to {amount(len(carried.media), 'file')}.")
     sizes = f", and make proxies ({', '.join(plan.proxies)})" if plan.proxies else ""
-    say(f"Would archive {made.members} members, {size_text(made.bytes)}, in {plan.archive}{sizes}.")
+    say(f"Would archive {amount(made.members, 'member')}, {size_text(made.bytes)}, in {plan.archive}{sizes}.")
     return 0
 
 
@@ -142,10 +149,10 @@ def show_made(made: Made, json: bool) -> int:
     for warning in made.warnings:
         say(f"note: {warning}")
     if made.reused > 1:
-        say(f"{made.reused} members were finished by the run before")
+        say(f"{amount(made.reused, 'member')} of the run before kept")
     say(
-        f"{made.archive}: {made.members} members, {size_text(made.bytes)}; {made.clips} clips and {made.proxies} proxies "
-        f"of this run, {made.seconds:.1f} s"
+        f"{made.archive}: {amount(made.members, 'member')}, {size_text(made.bytes)}; {amount(made.clips, 'clip')} and "
+        f"{amount(made.proxies or 0, 'proxy', 'proxies')} of this run, {made.seconds:.1f} s"
     )
     return 0
 

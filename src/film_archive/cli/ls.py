@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from film_archive.cli.output import print_error, print_json_list, say, size_text, table
+from film_archive.core.wording import amount
 
 if TYPE_CHECKING:
-    from film_archive.core.manifest import Member
+    from film_archive.core.manifest import Member, ProxyRecord
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +41,7 @@ def ls(
             rows.append((member.role, size_text(member.size), _facts(member), member.path))
         table(rows, right=(1,))
         own = f"; {hidden} more are our own data, hidden (--all shows them)" if hidden else ""
-        say(f"{len(rows)} members ({clips} clips), {size_text(total)}{own}")
+        say(f"{amount(len(rows), 'member')} ({amount(clips, 'clip')}), {size_text(total)}{own}")
         return 0
 
 
@@ -57,6 +58,10 @@ def _record(member: Member) -> dict[str, Any]:
     return record
 
 
+def _proxy_text(proxy: ProxyRecord) -> str:
+    return proxy.size if proxy.codec == "h264" else f"{proxy.size} ({proxy.codec})"
+
+
 def _facts(member: Member) -> str:
     media = member.get("media")
     if not media:
@@ -65,9 +70,9 @@ def _facts(member: Member) -> str:
     if media.get("width"):
         words.append(f"{media['width']}×{media['height']}")
     if media.get("frames") is not None:
-        words.append(f"{media['frames']} frames")
+        words.append(amount(media['frames'], 'frame'))
     if media.get("start_timecode"):
         words.append(media["start_timecode"])
     if member.proxies:
-        words.append("proxies: " + ",".join(proxy.size for proxy in member.proxies))
+        words.append("proxies: " + ",".join(_proxy_text(proxy) for proxy in member.proxies))
     return " ".join(str(word) for word in words if word)

@@ -32,6 +32,7 @@ def _app() -> object:
 
     from film_archive.cli import (
         add,
+        attach,
         check,
         create,
         demo,
@@ -49,9 +50,11 @@ def _app() -> object:
         unpack,
         where,
     )
+    from film_archive.cli.running import Verbs
 
     app = typer.Typer(
         name="film-archive",
+        cls=Verbs,
         help="Keeps a film, from the camera card to the tape shelf.",
         no_args_is_help=True,
         add_completion=False,
@@ -66,7 +69,7 @@ def _app() -> object:
     ) -> None:
         """Keeps a film, from the camera card to the tape shelf."""
 
-    archives = (demo, probe, create, add, ls, check, repair, unpack, proxy, extract, edl, serve)
+    archives = (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, serve)
     for verb in (*archives, offload, safe, where, find, library):
         verb.register(app)
     return app

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from film_archive.cli.output import print_json, say
+from film_archive.core.wording import amount
 
 
 def register(app: typer.Typer) -> None:
@@ -15,7 +16,8 @@ def register(app: typer.Typer) -> None:
 
 
 def probe_verb(
-    media: list[str] = typer.Argument(..., help="Files, folders, image sequences, ARCHIVE::MEMBER."),
+    media: list[str] = typer.Argument(None, help="Files, folders, image sequences, ARCHIVE::MEMBER."),
+    engine: bool = typer.Option(False, "--engine", help="Say what decodes and encodes here, instead of probing anything."),
     rate: str | None = typer.Option(
         None, "--rate", help="The rate that timecode kept without one counts at (sound, image headers): 24, 29.97df, …"
     ),
@@ -25,6 +27,14 @@ def probe_verb(
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Codec, size, rate, start timecode and reel, frames counted, sound, colour."""
+    from film_archive.core.errors import UsageError
+
+    if engine:
+        if media:
+            raise UsageError("--engine looks at this machine and not at media; leave the media out.")
+        return _show_engines(json)
+    if not media:
+        raise UsageError("Name what is to be probed: film-archive probe MEDIA…")
     from film_archive.workflows.clip_logs import ClipLog
     from film_archive.workflows.probing import probe_all
 
@@ -39,6 +49,24 @@ def probe_verb(
     return found.exit_status
 
 
+def _show_engines(json: bool) -> int:
+    from film_archive.workflows.engines import engines
+
+    found = engines()
+    if json:
+        print_json(found.to_json())
+        return 0
+    say(f"PyAV {found.pyav} with FFmpeg {found.ffmpeg}")
+    say("  decoders: " + ", ".join(f"{codec}: {name or 'none'}" for codec, name in found.decoders.items()))
+    say("  encoders: " + ", ".join(f"{codec}: {name or 'none'}" for codec, name in found.encoders.items()))
+    say(found.prores)
+    say("hardware: " + ", ".join(f"{name} {what}" for name, what in found.hardware.items()))
+    say(f"--hardware uses {found.hardware_encoder or 'x264, as none of them works'}")
+    say(f"OpenImageIO {found.images or 'is not there'}, OpenColorIO {found.colour or 'is not there'}")
+    say(f"proxies are made by {found.workers} threads unless --workers says otherwise")
+    return 0
+
+
 def _show(path: str, facts: Any) -> None:
     say(path)
     size = f"{facts.width}×{facts.height}" if facts.width else ""
@@ -49,7 +77,7 @@ def _show(path: str, facts: Any) -> None:
     if facts.frames is not None:
         start = f"from {facts.start_timecode} ({facts.start_source})" if facts.start_timecode else "no start timecode"
         reel = f", reel {facts.reel} ({facts.reel_source})" if facts.reel else ""
-        say(f"  {facts.frames} frames {start}{reel}")
+        say(f"  {amount(facts.frames, 'frame')} {start}{reel}")
     for track in facts.audio:
         say(f"  sound: {track.codec}, {track.channels} channels, {track.sample_rate} Hz")
     color = [facts.color.primaries, facts.color.transfer, facts.color.matrix, facts.color.range, facts.color.space]

@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from film_archive.cli.output import print_json, say
+from film_archive.core.wording import amount
 
 
 def register(app: typer.Typer) -> None:
@@ -38,5 +39,5 @@ def repair_verb(
         what = "The structure is whole" if result.lost else "Nothing was wrong"
         say(f"{what}; nothing is to be done." if dry_run else f"{what}.")
     if result.generation is not None:
-        say(f"Generation {result.generation} with {result.members} members.")
+        say(f"Generation {result.generation} with {amount(result.members or 0, 'member')}.")
     return 0 if dry_run else result.exit_status

@@ -9,6 +9,7 @@ import traceback
 from typing import Any
 
 import typer
+import typer.core
 
 from film_archive.cli.output import print_error
 from film_archive.core.errors import FilmArchiveError, from_os_error
@@ -19,6 +20,16 @@ _ClickException: type[Exception] = next(base for base in typer.BadParameter.__mr
 _CONTINUED = ("create", "add", "unpack", "proxy", "offload", "library")
 _STOPPED = "Stopped; what was finished is kept, and the same command continues."
 _STOPPED_FOR_GOOD = "Stopped; nothing unfinished was left."
+
+
+class Verbs(typer.core.TyperGroup):
+    """Verbs, some of two words: `proxy attach` is another one than `proxy` with a file `attach` (which is `./attach`)."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        two = " ".join(args[:2])
+        if len(args) > 1 and two in self.commands:
+            return two, self.commands[two], args[2:]
+        return super().resolve_command(ctx, args)
 
 
 def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -> int:

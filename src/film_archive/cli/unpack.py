@@ -7,6 +7,7 @@ from pathlib import Path
 import typer
 
 from film_archive.cli.output import print_json, say, size_text
+from film_archive.core.wording import amount
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +39,7 @@ def unpack_verb(
             return 0
         for step in plan.steps:
             say(f"{size_text(step.size):>10}  {step.member}")
-        say(f"Would write {len(plan.steps)} members, {size_text(plan.size)}, below {folder}.")
+        say(f"Would write {amount(len(plan.steps), 'member')}, {size_text(plan.size)}, below {folder}.")
         return 0
     with progress() as counted:
         done = apply_unpack(plan, progress=counted)
@@ -50,6 +51,6 @@ def unpack_verb(
     for failed in done.failed:
         say(failed.reason if failed.path in failed.reason else f"{failed.path}: {failed.reason}")
     already = f", {len(done.already_there)} were there already" if done.already_there else ""
-    left_out = f"; {len(done.skipped)} links were left out" if done.skipped else ""
-    say(f"{len(done.written)} files, {size_text(done.bytes)}, written below {folder}{already}{left_out}.")
+    left_out = f"; {amount(len(done.skipped), 'link')} left out" if done.skipped else ""
+    say(f"{amount(len(done.written), 'file')}, {size_text(done.bytes)}, written below {folder}{already}{left_out}.")
     return done.exit_status

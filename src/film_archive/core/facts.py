@@ -139,6 +139,8 @@ class MediaFacts:
     """What the camera wrote of itself, by name."""
     decodable: bool = True
     """Whether this machine can decode it."""
+    cut_short: bool = False
+    """Whether the file ends before all is there that it says it holds; `diagnostics` say where."""
     note: str | None = None
     """Why it can't be decoded, and what to do."""
     diagnostics: tuple[str, ...] = ()
@@ -206,6 +208,7 @@ class MediaFacts:
             "created_source": self.created_source,
             "camera": dict(self.camera),
             "decodable": self.decodable,
+            "cut_short": self.cut_short,
             "note": self.note,
             "diagnostics": list(self.diagnostics),
         }
@@ -247,6 +250,7 @@ class MediaFacts:
             created_source=_read(data, "created_source", str),
             camera={str(name): str(value) for name, value in (_read(data, "camera", dict) or {}).items()},
             decodable=_read(data, "decodable", bool) is not False,
+            cut_short=_read(data, "cut_short", bool) or False,
             note=_read(data, "note", str),
             diagnostics=tuple(map(str, _read(data, "diagnostics", list) or ())),
         )

@@ -44,6 +44,8 @@ class Role(StrEnum):
     PROXY = "proxy"
     POSTER = "poster"
     STRIP = "strip"
+    SHEET = "sheet"
+    """A contact sheet."""
     PROOF = "proof"
     FRAMES = "frames"
     """A frame index (`.idx`) or per-frame digests (`.sum`)."""
@@ -71,6 +73,8 @@ class ProxyRecord:
     """Bits a second, measured over the file."""
     frames: int
     """As many as the original has."""
+    codec: str = "h264"
+    """"h264"; of proxies for the edit "prores_proxy" or "dnxhr_lb", and what a lab's are coded in."""
 
     def to_json(self) -> Record:
         return {
@@ -80,11 +84,13 @@ class ProxyRecord:
             "height": self.height,
             "bit_rate": self.bit_rate,
             "frames": self.frames,
+            "codec": self.codec,
         }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ProxyRecord:
-        return cls(**{name: data[name] for name in ("size", "path", "width", "height", "bit_rate", "frames")})
+        named = {name: data[name] for name in ("size", "path", "width", "height", "bit_rate", "frames")}
+        return cls(**named, codec=str(data.get("codec", "h264")))
 
 
 class Member:
@@ -294,7 +300,7 @@ class Member:
 
     def with_proxies(self, proxies: Iterable[ProxyRecord]) -> Member:
         """The same member naming these proxies, in the order of their sizes on screen."""
-        listed = sorted(proxies, key=lambda proxy: (proxy.width * proxy.height, proxy.size))
+        listed = sorted(proxies, key=lambda proxy: (proxy.width * proxy.height, proxy.size, proxy.codec))
         return self.changed(proxies=[proxy.to_json() for proxy in listed] or None)
 
     def _believing(self, key: str) -> _Believing:
@@ -389,7 +395,7 @@ class Header:
             data = from_json(line)
             if not isinstance(data, dict) or data.get("film_archive") != KIND:
                 raise Damaged("This is not a film-archive manifest.")
-            version = int(data.pop("schema_version"))
+            version = _count(data.pop("schema_version"))
             if version > SCHEMA_VERSION:
                 raise NotSupported(
                     f"The archive was written by a later version (manifest schema {version}, this program reads up to "
@@ -398,31 +404,28 @@ class Header:
             data.pop("film_archive")
             return cls(
                 archive_id=str(data.pop("archive_id")),
-                generation=int(data.pop("generation")),
-                members=int(data.pop("members")),
-                bytes=int(data.pop("bytes")),
-                offset=_offset(data.pop("offset", None)),
+                generation=_count(data.pop("generation")),
+                members=_count(data.pop("members")),
+                bytes=_count(data.pop("bytes")),
+                offset=None if data.get("offset") is None else _count(data["offset"]),
                 tool=str(data.pop("tool", "")),
                 superseded=tuple(_superseded(region) for region in data.pop("superseded", ())),
                 seal=data.pop("seal", None),
                 schema_version=version,
-                more=data,
+                more={key: value for key, value in data.items() if key != "offset"},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Damaged(f"The manifest's first line can't be read ({error}).") from error
 
 
-def _offset(value: Any) -> int | None:
-    if value is None or (type(value) is int and value >= 0):
-        return value
-    raise ValueError("the manifest lies nowhere")
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{str(value)[:40]!r} stands where a count or a place should")
+    return value
 
 
 def _superseded(data: Mapping[str, Any]) -> Superseded:
-    region = Superseded(offset=int(data["offset"]), length=int(data["length"]), xxh128=str(data["xxh128"]))
-    if region.offset < 0 or region.length < 0:
-        raise ValueError("a superseded region lies nowhere")
-    return region
+    return Superseded(offset=_count(data["offset"]), length=_count(data["length"]), xxh128=str(data["xxh128"]))
 
 
 _SEAL = b'"seal":"'
@@ -469,7 +472,7 @@ def line_start(path: str) -> bytes:
 _TYPES: Mapping[str, type] = {
     **dict.fromkeys(("path", "role", "of", "crc32", "target", "raw_name", "raw_target", "table"), str),
     **dict.fromkeys(("size", "offset", "mtime_ns", "mode", "packed_size", "method"), int),
-    **dict.fromkeys(("digests", "media", "sequence", "proxy"), dict),
+    **dict.fromkeys(("digests", "media", "sequence", "proxy", "still"), dict),
     "proxies": list,
 }
 """What a member's values have to be before anything is done with them."""

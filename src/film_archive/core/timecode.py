@@ -81,9 +81,9 @@ def _rate_of(value: RateLike) -> FrameRate:
     rate = _read_rate(value)
     if rate is None:
         raise UsageError(f"{str(value)[:_RATE_LENGTH]!r} is not a frame rate; {_RATE_HINT}.")
+    rate = rate.limit_denominator(10**18)  # which may leave nothing of it
     if not 0 < rate <= 100_000:
         raise UsageError(f"A frame rate of {value} is not possible; it has to be above 0 and at most 100000.")
-    rate = rate.limit_denominator(10**18)
     return FrameRate(rate.numerator, rate.denominator)
 
 

@@ -60,7 +60,9 @@ def _tell(losses: Losses, each: Resolved) -> None:
 
 def _avid_tracks(event: Event) -> str:
     """ "VA1A2" as Avid writes it."""
-    tracks = tracks_of_channels(event.channels or "V")
+    tracks = dict.fromkeys(
+        (*tracks_of_channels(event.channels or "V"), *(f"A{number}" for number in event.audio_channels))
+    )
     return "".join(track if track[0] in "VA" else "V" for track in tracks) or "V"
 
 

@@ -159,7 +159,6 @@ def formats_of(root: Path) -> tuple[str, ...]:
 
 
 def _loaded(root: Path) -> Any:
-    import click
     from ascmhl.history import MHLHistory
 
     place = root / FOLDER
@@ -167,11 +166,12 @@ def _loaded(root: Path) -> Any:
         raise NotFound(f"There is no ASC MHL history in {printable(root)}.")
     try:
         return MHLHistory.load_from_path(os.fspath(root))
-    except click.ClickException as error:
-        raise Damaged(f"The ASC MHL history of {printable(root)} does not hold: {error.message}.") from error
     except OSError as error:
         raise from_os_error(error, f"read the ASC MHL history of {printable(root)}") from error
-    except Exception as error:  # lxml and ascmhl raise whatever damaged XML leads them to
+    except Exception as error:  # ascmhl's own errors have a `message`; lxml raises whatever damaged XML leads it to
+        message = getattr(error, "message", None)
+        if message:
+            raise Damaged(f"The ASC MHL history of {printable(root)} does not hold: {message}.") from error
         raise Damaged(f"The ASC MHL history of {printable(root)} can't be read ({type(error).__name__}: {error}).") from error
 
 

@@ -5,7 +5,7 @@ Transforms are applied to RGB in floats. What was done is a plain record that go
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from film_archive.core.digest import MultiHasher
-from film_archive.core.errors import Damaged, UsageError
-from film_archive.core.source import printable
+from film_archive.core.errors import NotSupported, UsageError
+from film_archive.core.source import FileSource, printable
 
 CONFIG = "ocio://studio-config-v2.1.0_aces-v1.3_ocio-v2.3"
 """Built into OpenColorIO; used where the caller names no other."""
 DISPLAY = "Rec.1886 Rec.709 - Display"
 """What a proxy's BT.709 tags promise."""
+_LARGEST_FILE = 1 << 28
 
 Floats = NDArray[np.float32]
 
@@ -68,46 +69,90 @@ class Grade:
             self._processor.applyRGB(pixels)
         return pixels
 
+    def require_possible(self) -> None:
+        """Raise UsageError where a file or a name of it is none; that a view needs a colour space is not said yet."""
+        if self.view is None or self.space is not None:
+            if not self.is_nothing:
+                self._processor  # noqa: B018  made, or not
+            return
+        replace(self, view=None).require_possible()
+        ocio = _library()
+        try:
+            _require_view(ocio.Config.CreateFromFile(self.config), *self._display_and_view)
+        except (ocio.Exception, ocio.ExceptionMissingFile) as error:
+            raise _impossible(error) from error
+
+    @property
+    def _display_and_view(self) -> tuple[str, str]:
+        display, _, view = (self.view or "").rpartition("/")
+        return display or DISPLAY, view
+
     @cached_property
     def _processor(self) -> Any:
-        import PyOpenColorIO as ocio  # noqa: N813  the name its own documentation uses
-
+        ocio = _library()
         try:
             config = ocio.Config.CreateFromFile(self.config)
             group = ocio.GroupTransform()
             if self.cdl is not None:
-                group.appendTransform(ocio.CDLTransform.CreateFromFile(str(self.cdl), ""))
+                group.appendTransform(ocio.CDLTransform.CreateFromFile(_name(self.cdl), ""))
             if self.lut is not None:
-                group.appendTransform(ocio.FileTransform(str(self.lut), interpolation=ocio.INTERP_BEST))
+                group.appendTransform(ocio.FileTransform(_name(self.lut), interpolation=ocio.INTERP_BEST))
             if self.view is not None:
                 group.appendTransform(self._viewing(config))
             return config.getProcessor(group).getDefaultCPUProcessor()
         except (ocio.Exception, ocio.ExceptionMissingFile) as error:
-            raise UsageError(f"The colours that were asked for can't be made: {' '.join(str(error).split())}") from error
+            raise _impossible(error) from error
 
     def _viewing(self, config: Any) -> Any:
-        import PyOpenColorIO as ocio  # noqa: N813
-
         if self.space is None:
             raise UsageError("A view needs to know the pictures' colour space; name it (ACEScg, S-Log3 S-Gamut3.Cine, …).")
-        assert self.view is not None
-        display, _, view = self.view.rpartition("/")
-        display = display or DISPLAY
-        if view not in list(config.getViews(display)):
-            there = ", ".join(config.getViews(display)) or "none"
-            raise UsageError(f"{display} has no view {view!r}; it has: {there}.")
+        display, view = self._display_and_view
+        _require_view(config, display, view)
         if config.getColorSpace(self.space) is None:
-            raise UsageError(f"{self.space!r} is no colour space of {self.config}.")
-        return ocio.DisplayViewTransform(src=self.space, display=display, view=view)
+            raise UsageError(f"{self.space!r} is no colour space of {self.config}; name one that is.")
+        return _library().DisplayViewTransform(src=self.space, display=display, view=view)
+
+
+def _name(path: Path) -> str:
+    """As OpenColorIO takes names; raises UsageError where it does not."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"OpenColorIO opens no file whose name is not UTF-8; rename {printable(path)}.") from error
+    return str(path)
+
+
+def _library() -> Any:
+    try:
+        import PyOpenColorIO as ocio  # noqa: N813  the name its own documentation uses
+    except ImportError as error:
+        raise NotSupported("Colours can't be changed without OpenColorIO; install the package opencolorio.") from error
+    return ocio
+
+
+def color_version() -> str | None:
+    """OpenColorIO's; None where it is not there."""
+    try:
+        return str(_library().__version__)
+    except NotSupported:
+        return None
+
+
+def _impossible(error: Exception) -> UsageError:
+    return UsageError(f"The colours that were asked for can't be made: {' '.join(str(error).split())}")
+
+
+def _require_view(config: Any, display: str, view: str) -> None:
+    if view not in list(config.getViews(display)):
+        there = ", ".join(config.getViews(display)) or "none"
+        raise UsageError(f"{display} has no view {view!r}; it has: {there}.")
 
 
 def _digest(path: Path) -> str:
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise UsageError(f"{printable(path)} is not there; nothing was made.") from error
-    if len(data) > 1 << 28:
-        raise Damaged(f"{printable(path)} is too large for a look-up table or a list of corrections.")
+    with FileSource(path) as source:
+        data = source.read_at(0, min(source.size, _LARGEST_FILE + 1))
+    if len(data) > _LARGEST_FILE:
+        raise UsageError(f"{printable(path)} is too large for a look-up table or a list of corrections.")
     hasher = MultiHasher()
     hasher.update(data)
     return hasher.digests()["xxh128"]

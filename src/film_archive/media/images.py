@@ -45,6 +45,15 @@ def open_image(source: ByteSource, extension: str) -> Iterator[ImageInput]:
         yield image
 
 
+def image_version() -> str | None:
+    """OpenImageIO's; None where it is not there."""
+    try:
+        import OpenImageIO as oiio  # noqa: N813  the name its own documentation uses
+    except ImportError:
+        return None
+    return str(oiio.VERSION_STRING)
+
+
 def read_pixels(source: ByteSource, extension: str) -> NDArray[Any]:
     """An image's red, green and blue as (height, width, 3) of uint8, uint16, float16 or float32, as the file has them.
 

@@ -16,6 +16,7 @@ from film_archive.core.frame_index import FrameIndex
 from film_archive.core.reels import reel_of_name
 from film_archive.core.source import ByteSource, FileSource, as_source, kind_of, printable
 from film_archive.core.timecode import RateLike
+from film_archive.core.wording import amount
 from film_archive.media import stills
 from film_archive.media.clips import Clip, clip_of_sequence, find_clips
 from film_archive.media.raw_cameras import extension_of, note_of
@@ -146,7 +147,8 @@ def _empty_frames(sequence: ImageSequence, size_of: Callable[[str], int]) -> Ite
     except OSError as error:
         raise from_os_error(error, f"look at the frames of {sequence}") from error
     if empty:
-        yield f"{len(empty)} of its files are empty (the first is {sequence.file_name(empty[0])})"
+        what = amount(len(empty), "file has no bytes", "files have no bytes")
+        yield f"{what} (the first is {sequence.file_name(empty[0])})"
 
 
 def probe_path(path: str | os.PathLike[str], *, rate: RateLike | None = None) -> tuple[ProbedClip, ...]:

@@ -19,6 +19,7 @@ from film_archive.core.ladder import LADDER, Rung, parse_sizes
 from film_archive.core.models import MediaFile, ProxyFile, ProxyResolution
 from film_archive.core.source import FileSource
 from film_archive.proxy import embedding, making
+from film_archive.proxy.recipe import PLAIN
 from film_archive.proxy.selection import select_proxy
 
 Resolution = ProxyResolution | str
@@ -69,7 +70,7 @@ class ProxyGenerator:
         size = str(resolution)
         with open_archive(archive_path) as archive:
             original = archive.member(member)
-            found = next((proxy for proxy in original.proxies if proxy.size == size), None)
+            found = next((proxy for proxy in original.proxies if (proxy.size, proxy.codec) == (size, "h264")), None)
             if found is None:
                 there = ", ".join(proxy.size for proxy in original.proxies) or "none"
                 raise NotFound(f"{archive.name}::{member} has no {size} proxy in the archive; it has: {there}.")
@@ -99,7 +100,7 @@ class ProxyGenerator:
             facts = completed(probe(source), media_file, source.size)
             different = list(dict.fromkeys(rungs))
             key = (path.resolve(), embedding.identity_of(source), facts.start_timecode, facts.reel)
-            folder = self._own_folder(path.name, " ".join(map(str, (*key, *map(making.settings, different)))))
+            folder = self._own_folder(path.name, " ".join(map(str, (*key, *map(PLAIN.settings, different)))))
             with self._alone_in(folder):
                 made = making.make(source, facts, index(source), different, folder, workers=self.max_workers)
             source.check_unchanged()
@@ -139,7 +140,7 @@ def proxy_file(proxy: making.Proxy, facts: MediaFacts, original: Path) -> ProxyF
         frames=proxy.frames,
         start_timecode=proxy.start,
         source_path=original,
-        verified=not proxy.corrupt,
+        verified=not proxy.corrupt and not proxy.cut_short,
     )
 
 

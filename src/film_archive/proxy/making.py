@@ -13,14 +13,16 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from film_archive.core import files
-from film_archive.core.errors import Damaged, NoSpace, NotSupported
+from film_archive.core.errors import Damaged, NoSpace, NotSupported, SourceChanged
 from film_archive.core.executors.executor import worker_count
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.ladder import Rung
 from film_archive.core.source import ByteSource, FileSource
 from film_archive.core.timecode import Timecode
+from film_archive.core.wording import amount
 from film_archive.proxy.proof import Proof, prove
+from film_archive.proxy.recipe import VERSION
 
 if TYPE_CHECKING:
     from film_archive.media.av.clip_pictures import Pictures
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
 OnFrames = Callable[[int], None]
 
 _STILLS = frozenset(("dpx", "exr", "tiff", "jpeg", "png", "cin", "bmp", "tga", "jp2", "jpeg2000"))
-
-VERSION = 2
-"""Of how proxies are made: when it changes, those of older versions count as stale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +56,10 @@ class Proxy:
     """Why its sound is silent from some place on."""
     treatment: Mapping[str, Any] = field(default_factory=dict)
     """What was done to the pictures besides scaling: colours, burn-in."""
-
-
-def settings(rung: Rung, treatment: Treatment | None = None) -> str:
-    """What a proxy depends on besides its original, for telling a stale one."""
-    made = f"proxy {VERSION} {rung}"
-    return made if treatment is None or not treatment.key else f"{made} {treatment.key}"
+    cut_short: bool = False
+    """Whether the original's file ends before all is there that it says it holds."""
+    scaled_from: tuple[tuple[int, int], ...] = ()
+    """The larger sizes that it was scaled down through, (width, height), the largest first; its bytes depend on them."""
 
 
 def can_have_proxies(facts: MediaFacts | None) -> bool:
@@ -75,10 +72,13 @@ def can_have_proxies(facts: MediaFacts | None) -> bool:
 def shortcomings(proxy: Proxy, first: int = 0) -> list[str]:
     """What a proxy could not show, or make heard, of its original; a sentence each. `first` is its first frame's number."""
     said = []
+    if proxy.cut_short:
+        there = amount(proxy.frames, "frame that is there", "frames that are there")
+        said.append(f"the file is cut short: its proxies have the {there}")
     if proxy.corrupt:
-        said.append(f"{len(proxy.corrupt)} frames could not be decoded (the first is {first + proxy.corrupt[0]})")
+        said.append(f"{amount(len(proxy.corrupt), 'frame')} could not be decoded (the first is {first + proxy.corrupt[0]})")
     if proxy.missing:
-        said.append(f"{len(proxy.missing)} frames have no file (the first is {first + proxy.missing[0]})")
+        said.append(f"{amount(len(proxy.missing), 'frame has', 'frames have')} no file (the first is {first + proxy.missing[0]})")
     if proxy.sound_damage:
         said.append(f"the proxies' sound is not whole: {proxy.sound_damage}")
     return said
@@ -121,7 +121,6 @@ def make(
 
     Raises NotSupported where there is nothing to decode, Damaged where a proxy does not prove equal (it is removed).
     """
-    from film_archive.media.av.hardware import hardware_encoder
     from film_archive.media.av.overlays import Graded
     from film_archive.media.av.proxy_sound import mix_of
     from film_archive.media.av.proxying import ClipSound
@@ -130,16 +129,18 @@ def make(
     if not can_have_proxies(facts):
         raise NotSupported(f"{source.name} has no picture that can be decoded here; no proxies were made.")
     key = "" if treatment is None else treatment.key
-    if hardware and codec == "h264":
-        preset = hardware_encoder() or preset
-    targets = [_target(rung, facts, preset, key, codec) for rung in rungs]
-    together = {*targets, *(_target(rung, facts, preset, key, codec) for rung in among)}
-    largest = max(target.width for target in together), max(target.height for target in together)
     mix = mix_of(facts.audio, audio_map)
     sound = None if mix is None else ClipSound(source, mix, facts.audio)
-    pictures = best_pictures(source, facts, index, *largest)
-    grade = None if treatment is None or treatment.grade.is_nothing else Graded(treatment.grade, *largest)
-    return _made(pictures, sound, facts, rungs, targets, together, folder, workers, on_frames, treatment, grade)
+
+    def made_by(preset: str) -> list[Proxy]:
+        targets = [_target(rung, facts, preset, key, codec) for rung in rungs]
+        together = {*targets, *(_target(rung, facts, preset, key, codec) for rung in among)}
+        largest = max(target.width for target in together), max(target.height for target in together)
+        pictures = best_pictures(source, facts, index, *largest)
+        grade = None if treatment is None or treatment.grade.is_nothing else Graded(treatment.grade, *largest)
+        return _made(pictures, sound, facts, rungs, targets, together, folder, workers, on_frames, treatment, grade)
+
+    return _by_hardware(made_by, codec, preset, hardware)
 
 
 def make_of_images(
@@ -150,9 +151,11 @@ def make_of_images(
     folder: Path,
     *,
     among: Sequence[Rung] = (),
-    treatment: Treatment | None = None,
+    codec: str = "h264",
     preset: str = "superfast",
     workers: int | None = None,
+    hardware: bool = False,
+    treatment: Treatment | None = None,
     on_frames: OnFrames | None = None,
 ) -> list[Proxy]:
     """The same of an image sequence: `open_frame` opens the image of a frame counted from 0 (None: there is none).
@@ -166,9 +169,13 @@ def make_of_images(
         raise NotSupported(f"{name} is no sequence of images that can be decoded here; no proxies were made.")
     pictures = StillPictures(name, facts, open_frame, None if treatment is None else treatment.grade)
     key = "" if treatment is None else treatment.key
-    targets = [_target(rung, facts, preset, key) for rung in rungs]
-    together = {*targets, *(_target(rung, facts, preset, key) for rung in among)}
-    return _made(pictures, None, facts, rungs, targets, together, folder, workers, on_frames, treatment, None)
+
+    def made_by(preset: str) -> list[Proxy]:
+        targets = [_target(rung, facts, preset, key, codec) for rung in rungs]
+        together = {*targets, *(_target(rung, facts, preset, key, codec) for rung in among)}
+        return _made(pictures, None, facts, rungs, targets, together, folder, workers, on_frames, treatment, None)
+
+    return _by_hardware(made_by, codec, preset, hardware)
 
 
 def _made(
@@ -206,7 +213,31 @@ def _made(
             draws=[drawn] * len(targets),
         )
     record = {} if treatment is None else treatment.record
-    return [_proven(proxy, rung, pictures, facts, record) for proxy, rung in zip(made, rungs, strict=True)]
+    sizes = {(target.width, target.height) for target in together}
+    return [_proven(proxy, rung, pictures, facts, record, sizes) for proxy, rung in zip(made, rungs, strict=True)]
+
+
+def _above(size: tuple[int, int], sizes: set[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Those that have more pixels, the largest first."""
+    return tuple(sorted((one for one in sizes if one[0] * one[1] > size[0] * size[1]), reverse=True))
+
+
+def _by_hardware(made_by: Callable[[str], list[Proxy]], codec: str, preset: str, hardware: bool) -> list[Proxy]:
+    """Made by an encoder of hardware where one is asked for and works, else by x264.
+
+    One that worked when it was tried may fail all the same: it has only so many sessions, or does not know this size.
+    """
+    if hardware and codec == "h264":
+        from film_archive.media.av.hardware import hardware_encoder
+
+        encoder = hardware_encoder()
+        if encoder is not None:
+            try:
+                return made_by(encoder)
+            except (Damaged, NotSupported) as error:  # where it is not the encoder's fault, x264 meets it again
+                if isinstance(error, SourceChanged):
+                    raise
+    return made_by(preset)
 
 
 def _target(rung: Rung, facts: MediaFacts, preset: str, look: str = "", codec: str = "h264") -> ProxyTarget:
@@ -231,7 +262,12 @@ def _explaining_room(pictures: Pictures, rungs: Sequence[Rung], folder: Path) ->
 
 
 def _proven(
-    made: MadeProxy, rung: Rung, pictures: Pictures, facts: MediaFacts, treatment: Mapping[str, Any]
+    made: MadeProxy,
+    rung: Rung,
+    pictures: Pictures,
+    facts: MediaFacts,
+    treatment: Mapping[str, Any],
+    sizes: set[tuple[int, int]],
 ) -> Proxy:
     """A proxy with its proof; one that can't be proven is removed."""
     try:
@@ -257,4 +293,6 @@ def _proven(
         proof=proof,
         sound_damage=made.sound_damage,
         treatment=treatment,
+        cut_short=facts.cut_short,
+        scaled_from=_above((made.target.width, made.target.height), sizes),
     )

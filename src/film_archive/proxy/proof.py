@@ -46,6 +46,8 @@ class Proof:
     """The largest difference of a picture from the original's, in 8-bit levels."""
     lean: float
     """How far, at most, a picture lay towards its neighbour: 0 is its own, 1 the neighbour's."""
+    not_compared: str | None = None
+    """Why pictures were not compared, where they could not be: the original is not decoded here."""
 
     def to_json(self) -> dict[str, Any]:
         """The `proof` of a proxy's line in the manifest."""
@@ -61,6 +63,7 @@ class Proof:
             "pictures_still": self.still,
             "largest_error": round(self.error, 2),
             "largest_lean": round(self.lean, 3),
+            **({} if self.not_compared is None else {"not_compared": self.not_compared}),
         }
 
 

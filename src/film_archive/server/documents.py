@@ -235,7 +235,8 @@ def _proxy_document(held: HeldArchive, proxy: ProxyRecord, base: str) -> ProxyDo
 def proxy_list(held: HeldArchive, member: Member, carried: float, display: tuple[int, int], base: str) -> ProxyList:
     """A member's proxies, and which of them to play."""
     with making_sense(held.opened.archive.name, member.path):
-        selected = select_proxy(member.proxies, carried, display)
+        playable = [proxy for proxy in member.proxies if proxy.codec == "h264"]
+        selected = select_proxy(playable, carried, display)
         return ProxyList(
             member=member.path,
             proxies=[_proxy_document(held, proxy, base) for proxy in member.proxies],

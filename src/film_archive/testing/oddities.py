@@ -40,6 +40,7 @@ _CLIPS = (
     _clip("rate_50", _P50, "01:00:00:40", audio=(_STEREO,)),
     _clip("drop_frame_59", _P59, "00:58:59;50", codec="h264", audio=(_STEREO,), **_gop(12, 2)),
     _clip("drop_frame_119", _P119, "00:58:59;110", codec="h264", **_gop(24, 0)),
+    _clip("rate_120", FrameRate(120, 1), "01:00:00:110", codec="h264", frames=36, **_gop(12, 2)),
     _clip(
         "vfr",
         _P119,
@@ -63,6 +64,8 @@ _CLIPS = (
     _clip("portrait", _NTSC, "10:00:00;00", codec="h264", container="mp4", width=180, height=320, **_gop(12, 2)),
     _clip("odd_size", _PAL, "10:00:00:00", width=333, height=187),
     _clip("anamorphic", FrameRate(24, 1), "10:00:00:00", width=256, height=214, pixel_aspect=Fraction(2)),
+    _clip("anamorphic_133", FrameRate(24, 1), "10:00:00:00", width=240, height=180, pixel_aspect=Fraction(4, 3)),
+    _clip("portrait_prores", FrameRate(48, 1), "10:00:00:00", width=180, height=320, audio=(_MONO,)),
     _clip(
         "pal_wide", _PAL, "10:00:00:00", width=720, height=576, pixel_aspect=Fraction(64, 45), scan="tff", frames=6
     ),

@@ -17,6 +17,7 @@ from film_archive.core.job import Plan
 from film_archive.core.ladder import Rung, parse_sizes
 from film_archive.core.manifest import Member, Role
 from film_archive.core.source import printable
+from film_archive.proxy.recipe import PLAIN, Recipe
 from film_archive.workflows.clip_logs import LogFile
 from film_archive.workflows.filling import DEFAULT_PROXIES, Enclosure
 from film_archive.workflows.gathering import Found, Gathered, Kind, LeftOut, gather, gather_folder, refuse_clashes
@@ -47,6 +48,8 @@ class ArchivingPlan(Plan):
     """What is to be known of it, each one sentence."""
     log: LogFile | None = None
     """A list that tells of clips what their files don't."""
+    recipe: Recipe = PLAIN
+    """How proxies are made."""
 
     @property
     def rungs(self) -> tuple[Rung, ...]:
@@ -83,6 +86,7 @@ def plan_archive(
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
     log: LogFile | None = None,
+    recipe: Recipe = PLAIN,
 ) -> CreatePlan:
     """Look at everything that would be archived; raises what `create_archive` would refuse.
 
@@ -118,7 +122,7 @@ def plan_archive(
         enclosures=() if joined is None else joined.enclosures,
         warnings=() if joined is None else tuple(joined.sentences()),
         log=log,
-        **_planned(gathered, proxies, digests),
+        **_planned(gathered, proxies, digests, recipe),
     )
 
 
@@ -129,6 +133,7 @@ def plan_add(
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
     log: LogFile | None = None,
+    recipe: Recipe = PLAIN,
 ) -> AddPlan:
     """Look at everything that would be added; raises what `add_to_archive` would refuse."""
     if not target.exists():
@@ -147,19 +152,24 @@ def plan_add(
         with open_archive(target) as archive:
             generation = generation_of(archive)
             gathered = without_present(archive, gathered)
-    return AddPlan(archive=target, generation=generation, log=log, **_planned(gathered, proxies, digests))
+    return AddPlan(archive=target, generation=generation, log=log, **_planned(gathered, proxies, digests, recipe))
 
 
-def _planned(gathered: Gathered, proxies: Sequence[Rung], digests: Iterable[str]) -> dict[str, Any]:
+def _planned(
+    gathered: Gathered, proxies: Sequence[Rung], digests: Iterable[str], recipe: Recipe
+) -> dict[str, Any]:
     """What plans of both verbs have in common."""
     algorithms = tuple(digests)
     MultiHasher(algorithms)  # says which names are none
+    if recipe.stills and not proxies:
+        raise UsageError("Stills are made from a clip's proxies; name a size of proxy too.")
     return {
         "steps": gathered.entries,
         "proxies": tuple(map(str, proxies)),
         "digests": algorithms,
         "junk_skipped": gathered.junk,
         "left_out": gathered.left_out,
+        "recipe": recipe.looked_at(),
     }
 
 

@@ -13,6 +13,7 @@ from film_archive.core.job import Report
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
+from film_archive.core.wording import amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ class Checked(Report):
         if self.ok:
             return "all as it was"
         if self._result.of(Kind.DAMAGED):
-            return f"{len(self.problems)} problems; `repair` can mend structure, not media"
+            return f"{amount(len(self.problems), 'problem')}; `repair` can mend structure, not media"
         if self._result.of(Kind.UNREADABLE):
             return f"all as it was, but {len(self.problems)} could not be read"
         return "all as it was when the archive was last finished; something was begun behind it"

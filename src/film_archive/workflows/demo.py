@@ -16,6 +16,7 @@ from film_archive.core.progress import Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange, Timecode
+from film_archive.core.wording import amount
 from film_archive.editorial.otio_library import Shot, summary, write_cut
 from film_archive.workflows.checking import check
 from film_archive.workflows.extraction import extract
@@ -113,7 +114,8 @@ class _Run:
             self.say(f"    {printable(self.timeline)}: a second of each clip")
         with self.step("create", f"Archiving all, proxies and timeline inside, in {printable(self.archive)} …"):
             made = create_archive(self.archive, [self.card], timeline=Cut(self.timeline), progress=self.progress)
-            self.say(f"    {made.members} members ({made.clips} clips, {made.proxies} proxies), {made.bytes / 1e6:.1f} MB")
+            inside = f"{amount(made.clips, 'clip')}, {amount(made.proxies or 0, 'proxy', 'proxies')}"
+            self.say(f"    {amount(made.members, 'member')} ({inside}), {made.bytes / 1e6:.1f} MB")
         with self.step("check", "Reading every byte again …"):
             result = check(self.archive, progress=self.progress)
             if not result.ok:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from film_archive.archive.continuing import Writer
 from film_archive.archive.entries import EPOCH_NS
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher
-from film_archive.core.errors import Damaged, NotMedia, NotSupported, ShortRead
+from film_archive.core.errors import Damaged, NotMedia, NotSupported, ShortRead, SourceChanged, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.job import Report, identity_of, require_unchanged
@@ -27,8 +27,9 @@ from film_archive.core.progress import Phase, Progress
 from film_archive.core.records import Record
 from film_archive.core.source import FileSource, printable
 from film_archive.media.clips import clip_of_sequence
-from film_archive.proxy import embedding, making
-from film_archive.proxy.making import Proxy
+from film_archive.proxy import embedding, making, stills
+from film_archive.proxy.original import Original
+from film_archive.proxy.recipe import PLAIN, STILL_FILES, Recipe, Still
 from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.gathering import Found, FoundSequence, Kind, LeftOut
 from film_archive.workflows.room import Outlook
@@ -119,7 +120,8 @@ class WithoutProxies:
 def reason_without_proxies(facts: MediaFacts) -> str | None:
     """Why a clip with a picture can't have proxies here; None where it can, or has no picture."""
     if not facts.decodable:
-        return facts.note or f"{facts.codec or facts.container} is not decoded here"
+        note = facts.note or f"{facts.codec or facts.container} is not decoded here"
+        return note if facts.frames == 0 else f"{note.rstrip('.')}; `proxy attach` adopts dailies that were made elsewhere"
     if not facts.width:
         return None
     if making.can_have_proxies(facts):
@@ -138,6 +140,7 @@ def fill(
     progress: Progress,
     *,
     enclosures: Sequence[Enclosure] = (),
+    recipe: Recipe = PLAIN,
     workers: int | None = None,
     log: ClipLog | None = None,
 ) -> Made:
@@ -153,7 +156,7 @@ def fill(
             of=each.of,
             raw_name=_hex(each.name_bytes),
         )
-    filling = _Filling(archive, tuple(rungs), outlook, work, progress, workers, Tally(), log)
+    filling = _Filling(archive, tuple(rungs), recipe, outlook, work, progress, workers, Tally(), log)
     progress.expect(filling.phase, sum(entry.size for entry in entries))
     progress.expect(Phase.ENCODING, sum(outlook.frames.values()))
     for entry in entries:
@@ -184,6 +187,7 @@ def fill(
 class _Filling:
     archive: Writer
     rungs: tuple[Rung, ...]
+    recipe: Recipe
     outlook: Outlook
     work: Path
     progress: Progress
@@ -256,24 +260,11 @@ class _Filling:
 
         def open_frame(number: int) -> FileSource | None:
             found = images.get(sequence.images.first + number)
-            return None if found is None else FileSource(found.path)
+            return None if found is None else _opened(found)
 
         self.progress.expect(Phase.ENCODING, (facts.frames or 0) - expected)
-        self._embed(
-            member,
-            facts.frames or 0,
-            lambda missing, folder: making.make_of_images(
-                printable(member.path),
-                facts,
-                open_frame,
-                missing,
-                folder,
-                among=self.rungs,
-                on_frames=self.progress.counting(Phase.ENCODING),
-                workers=self.workers,
-            ),
-            sequence.images.first,
-        )
+        original = Original(printable(member.path), facts, open_frame=open_frame)
+        self._embed(member, original, facts.frames or 0, sequence.images.first)
 
     def file(self, entry: Found) -> None:
         """A file, and what is made of it."""
@@ -345,28 +336,19 @@ class _Filling:
                 self.tally.without.add(member.path, facts)
             return
         self.progress.expect(Phase.ENCODING, index.frames - expected)
-        self._embed(
-            member,
-            index.frames,
-            lambda missing, folder: making.make(
-                source,
-                facts,
-                index,
-                missing,
-                folder,
-                among=self.rungs,
-                on_frames=self.progress.counting(Phase.ENCODING),
-                workers=self.workers,
-            ),
-        )
+        self._embed(member, Original(source.name, facts, source, index), index.frames)
 
-    def _embed(
-        self, member: Member, frames: int, make: Callable[[list[Rung], Path], list[Proxy]], first: int = 0
-    ) -> None:
-        """Make what is missing of a clip's proxies, and put it in; `first` is the number that its first frame has."""
+    def _embed(self, member: Member, original: Original, frames: int, first: int = 0) -> None:
+        """Make what is missing of a clip's stills and proxies, and put it in; `first` is its first frame's number.
+
+        Stills go in first: they are made from proxies, which are then still at hand where a killed run is continued.
+        """
         self.progress.begin(Phase.ENCODING, member.path)
+        names = [(kind, name) for kind in self.recipe.stills for name in STILL_FILES[kind]]
+        while names and self._has_still(member, *names[0]):
+            names.pop(0)
         missing = list(self.rungs)
-        while missing and self.archive.reuse(layout.proxy_path(member.path, missing[0].name), _identity(missing[0], member)):
+        while not names and missing and self._has_proxy(member, missing[0]):
             missing.pop(0)
             self.tally.proxies += 1
         if not missing:
@@ -374,23 +356,56 @@ class _Filling:
             return
         folder = self.work / str(member.digests.get(KEY))
         try:
-            made = make(missing, folder)
-        except (NotSupported, Damaged) as error:
+            made = original.proxies(
+                missing,
+                folder,
+                self.recipe,
+                among=self.rungs,
+                workers=self.workers,
+                on_frames=self.progress.counting(Phase.ENCODING),
+            )
+            shown = stills.make_stills(original, made, self.recipe) if names else []
+        except SourceChanged:
+            raise
+        except (NotSupported, Damaged, UsageError) as error:
             self.warn(member, f"no proxies: {error}")
             return
+        for still in shown:
+            if still.name in {name for _, name in names}:
+                embedding.add_still(self.archive, member, still, self.recipe)
         for proxy in made:
-            embedding.add(self.archive, member, proxy, _identity(proxy.rung, member))
+            embedding.add(self.archive, member, proxy, self.recipe)
             self.tally.proxies += 1
         for sentence in making.shortcomings(made[0], first):
             self.warn(member, sentence)
         files.remove_tree(folder)
 
+    def _has_still(self, member: Member, kind: Still, name: str) -> bool:
+        """Whether a run that was killed has put a still's file in."""
+        made = embedding.made_from(member, stills.settings(self.recipe, kind))
+        return self.archive.reuse(embedding.still_place(member.path, name), made) is not None
+
+    def _has_proxy(self, member: Member, rung: Rung) -> bool:
+        """The same of a proxy."""
+        made = embedding.made_from(member, self.recipe.settings(rung))
+        return self.archive.reuse(embedding.place_of(member.path, rung, self.recipe), made) is not None
+
+
+def _opened(entry: Found) -> FileSource:
+    """A file, opened by whom it is closed; raises SourceChanged where it is not what it was when it was gathered."""
+    source = FileSource(entry.path)
+    try:
+        require_unchanged(source.name, entry.identity, identity_of(source.status))
+    except BaseException:
+        source.close()
+        raise
+    return source
+
 
 @contextlib.contextmanager
 def _unchanged(entry: Found) -> Iterator[FileSource]:
     """A file, opened; raises SourceChanged where it is not what it was when it was gathered."""
-    with FileSource(entry.path) as source:
-        require_unchanged(source.name, entry.identity, identity_of(source.status))
+    with _opened(entry) as source:
         try:
             yield source
         except ShortRead:
@@ -416,10 +431,6 @@ def _facts(source: FileSource) -> tuple[MediaFacts | None, str | None]:
         return None, str(error) if is_media_extension(extension_of(source.name)) else None
     except (Damaged, NotSupported) as error:
         return None, str(error)
-
-
-def _identity(rung: Rung, member: Member) -> str:
-    return f"{making.settings(rung)} {member.digests.get(KEY)}"
 
 
 def _hex(raw: bytes | None) -> str | None:

@@ -51,6 +51,14 @@ def saying_what_is_left(is_left: Callable[[], bool]) -> Iterator[None]:
         raise type(error)(said) from error
 
 
+def forget_completed(target: Path) -> None:
+    """Remove what a run has left that was killed when all was done, and only its working files were still there."""
+    if target.is_dir():
+        folder.take_completed(target)
+    else:
+        unfinished.take_completed(target.resolve() if target.exists() else target)
+
+
 def abandon_unfinished(target: Path) -> bool:
     """Remove what a killed create or add has left; False where there was nothing."""
     if not target.is_dir():

@@ -38,7 +38,7 @@ def locate(what: str) -> Iterator[Located]:
             yield Located(source, None, None, None)
         return
     with open_archive(path) as archive:
-        member = archive.member(member_path) if member_path else _only_clip(archive)
+        member = archive.member(member_path) if member_path else only_clip(archive)
         with archive.source(member) as source:
             yield Located(source, member.media, _stored_index(archive, member), member)
 
@@ -98,7 +98,8 @@ def is_archive(path: Path) -> bool:
         return False
 
 
-def _only_clip(archive: Archive) -> Member:
+def only_clip(archive: Archive) -> Member:
+    """The one clip of an archive; raises NotFound where it has none, UsageError where it has more."""
     clips = [member for member in archive.originals() if member.get("media")]
     if len(clips) == 1:
         return clips[0]

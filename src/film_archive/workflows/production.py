@@ -19,6 +19,7 @@ from film_archive.core.job import require_unchanged
 from film_archive.core.ladder import Rung
 from film_archive.core.manifest import Role
 from film_archive.core.progress import Progress, quiet
+from film_archive.proxy.recipe import PLAIN, Recipe
 from film_archive.workflows.archiving_plans import (
     AddPlan,
     ArchivingPlan,
@@ -78,6 +79,7 @@ def create_archive(
     timeline: Cut | None = None,
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
+    recipe: Recipe = PLAIN,
     progress: Progress | None = None,
     workers: int | None = None,
 ) -> Made:
@@ -86,7 +88,9 @@ def create_archive(
     With a timeline the archive is an OTIO bundle too. Raises Refused where the target exists, NoSpace before anything is
     written where it can't fit.
     """
-    plan = plan_archive(target, sources, in_place=in_place, timeline=timeline, proxies=proxies, digests=digests)
+    plan = plan_archive(
+        target, sources, in_place=in_place, timeline=timeline, proxies=proxies, digests=digests, recipe=recipe
+    )
     return apply_create(plan, progress=progress, workers=workers)
 
 
@@ -114,6 +118,7 @@ def add_to_archive(
     *,
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
+    recipe: Recipe = PLAIN,
     progress: Progress | None = None,
     workers: int | None = None,
 ) -> Made:
@@ -121,7 +126,7 @@ def add_to_archive(
 
     Of a folder archive's own files those that are listed already, and did not change, are passed over.
     """
-    plan = plan_add(target, sources, proxies=proxies, digests=digests)
+    plan = plan_add(target, sources, proxies=proxies, digests=digests, recipe=recipe)
     return apply_add(plan, progress=progress, workers=workers)
 
 
@@ -147,7 +152,7 @@ def _fill(
 ) -> Made:
     work = proxy_folder(target)
     with saying_what_is_left(lambda: has_unfinished(target)):
-        outlook = look_ahead(grouped(plan.steps), plan.rungs)
+        outlook = look_ahead(grouped(plan.steps), plan.rungs, plan.recipe)
         log = None if plan.log is None else plan.log.open()
         require_room(target, plan.steps, outlook, (*working_files(target), work))
         with begin() as archive:
@@ -162,6 +167,7 @@ def _fill(
                 work,
                 progress or quiet(),
                 enclosures=plan.enclosures,
+                recipe=plan.recipe,
                 workers=workers,
                 log=log,
             )
@@ -177,7 +183,7 @@ def _fill(
 def require_room_for(plan: ArchivingPlan) -> None:
     """Refuse with NoSpace, as applying the plan would, where its disk has no room for it; opens the clips for their length."""
     target = plan.archive.resolve() if plan.archive.exists() else plan.archive
-    outlook = look_ahead(grouped(plan.steps), plan.rungs)
+    outlook = look_ahead(grouped(plan.steps), plan.rungs, plan.recipe)
     require_room(target, plan.steps, outlook, (*working_files(target), proxy_folder(target)))
 
 

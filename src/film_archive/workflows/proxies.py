@@ -5,30 +5,43 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from film_archive.archive import layout
+from film_archive.archive.continuing import Writer
 from film_archive.archive.folder import FolderWriter
 from film_archive.archive.journal import MemberJournal
 from film_archive.archive.reader import Archive, open_archive
 from film_archive.archive.writer import ZipWriter
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher
-from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, StorageError, UsageError
-from film_archive.core.facts import MediaFacts
-from film_archive.core.job import IN_PART, Failure, Report, identity_of, require_unchanged, status_of
+from film_archive.core.errors import (
+    Damaged,
+    FilmArchiveError,
+    NotFound,
+    NotSupported,
+    SourceChanged,
+    StorageError,
+    UsageError,
+)
+from film_archive.core.job import IN_PART, Failure, Report, require_unchanged, status_of
 from film_archive.core.ladder import Rung, parse_sizes
 from film_archive.core.manifest import Member
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
-from film_archive.core.source import ByteSource, FileSource, printable
-from film_archive.proxy import embedding, making
+from film_archive.core.source import printable
+from film_archive.proxy import avid, embedding, making, stills
+from film_archive.proxy.companions import Program, files_for
 from film_archive.proxy.making import Proxy
-from film_archive.workflows.leftovers import abandon_unfinished, proxy_folder, saying_what_is_left
+from film_archive.proxy.original import Original
+from film_archive.proxy.recipe import PLAIN, Recipe, Still
+from film_archive.workflows.clip_logs import LogFile
+from film_archive.workflows.leftovers import abandon_unfinished, forget_completed, proxy_folder, saying_what_is_left
 from film_archive.workflows.locating import is_archive
-from film_archive.workflows.proxy_plans import EncodeStep, ProxyPlan, identity_of_member, plan_proxies
+from film_archive.workflows.originals import NamedClip, clips_at, opened_clip, opened_member
+from film_archive.workflows.proxy_plans import EncodeStep, MadeBefore, ProxyPlan, identity_of_member, plan_proxies
 from film_archive.workflows.room import size_of
 
 __all__ = [
@@ -43,7 +56,7 @@ __all__ = [
 ]
 """The whole face of a verb, its plan among it."""
 
-_TOLERATED = (NotSupported, Damaged, NotFound)
+_TOLERATED = (NotSupported, Damaged, NotFound, UsageError)
 """What keeps one clip from having proxies, and not the others."""
 
 
@@ -52,11 +65,15 @@ class MadeProxy(Record):
     """A proxy that was made, and proven to have every frame and the start timecode of its original."""
 
     source: str
-    """The media file, or the member."""
+    """The media file, the pattern of an image sequence, or the member."""
     size: str
     """"preview", or "1280x720"."""
+    codec: str
+    """"h264", "prores_proxy" or "dnxhr_lb"."""
     output: str
     """The file, or ARCHIVE::MEMBER."""
+    beside: tuple[str, ...]
+    """Further files that it consists of: for Avid the sound tracks, and last the ALE."""
     width: int
     """Pixels."""
     height: int
@@ -66,11 +83,25 @@ class MadeProxy(Record):
     start_timecode: str | None
     """Of the first frame; null where the original has none."""
     verified: bool
-    """Whether every frame of the original could be decoded."""
+    """Whether every frame of the original is there and could be decoded."""
     corrupt: tuple[int, ...]
     """Frames that could not be decoded; the proxy shows the one before in their place."""
+    cut_short: bool
+    """Whether the original's file ends before all is there that it says it holds."""
     chunks: int
     """Pieces that it was made in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeStill(Record):
+    """A still that was made."""
+
+    source: str
+    """The media file, the pattern of an image sequence, or the member."""
+    kind: Still
+    """"poster", "strip" or "sheet"."""
+    outputs: tuple[str, ...]
+    """Its files, or ARCHIVE::MEMBER; a strip's are its picture and its WebVTT."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +110,8 @@ class ProxiesMade(Report):
 
     proxies: tuple[MadeProxy, ...]
     """What was made."""
+    stills: tuple[MadeStill, ...]
+    """Posters, strips and contact sheets."""
     current: int
     """Proxies that were in the archives already and would be made as they are."""
     failed: tuple[Failure, ...]
@@ -99,8 +132,9 @@ class ProxiesMade(Report):
 
     @property
     def exit_status(self) -> int:
-        done = bool(self.proxies or self.current)
-        return status_of(self.failed, any_done=done) or (IN_PART if self.damaged else 0)
+        done = bool(self.proxies or self.stills or self.current)
+        in_part = any(not proxy.verified for proxy in self.proxies)
+        return status_of(self.failed, any_done=done) or (IN_PART if in_part else 0)
 
 
 def make_proxies(
@@ -108,11 +142,16 @@ def make_proxies(
     rungs: Sequence[Rung],
     *,
     output: Path | None = None,
+    recipe: Recipe = PLAIN,
+    program: Program | None = None,
+    rate: str | None = None,
+    log: LogFile | None = None,
     progress: Progress | None = None,
     workers: int | None = None,
 ) -> ProxiesMade:
-    """Plan and make proxies of archives' clips, embedded, or of media files, below `output`."""
-    return apply_proxies(plan_proxies(named, rungs, output=output), progress=progress, workers=workers)
+    """Plan and make proxies of archives' clips, embedded, or of media files, below `output` or for an editing program."""
+    plan = plan_proxies(named, rungs, output=output, recipe=recipe, program=program, rate=rate, log=log)
+    return apply_proxies(plan, progress=progress, workers=workers)
 
 
 def apply_proxies(plan: ProxyPlan, *, progress: Progress | None = None, workers: int | None = None) -> ProxiesMade:
@@ -122,8 +161,10 @@ def apply_proxies(plan: ProxyPlan, *, progress: Progress | None = None, workers:
     writes the archive. A run that was killed is continued.
     """
     begun = time.monotonic()
-    run = _Making(progress or quiet(), workers, parse_sizes(",".join(plan.sizes)), list(plan.failed))
+    run = _Making(plan, progress or quiet(), workers)
     run.progress.expect(Phase.ENCODING, sum(step.frames for step in plan.steps))
+    for archive in plan.archives:
+        forget_completed(archive)
     archives: dict[Path, list[EncodeStep]] = {}
     for step in plan.steps:
         if step.member is not None:
@@ -133,16 +174,16 @@ def apply_proxies(plan: ProxyPlan, *, progress: Progress | None = None, workers:
             run.archive(archive, steps)
     for step in plan.steps:
         if step.member is None:
-            assert plan.output is not None
-            place = _work_of(step, plan.output)
+            place = _work_of(step)
             with saying_what_is_left(place.exists):
                 run.file(step, place)
     seconds = time.monotonic() - begun
     return ProxiesMade(
         proxies=tuple(run.made),
+        stills=tuple(run.stills),
         current=plan.current,
         failed=tuple(run.failed),
-        notes=plan.notes,
+        notes=(*plan.notes, *run.notes),
         frames=run.frames,
         workers=making.workers_used(workers),
         seconds=seconds,
@@ -153,173 +194,216 @@ def apply_proxies(plan: ProxyPlan, *, progress: Progress | None = None, workers:
 def as_planned(plan: ProxyPlan) -> ProxiesMade:
     """What a dry run says."""
     return ProxiesMade(
-        proxies=(), current=plan.current, failed=plan.failed, notes=plan.notes, frames=0, workers=0, fps=None
+        proxies=(), stills=(), current=plan.current, failed=plan.failed, notes=plan.notes, frames=0, workers=0, fps=None
     )
 
 
-def abandon_proxies(named: Sequence[Path], *, output: Path | None = None) -> bool:
+def abandon_proxies(named: Sequence[Path], *, output: Path | None = None, program: Program | None = None) -> bool:
     """Remove what killed runs have left of proxies of these; False where there was nothing."""
     found = False
     for path in named:
-        if is_archive(path):
+        if output is None and program is None:
+            if not is_archive(path):
+                raise UsageError(f"Say where the proxies of media files were to go ({printable(path)}): -o DIR.")
             found = abandon_unfinished(path) or found
-        elif output is not None:
-            place = output / _work_name(path)
+            continue
+        for source in _sources(path):
+            folder = output or Path()
+            if program is not None:
+                folder = files_for(program, source, source.stem, 0, output)[0].parent
+            place = folder / _work_name(source)
             found = place.is_dir() or found
             files.remove_tree(place)
-        else:
-            raise UsageError(f"Say where the proxies of media files were to go ({printable(path)}): -o DIR.")
     return found
+
+
+def _sources(path: Path) -> list[Path]:
+    """The files that working folders are called after: of sequences the first; what can't be read is taken as it is named."""
+    try:
+        return [each.path for each in clips_at(path, None, None) if isinstance(each, NamedClip)] or [path]
+    except FilmArchiveError:
+        return [path]
 
 
 class _Making:
     """What has been made so far."""
 
-    def __init__(
-        self, progress: Progress, workers: int | None, rungs: Sequence[Rung], failed: list[Failure]
-    ) -> None:
+    def __init__(self, plan: ProxyPlan, progress: Progress, workers: int | None) -> None:
+        self.plan = plan
         self.progress = progress
         self.workers = workers
-        self.rungs = rungs
-        self.failed = failed
+        self.rungs = parse_sizes(",".join(plan.sizes))
+        self.log = None if plan.log is None else plan.log.open()
+        self.failed = list(plan.failed)
+        self.notes: list[str] = []
         self.made: list[MadeProxy] = []
+        self.stills: list[MadeStill] = []
         self.frames = 0
 
     def archive(self, path: Path, steps: Sequence[EncodeStep]) -> None:
         """All are made before the archive is written to; no other process writes to it meanwhile."""
         target = path.resolve()
         work = proxy_folder(target)
-        with _locked(target), _forgetting(work):
+        with locked(target), _forgetting(work):
             _require_room(target if target.is_dir() else target.parent, steps, work, target, twice=True)
             with open_archive(target) as archive:
                 ready = list(self._ready(archive, steps, work))
+                there = MadeBefore.of(archive)
         if ready:
             with FolderWriter.add_to(target) if target.is_dir() else ZipWriter.add_to(target) as writer:
-                present = {member.path for member in writer.base_members() if member.get("proxy")}
-                for step, member, made in ready:
-                    for proxy in made:
-                        place = layout.proxy_path(member.path, proxy.rung.name)
-                        if place in present:
-                            writer.drop(place)
-                        embedding.add(writer, member, proxy, f"{making.settings(proxy.rung)} {member.digests.get(KEY)}")
-                        self._add(step, proxy)
+                for each in ready:
+                    self._embed(writer, each, there)
                 files.remove_tree(work)  # all are in the archive now; behind its end nobody would remove them after a kill
                 writer.finish()
         files.remove_tree(work)
 
-    def _ready(
-        self, archive: Archive, steps: Sequence[EncodeStep], work: Path
-    ) -> Iterator[tuple[EncodeStep, Member, list[Proxy]]]:
+    def _embed(self, writer: Writer, ready: _Ready, there: MadeBefore) -> None:
+        recipe, member = self.plan.recipe, ready.member
+        for kind in dict.fromkeys(still.kind for still in ready.shown):
+            for place in there.stills_of(member, kind):
+                writer.drop(place)
+        for still in ready.shown:
+            embedding.add_still(writer, member, still, recipe)
+        for proxy in ready.made:
+            place_before = there.path(member, proxy.rung, recipe.codec)
+            if place_before is not None:
+                writer.drop(place_before)
+            embedding.add(writer, member, proxy, recipe)
+        self._report(ready.step, ready.made)
+
+    def _ready(self, archive: Archive, steps: Sequence[EncodeStep], work: Path) -> Iterator[_Ready]:
         for step in steps:
             member = archive.member(step.member or "")
             require_unchanged(f"{archive.name}::{step.name}", step.identity, identity_of_member(member))
             folder = work / str(member.digests.get(KEY))
-            if member.sequence is not None:
-                made = self._make_of_images(step, archive, member, folder)
-            else:
-                with archive.source(member) as source:
-                    made = self._make(step, source, member.media, folder)
-            if made:
-                yield step, member, made
+            with self._tolerating(step, folder), opened_member(archive, member) as original:
+                made = self._make(step, original, folder)
+                shown = self._stills(step, original, made, archive, member)
+                yield _Ready(step, member, made, shown)
+
+    def _stills(
+        self, step: EncodeStep, original: Original, made: list[Proxy], archive: Archive, member: Member
+    ) -> list[stills.MadeStill]:
+        """The stills that are missing, from a proxy that was just made, else from one that is in the archive."""
+        kinds, recipe = tuple(still.kind for still in step.stills), self.plan.recipe
+        if not kinds:
+            return []
+        if made:
+            return stills.make_stills(original, made, replace(recipe, stills=kinds))
+        smallest = min((proxy for proxy in member.proxies if proxy.codec == recipe.codec), key=lambda proxy: proxy.width)
+        with archive.source(smallest.path) as source:
+            return stills.stills_from(original, source, recipe, kinds)
 
     def file(self, step: EncodeStep, place: Path) -> None:
         """Made in a hidden folder, then given their names."""
-        from film_archive.media.probe import probe
-
+        plan = self.plan
         try:
-            with _forgetting(place), FileSource(step.source) as source:
-                require_unchanged(source.name, step.identity, identity_of(source.status))
+            with (
+                _forgetting(place),
+                opened_clip(step.source, step.images, step.identity, plan.rate, self.log) as original,
+            ):
                 _require_room(place.parent, [step], place, step.source, twice=False)
                 with files.explaining(f"write {printable(place.parent)}"):
                     place.mkdir(parents=True, exist_ok=True)
                 for other in place.iterdir():
                     if other.name != _digest(step.identity or ""):  # of the file as it was before
                         files.remove_tree(other)
-                made = self._make(step, source, probe(source), place / _digest(step.identity or ""))
-                source.check_unchanged()
-                for proxy, wanted in zip(made, step.proxies, strict=bool(made)):
-                    files.rename(proxy.path, Path(wanted.output))
-                    self._add(step, proxy)
+                self._named(step, original, place / _digest(step.identity or ""))
             files.remove_tree(place)
         except StorageError:  # what was made is kept: the next run continues
             raise
         except FilmArchiveError as error:
+            files.remove_tree(place)
             self.failed.append(Failure.of(step.name, error))
 
-    def _make(self, step: EncodeStep, source: ByteSource, facts: MediaFacts | None, folder: Path) -> list[Proxy]:
-        from film_archive.media.probe import index
+    def _named(self, step: EncodeStep, original: Original, folder: Path) -> None:
+        """Make all that a clip gets, and give it its names only then."""
+        made = self._make(step, original, folder)
+        named: list[tuple[Path, Path]] = []
+        if step.stills:
+            kinds = tuple(still.kind for still in step.stills)
+            (image_name,) = [Path(still.outputs[0]).name for still in step.stills if still.kind is Still.STRIP] or [""]
+            shown = stills.make_stills(original, made, replace(self.plan.recipe, stills=kinds), image_name=image_name)
+            outputs = [Path(path) for still in step.stills for path in still.outputs]
+            for still, output in zip(shown, outputs, strict=True):
+                place = folder / still.name
+                files.write_atomically(place, still.data, replace=True)
+                named.append((place, output))
+        for proxy, wanted in zip(made, step.proxies, strict=True):
+            if self.plan.program is Program.AVID:
+                places = [Path(wanted.output), *map(Path, wanted.beside)]
+                named += avid.package(proxy, original, places, folder / "avid")
+            else:
+                named.append((proxy.path, Path(wanted.output)))
+        original.check_unchanged()
+        for place, output in named:
+            files.rename(place, output)
+        self._report(step, made)
 
-        def make(known: MediaFacts) -> list[Proxy]:
-            return making.make(
-                source,
-                known,
-                index(source),
-                [wanted.rung for wanted in step.proxies],
-                folder,
-                among=self.rungs,
-                workers=self.workers,
-                on_frames=self.progress.counting(Phase.ENCODING),
-            )
-
-        return self._tried(step, facts, folder, make)
-
-    def _make_of_images(self, step: EncodeStep, archive: Archive, member: Member, folder: Path) -> list[Proxy]:
-        """Of an image sequence in an archive, whose frames are members of their own to a reader."""
-        names = member.sequence
-        assert names is not None
-        numbers = set(member.frame_table().numbers.tolist())
-
-        def make(known: MediaFacts) -> list[Proxy]:
-            first = min(numbers) if known.first_frame is None else known.first_frame
-            return making.make_of_images(
-                f"{archive.name}::{step.name}",
-                known,
-                lambda number: archive.source(names.path(first + number)) if first + number in numbers else None,
-                [wanted.rung for wanted in step.proxies],
-                folder,
-                among=self.rungs,
-                workers=self.workers,
-                on_frames=self.progress.counting(Phase.ENCODING),
-            )
-
-        return self._tried(step, member.media, folder, make)
-
-    def _tried(
-        self, step: EncodeStep, facts: MediaFacts | None, folder: Path, make: Callable[[MediaFacts], list[Proxy]]
-    ) -> list[Proxy]:
-        """A clip that can't have proxies does not keep the others from having theirs."""
+    def _make(self, step: EncodeStep, original: Original, folder: Path) -> list[Proxy]:
         self.progress.begin(Phase.ENCODING, step.name)
+        if not step.proxies:
+            return []
+        made = original.proxies(
+            [wanted.rung for wanted in step.proxies],
+            folder,
+            self.plan.recipe,
+            among=self.rungs,
+            workers=self.workers,
+            on_frames=self.progress.counting(Phase.ENCODING),
+        )
+        self.frames += made[0].frames
+        first = original.facts.first_frame or 0
+        self.notes += [f"{step.name}: {sentence}" for sentence in making.shortcomings(made[0], first)]
+        return made
+
+    @contextlib.contextmanager
+    def _tolerating(self, step: EncodeStep, folder: Path) -> Iterator[None]:
+        """A clip that can't have proxies does not keep the others from having theirs."""
         try:
-            if facts is None:
-                raise NotSupported(f"{step.name} has no picture that can be decoded here; no proxies were made.")
-            made = make(facts)
+            yield
+        except SourceChanged:
+            raise
         except _TOLERATED as error:
             files.remove_tree(folder)
             self.failed.append(Failure.of(step.name, error))
-            return []
-        self.frames += made[0].frames
-        return made
 
-    def _add(self, step: EncodeStep, proxy: Proxy) -> None:
-        (output,) = (wanted.output for wanted in step.proxies if wanted.rung == proxy.rung)
-        self.made.append(
-            MadeProxy(
-                source=step.name,
-                size=proxy.rung.name,
-                output=output,
-                width=proxy.width,
-                height=proxy.height,
-                frames=proxy.frames,
-                start_timecode=None if proxy.start is None else str(proxy.start),
-                verified=not proxy.corrupt,
-                corrupt=proxy.corrupt,
-                chunks=proxy.pieces,
+    def _report(self, step: EncodeStep, made: Sequence[Proxy]) -> None:
+        for still in step.stills:
+            self.stills.append(MadeStill(source=step.name, kind=still.kind, outputs=still.outputs))
+        for proxy in made:
+            (wanted,) = (one for one in step.proxies if one.rung == proxy.rung)
+            self.made.append(
+                MadeProxy(
+                    source=step.name,
+                    size=proxy.rung.name,
+                    codec=self.plan.recipe.codec,
+                    output=wanted.output,
+                    beside=wanted.beside,
+                    width=proxy.width,
+                    height=proxy.height,
+                    frames=proxy.frames,
+                    start_timecode=None if proxy.start is None else str(proxy.start),
+                    verified=not proxy.corrupt and not proxy.cut_short,
+                    corrupt=proxy.corrupt,
+                    cut_short=proxy.cut_short,
+                    chunks=proxy.pieces,
+                )
             )
-        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """What was made for a clip of an archive, and waits to be put in."""
+
+    step: EncodeStep
+    member: Member
+    made: list[Proxy]
+    shown: list[stills.MadeStill]
 
 
 @contextlib.contextmanager
-def _locked(target: Path) -> Iterator[None]:
+def locked(target: Path) -> Iterator[None]:
     """Nobody else writes the archive, nor makes proxies for it; raises Refused where somebody does."""
     work = target / layout.WORK
     in_place = target.is_dir()
@@ -357,9 +441,9 @@ def _work_name(path: Path) -> str:
     return files.helper_name("proxies", _digest(os.fspath(path.absolute())))
 
 
-def _work_of(step: EncodeStep, output: Path) -> Path:
+def _work_of(step: EncodeStep) -> Path:
     """Where the proxies of a media file are made; pieces of a killed run wait there."""
-    return output / _work_name(step.source)
+    return Path(step.proxies[0].output).parent / _work_name(step.source)
 
 
 def _digest(text: str) -> str:

@@ -13,14 +13,18 @@ from film_archive.core.errors import FilmArchiveError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.ladder import Rung
 from film_archive.core.source import FileSource, printable
+from film_archive.core.timecode import FrameRate
 from film_archive.proxy import making
+from film_archive.proxy.recipe import PLAIN, Recipe
 from film_archive.workflows.gathering import Found, FoundSequence, Kind
 
 _PER_FILE = 4096 + 1024
 """Bytes beside a file's own: the gap to the next block, headers, its line in the manifest."""
 _PER_FRAME = 16
 """Bytes of a frame index, at most."""
-_USUAL_RATE = 24
+_PER_STILL = 1 << 19
+"""Bytes of a poster, a strip or a contact sheet, about."""
+_USUAL_RATE = FrameRate(24, 1)
 """Of an image sequence, before its first image is opened."""
 _SOUND_ONLY = frozenset(("wav", "bwf", "rf64", "wave", "aif", "aiff", "mp3", "m4a", "aac", "flac"))
 
@@ -39,7 +43,9 @@ class Outlook:
     """Bytes of all frame indexes."""
 
 
-def look_ahead(entries: Iterable[Found | FoundSequence], rungs: Sequence[Rung]) -> Outlook:
+def look_ahead(
+    entries: Iterable[Found | FoundSequence], rungs: Sequence[Rung], recipe: Recipe = PLAIN
+) -> Outlook:
     """Open the clips that will get proxies, to know their frames and how long they play.
 
     Without `rungs` nothing is opened. What can't be read has no proxies here; archiving it says why.
@@ -49,7 +55,7 @@ def look_ahead(entries: Iterable[Found | FoundSequence], rungs: Sequence[Rung]) 
     for entry in entries:
         if isinstance(entry, FoundSequence):
             frames[entry.name.pattern] = entry.images.span if rungs else 0
-            size = proxy_bytes(rungs, Fraction(entry.images.span, _USUAL_RATE))
+            size = _sequence_bytes(entry, rungs, recipe)
             proxies, largest = proxies + size, max(largest, size)
             continue
         if entry.kind != Kind.FILE or not _may_be_clip(entry):
@@ -60,14 +66,21 @@ def look_ahead(entries: Iterable[Found | FoundSequence], rungs: Sequence[Rung]) 
             continue
         frames[entry.member] = facts.frames or 0
         indexes += 1024 + _PER_FRAME * (facts.frames or 0)
-        size = proxy_bytes(rungs, facts.seconds or Fraction(0))
+        size = proxy_bytes(rungs, facts, recipe)
         proxies, largest = proxies + size, max(largest, size)
     return Outlook(frames, proxies, largest, indexes)
 
 
-def proxy_bytes(rungs: Iterable[Rung], seconds: Fraction) -> int:
-    """What proxies need by their nominal bit rates, and a tenth more for sound and tables."""
-    return int(sum(rung.bit_rate for rung in rungs) * seconds * 11 / 80)
+def proxy_bytes(rungs: Iterable[Rung], facts: MediaFacts, recipe: Recipe) -> int:
+    """What proxies and stills of a clip need by their nominal bit rates, and a tenth more for sound and tables."""
+    bits = sum(recipe.bit_rate(rung, facts) for rung in rungs)
+    return int(bits * (facts.seconds or Fraction(0)) * 11 / 80) + len(recipe.stills) * _PER_STILL
+
+
+def _sequence_bytes(entry: FoundSequence, rungs: Sequence[Rung], recipe: Recipe) -> int:
+    """The same of an image sequence, before its first image is opened: as if it were UHD."""
+    facts = MediaFacts(container="images", width=3840, height=2160, frames=entry.images.span, frame_rate=_USUAL_RATE)
+    return proxy_bytes(rungs, facts, recipe) if rungs else 0
 
 
 def require_room(target: Path, entries: Iterable[Found], outlook: Outlook, unfinished: Iterable[Path]) -> None:

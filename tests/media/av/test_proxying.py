@@ -22,7 +22,7 @@ from film_archive.media.av.decoding import DecodedFrame
 from film_archive.media.av.frames import frame_of
 from film_archive.media.av.lanes import lanes_for
 from film_archive.media.av.proxy_sound import mix_of
-from film_archive.media.av.proxying import ClipSound, MadeProxy, ProxyTarget, make_proxies
+from film_archive.media.av.proxying import ClipSound, Labels, MadeProxy, ProxyTarget, make_proxies
 from film_archive.media.probe import index, probe
 from film_archive.testing import crash
 from film_archive.testing.media import AudioSpec, ClipSpec, cached_clip
@@ -105,6 +105,33 @@ def test_sizes_that_are_there_do_not_change_the_others(footage: Path, tmp_path: 
         assert mix is not None
         alone = make_proxies(pictures, TARGETS[1:], tmp_path, among=TARGETS, sound=ClipSound(source, mix))
     assert digests(alone) == whole[1:]
+
+
+def test_pieces_that_were_scaled_from_other_sizes_are_not_taken(footage: Path, tmp_path: Path) -> None:
+    """A killed run made two sizes; now only the small one is asked for."""
+    with FileSource(cached_clip(LONG, footage)) as source:
+        pictures = FilePictures(source, probe(source), index(source))
+        for name in ("alone", "both"):
+            (tmp_path / name).mkdir()
+        expected = digests(make_proxies(pictures, TARGETS[1:], tmp_path / "alone"))
+
+        def stop(more: int) -> None:
+            if list((tmp_path / "both").glob("*.piece")):
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            make_proxies(pictures, TARGETS, tmp_path / "both", workers=1, on_frames=stop)
+        assert digests(make_proxies(pictures, TARGETS[1:], tmp_path / "both")) == expected
+        both = digests(make_proxies(pictures, TARGETS, tmp_path / "both"))
+        assert both[1] != expected[0], "what was finished alone is not that which is made beside others"
+
+
+def test_what_is_finished_under_other_labels_is_made_again(footage: Path, tmp_path: Path) -> None:
+    with FileSource(cached_clip(SHORT, footage)) as source:
+        pictures = FilePictures(source, probe(source), index(source))
+        for reel in ("A001", "A002"):
+            (made_now, _) = make_proxies(pictures, TARGETS, tmp_path, labels=Labels(None, reel))
+            assert probe(made_now.path).reel == reel
 
 
 # What stands against what should

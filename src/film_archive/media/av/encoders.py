@@ -91,6 +91,11 @@ _VIDEO: dict[str, dict[str, Encoder]] = {
 }
 
 
+def made_by() -> dict[str, str]:
+    """Codec → FFmpeg's encoder that makes it."""
+    return {codec: next(iter(profiles.values())).name for codec, profiles in _VIDEO.items()}
+
+
 def encoder_for(codec: str, profile: str | None = None) -> Encoder:
     """The encoder of a codec ("prores_422", "dnxhr", …) and profile ("422 HQ", …); without one, the codec's first row.
 

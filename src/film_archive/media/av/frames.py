@@ -29,6 +29,7 @@ _MATRICES = {  # ITU-T H.273 MatrixCoefficients → swscale's
     10: Colorspace.BT2020,
 }
 _SD_SIZES = {(720, 480), (720, 486), (720, 576), (720, 608), (720, 512), (704, 480), (704, 576), (352, 288), (352, 240)}
+_PACKED_DEEP = ("rgb48", "bgr48", "rgba64", "bgra64")
 _kept = threading.local()
 
 
@@ -90,6 +91,10 @@ def converted(
     frame is written to meanwhile: one thread at a time has it.
     """
     target = frame.format.name if pixel_format is None else pixel_format
+    if target.startswith(_PACKED_DEEP) and not _is_rgb(frame):
+        # FFmpeg's own way from 4:2:0 of 8 bits to packed RGB of 16 at the same size mixes the channels up; by planes it does not.
+        planes = converted(frame, width, height, "gbrp16le", interpolation=interpolation, exact=exact, threads=threads)
+        return (reformatter or _reformatter()).reformat(planes, format=target)
     source_full = _is_full_range(frame)
     to_rgb = _rgb_name(target)
     if full_range is None:

@@ -21,6 +21,13 @@ def hardware_encoder() -> str | None:
     return next((name for name in HARDWARE if has_encoder(name) and works(name)), None)
 
 
+def tried() -> dict[str, str]:
+    """Each of `fragments.HARDWARE`, and what trying it has come to: "works", "does not work here" or "not built in"."""
+    return {
+        name: "not built in" if not has_encoder(name) else "works" if works(name) else "does not work here" for name in HARDWARE
+    }
+
+
 def works(name: str) -> bool:
     """Whether an encoder makes closed GOPs of 12 frames, in order, of a few pictures."""
     settings = fragment_video(*_SIZE, FrameRate(24, 1), 1_000_000, preset=name)

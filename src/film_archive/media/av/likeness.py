@@ -92,6 +92,16 @@ class Likeness:
         return look if self.covered is None else np.where(self.covered, np.uint8(0), look)
 
 
+def matched(picture: Look, expected: Look) -> Look:
+    """The picture with the other one's levels in the order of its own: what is left where colours were changed elsewhere.
+
+    Any curve that lets brighter be brighter is undone by it; where things are is not changed.
+    """
+    levels = np.sort(expected, axis=None)
+    ranks = np.argsort(np.argsort(picture, axis=None, kind="stable"), kind="stable")
+    return np.asarray(levels[ranks], np.uint8).reshape(picture.shape)
+
+
 def rms(values: NDArray[np.float32]) -> float:
     return float(np.sqrt(np.mean(np.square(values))))
 

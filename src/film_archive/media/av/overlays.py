@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import ceil
 from typing import Any
 
 import av
@@ -119,15 +120,16 @@ class BurnedIn:
                 plane[top // 2 : bottom // 2, left // 2 : right // 2] = _NEUTRAL
         return drawn
 
-    def covered(self, width: int, height: int) -> NDArray[np.bool_]:
-        """Where a picture of that size is drawn over, with a margin of a pixel; sizes of text scale alike within that."""
-        covered = np.zeros((height, width), np.bool_)
+    def covered(self, look: tuple[int, int], picture: tuple[int, int]) -> NDArray[np.bool_]:
+        """(height, width) of a look: where pictures of a size, (width, height), are drawn over, with a pixel's margin."""
+        covered = np.zeros((look[1], look[0]), np.bool_)
+        across, down = look[0] / picture[0], look[1] / picture[1]
         for line in self.lines:
-            rows, columns = _share(self.text(line, 0))
-            tall, wide = round(rows * height) + 3, round(columns * width) + 3
-            top = 0 if line.position.startswith("top") else max(0, height - tall)
-            left = 0 if "left" in line.position else max(0, width - wide) if "right" in line.position else (width - wide) // 2
-            covered[top : top + tall, max(0, left) : left + wide] = True
+            text = self.text(line, 0)
+            size = _mask(text, *_scale(text, *picture)).shape
+            top, left = _place(line.position, size, *picture)
+            rows = slice(max(0, int(top * down) - 1), ceil((top + size[0]) * down) + 1)
+            covered[rows, max(0, int(left * across) - 1) : ceil((left + size[1]) * across) + 1] = True
         return covered
 
 
@@ -140,12 +142,6 @@ def _scale(text: str, width: int, height: int) -> tuple[int, int]:
     dots = ADVANCE * len(text) + 3
     scale = max(1, min(height // _HIGH // HEIGHT, width // dots))
     return scale, scale
-
-
-def _share(text: str) -> tuple[float, float]:
-    """At most which part of a picture's height and width a line takes; tiny pictures, where a dot is a pixel, included."""
-    dots = ADVANCE * len(text) + 3
-    return 0.14, min(1.0, max(0.35, dots / 320))
 
 
 @lru_cache(maxsize=64)
@@ -175,6 +171,6 @@ class Graded:
     height: int
 
     def __call__(self, picture: av.VideoFrame, number: int) -> av.VideoFrame:
-        rgb = converted(picture, self.width, self.height, "rgb48le", interpolation="AREA").to_ndarray()
+        rgb = converted(picture, self.width, self.height, "gbrp16le", interpolation="AREA").to_ndarray()
         floats = np.ascontiguousarray(rgb, np.float32) / np.float32(65_535)
         return frame_of(quantised(self.grade.apply(floats)))

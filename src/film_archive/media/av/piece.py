@@ -17,6 +17,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from film_archive.core.errors import NotSupported
 from film_archive.core.handover import HandOver
 from film_archive.media.av.clip_pictures import Pictures
 from film_archive.media.av.coded import CodedPacket, CodedWriter
@@ -44,8 +45,8 @@ class Overlay(Protocol):
     def __call__(self, picture: av.VideoFrame, number: int) -> av.VideoFrame:
         """The picture of a frame with what is drawn over it; another one than was given."""
 
-    def covered(self, width: int, height: int) -> NDArray[np.bool_]:
-        """(height, width): where a picture of that size is drawn over, in any frame."""
+    def covered(self, look: tuple[int, int], picture: tuple[int, int]) -> NDArray[np.bool_]:
+        """(height, width) of a look: where pictures of a size, (width, height), are drawn over, in any frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +212,11 @@ class _Line:
 
     def __init__(self, size: Size, output: CodedWriter, ticks: dict[int, tuple[int, int]]) -> None:
         self._size, self._output, self._ticks = size, output, ticks
-        self._encoder = video_encoder(size.settings)
+        try:
+            self._encoder = video_encoder(size.settings)
+        except av.error.FFmpegError as error:
+            what = f"{size.settings.encoder.name} can't code pictures of {size.settings.width}×{size.settings.height} here"
+            raise NotSupported(f"The {size.name} proxy was not made: {what} ({error.strerror or error}).") from error
 
     def take(self, picture: av.VideoFrame, number: int) -> None:
         """Code a picture. Its times are rewritten: one encoder at a time has it."""

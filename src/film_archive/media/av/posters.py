@@ -6,18 +6,16 @@ The strip is one JPEG of small pictures side by side and a WebVTT file that tell
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
-from pathlib import Path
 
 import av
 import numpy as np
 from numpy.typing import NDArray
 
 from film_archive.core.errors import Damaged
-from film_archive.core.files import write_atomically
 from film_archive.core.ladder import fit
 from film_archive.core.source import ByteSource
 from film_archive.core.timecode import FrameRate, Timecode
@@ -26,6 +24,7 @@ from film_archive.media.av.encoders import encoder_for
 from film_archive.media.av.fragments import GOP
 from film_archive.media.av.frames import converted, frame_of, rgb_of
 from film_archive.media.av.opening import explained, open_source
+from film_archive.media.av.overlays import Graded, Treatment
 from film_archive.media.av.settings import VideoSettings, video_encoder
 from film_archive.media.glyphs import HEIGHT, text_mask
 
@@ -37,6 +36,8 @@ _SHEET_COLUMNS, _SHEET_ROWS = 5, 6
 _JPEG_SIDE = 65_500
 
 Rgb = NDArray[np.uint8]
+Moments = Callable[[int], Fraction]
+"""Frame number → seconds at which it appears; the number of frames → the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +62,33 @@ def jpeg(picture: Rgb | av.VideoFrame) -> bytes:
     return b"".join(bytes(packet) for packet in packets)
 
 
-def poster(pictures: Pictures, number: int, box: tuple[int, int] = POSTER, *, pixel_aspect: Fraction = Fraction(1)) -> bytes:
-    """A frame of the original as JPEG, inside the box, never larger than it is; raises Damaged where it can't be decoded."""
+def poster(
+    pictures: Pictures,
+    number: int,
+    box: tuple[int, int] = POSTER,
+    *,
+    pixel_aspect: Fraction = Fraction(1),
+    treatment: Treatment | None = None,
+) -> bytes:
+    """A frame of the original as JPEG, inside the box, never larger than it is; raises Damaged where it can't be decoded.
+
+    Its colours are changed as the treatment says; there is no burn-in in it.
+    """
     width, height = fit(pictures.width, pictures.height, box, pixel_aspect)
     for decoded in pictures.read(number, 1):
-        if decoded.frame is not None:
-            return jpeg(converted(decoded.frame, width, height, "rgb24", interpolation="AREA"))
+        if decoded.frame is not None and not decoded.corrupt:
+            frame = decoded.frame
+            if treatment is not None and not treatment.grade.is_nothing:
+                frame = Graded(treatment.grade, width, height)(frame, number)
+            return jpeg(converted(frame, width, height, "rgb24", interpolation="AREA"))
     raise Damaged(f"Frame {number} of {pictures.name} can't be decoded; no poster was made.")
 
 
-def best_frame(tiles: Sequence[Tile]) -> int:
-    """The frame to stand for a clip: of those in its middle third that show most, by the spread of their levels."""
+def best_frames(tiles: Sequence[Tile]) -> list[int]:
+    """Frames that can stand for a clip, the best first: those in its middle third that show most, by the spread of levels."""
     third = len(tiles) // 3
     middle = tiles[third : len(tiles) - third] or tiles
-    return max(middle, key=lambda tile: float(np.std(tile.picture))).number
+    return [tile.number for tile in sorted(middle, key=lambda tile: float(np.std(tile.picture)), reverse=True)]
 
 
 def tiles_of(proxy: ByteSource, frames: int, most: int = _MOST_TILES, box: tuple[int, int] = TILE) -> list[Tile]:
@@ -108,10 +122,10 @@ def _small(picture: av.VideoFrame, box: tuple[int, int]) -> Rgb:
     return rgb_of(converted(picture, width, height, interpolation="AREA"))
 
 
-def strip(tiles: Sequence[Tile], frames: int, frame_time: Fraction, image_name: str) -> tuple[bytes, str]:
+def strip(tiles: Sequence[Tile], frames: int, moments: Moments, image_name: str) -> tuple[bytes, str]:
     """(JPEG, WebVTT) of a strip; each tile stands for the frames from its own to before the next one's.
 
-    `frame_time` is seconds of a frame, `image_name` how the WebVTT calls the JPEG.
+    `image_name` is how the WebVTT calls the JPEG.
     """
     if not tiles:
         raise Damaged("A strip is made of one picture or more; there is none.")
@@ -125,7 +139,7 @@ def strip(tiles: Sequence[Tile], frames: int, frame_time: Fraction, image_name: 
         top, left = place // columns * height, place % columns * width
         sheet[top : top + height, left : left + width] = tile.picture
         cues += [
-            f"{_clock(tile.number * frame_time)} --> {_clock(end * frame_time)}",
+            f"{_clock(moments(tile.number))} --> {_clock(moments(end))}",
             f"{image_name}#xywh={left},{top},{width},{height}",
             "",
         ]
@@ -160,12 +174,3 @@ def contact_sheet(tiles: Sequence[Tile], title: str, start: Timecode | None) -> 
 def _write(sheet: Rgb, text: str, top: int, left: int) -> None:
     mask = text_mask(text)[:, : sheet.shape[1] - left]
     sheet[top : top + mask.shape[0], left : left + mask.shape[1]][mask] = 230
-
-
-def write_stills(proxy: ByteSource, frames: int, frame_time: Fraction, start: Timecode | None, title: str, folder: Path) -> None:
-    """`strip.jpg`, `strip.vtt` and `contact_sheet.jpg` of a finished proxy, in a folder."""
-    tiles = tiles_of(proxy, frames)
-    image, cues = strip(tiles, frames, frame_time, "strip.jpg")
-    write_atomically(folder / "strip.jpg", image, replace=True)
-    write_atomically(folder / "strip.vtt", cues.encode(), replace=True)
-    write_atomically(folder / "contact_sheet.jpg", contact_sheet(tiles, title, start), replace=True)

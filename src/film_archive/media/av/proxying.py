@@ -35,7 +35,7 @@ from film_archive.media.av.versions import ffmpeg_version
 
 OnFrames = Callable[[int], None]
 
-_MADE_BY = 2
+_MADE_BY = 3
 """Of how pieces are made and kept: those of other versions are made again."""
 
 
@@ -120,11 +120,11 @@ def make_proxies(
     """
     if not pictures.frames:
         raise NotSupported(f"{pictures.name} has no picture that can be decoded; no proxies were made.")
-    work = _Work(pictures, folder, sound, labels or Labels(), Watch(on_frames))
+    work = _Work(pictures, folder, sound, labels or Labels(), Watch(on_frames), {*targets, *among})
     missing = [target for target in targets if not work.finished(target)]
     drawn = dict(zip(targets, draws or [None] * len(targets), strict=True))
     if missing:
-        work.code(missing, {*targets, *among}, drawn, grade, workers)
+        work.code(missing, drawn, grade, workers)
     elif on_frames is not None:
         on_frames(pictures.frames)
     return [work.join(target, drawn[target]) if target in missing else work.take(target) for target in targets]
@@ -134,28 +134,36 @@ class _Work:
     """One clip's proxies in the making."""
 
     def __init__(
-        self, pictures: Pictures, folder: Path, sound: ClipSound | None, labels: Labels, watch: Watch
+        self,
+        pictures: Pictures,
+        folder: Path,
+        sound: ClipSound | None,
+        labels: Labels,
+        watch: Watch,
+        among: set[ProxyTarget],
     ) -> None:
         self._pictures, self._folder, self._sound, self._labels = pictures, folder, sound, labels
         self._watch = watch
+        self._ordered = sorted(among, key=lambda target: (target.width * target.height, target.key), reverse=True)
         edges = [*range(0, pictures.frames, PIECE), pictures.frames]
         self._pieces = list(pairwise(edges))
 
     def finished(self, target: ProxyTarget) -> bool:
-        return self._path(target).exists() and self._proof_path(target).exists()
+        """Whether it is there, made as it would be made now."""
+        if not self._path(target).exists() or not self._proof_path(target).exists():
+            return False
+        return self._notes(target).get("made_by") == self._whole_maker(target)
 
     def code(
         self,
         missing: Sequence[ProxyTarget],
-        among: set[ProxyTarget],
         drawn: dict[ProxyTarget, Overlay | None],
         grade: Draw | None,
         workers: int | None,
     ) -> None:
         """Make the pieces and the sound that are not there yet."""
-        ordered = sorted(among, key=lambda target: (target.width * target.height, target.key), reverse=True)
-        smallest = max(place for place, target in enumerate(ordered) if target in missing)
-        ordered = ordered[: smallest + 1]
+        smallest = max(place for place, target in enumerate(self._ordered) if target in missing)
+        ordered = self._ordered[: smallest + 1]
         jobs: list[Callable[[], object]] = []
         heard = any(target.codec == "h264" for target in missing)
         if heard and self._sound is not None and not self._sound_file().is_current():
@@ -201,7 +209,7 @@ class _Work:
             heard = self._write(target, pieces, new.file)
             new.file.flush()
             with FileSource(new.temporary) as proxy:
-                likeness, corrupt = self._compared(proxy, pieces, draw)
+                likeness, corrupt = self._compared(proxy, target, pieces, draw)
             if likeness.wrong:
                 for piece in pieces:
                     files.remove(piece.path)
@@ -218,6 +226,7 @@ class _Work:
                 "error": likeness.error,
                 "lean": likeness.lean,
                 "sound_damage": self._sound_damage(target),
+                "made_by": self._whole_maker(target),
             }
             files.write_atomically(self._proof_path(target), to_json(notes), replace=True)
             new.commit()
@@ -227,7 +236,7 @@ class _Work:
 
     def take(self, target: ProxyTarget) -> MadeProxy:
         """A proxy that is there."""
-        notes: dict[str, Any] = from_json(self._proof_path(target).read_bytes())
+        notes = self._notes(target)
         likeness = Likeness(notes["compared"], notes["still"], notes["error"], notes["lean"])
         return MadeProxy(
             target=target,
@@ -288,13 +297,13 @@ class _Work:
         return writer.samples
 
     def _compared(
-        self, proxy: ByteSource, pieces: Sequence[CodedFile], draw: Overlay | None
+        self, proxy: ByteSource, target: ProxyTarget, pieces: Sequence[CodedFile], draw: Overlay | None
     ) -> tuple[Likeness, list[int]]:
         """The finished file's pictures against the looks that were taken of the original's."""
         likeness, corrupt = Likeness(), []
         looker = Looker(*notes_of(pieces[0])["size"])
-        covered = None if draw is None else draw.covered(looker.width, looker.height)
-        likeness.covered = covered
+        if draw is not None:
+            likeness.covered = draw.covered((looker.width, looker.height), (target.width, target.height))
         shown = keyframes(proxy, "mov", looker, self._pictures.frames)
         waiting = next(shown, None)
         before: dict[int, Look] = {}
@@ -333,8 +342,19 @@ class _Work:
             settings = edit_video(target.codec, *size, rate)
         return replace(settings, time_base=self._pictures.tick)
 
+    def _notes(self, target: ProxyTarget) -> dict[str, Any]:
+        notes: dict[str, Any] = from_json(self._proof_path(target).read_bytes())
+        return notes
+
     def _maker(self, target: ProxyTarget) -> str:
-        return f"{_MADE_BY} {ffmpeg_version()} {target.key} {self._pictures.made_by}"
+        """All that the bytes of its pieces depend on besides the original; what it is scaled down from among it."""
+        above = [f"{larger.width}x{larger.height}" for larger in self._ordered[: self._ordered.index(target)]]
+        return f"{_MADE_BY} {ffmpeg_version()} {target.key} {self._pictures.made_by} from {' '.join(above)}"
+
+    def _whole_maker(self, target: ProxyTarget) -> str:
+        """The same of the whole file, with its sound and its labels."""
+        sound = "no sound" if self._sound is None else self._sound_maker()
+        return f"{self._maker(target)} {sound} {self._labels.timecode} {self._labels.reel}"
 
     def _sound_maker(self) -> str:
         assert self._sound is not None

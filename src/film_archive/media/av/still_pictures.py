@@ -15,7 +15,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from film_archive.core.errors import Damaged, NotFound, NotSupported, StorageError
+from film_archive.core.errors import Damaged, NotFound, NotSupported, SourceChanged
 from film_archive.core.facts import MediaFacts
 from film_archive.core.source import ByteSource
 from film_archive.core.timecode import FrameRate
@@ -49,13 +49,6 @@ class StillPictures(Pictures):
         self.made_by = self._grade.key
 
     @property
-    def color(self) -> str:
-        """What is done to the colours, for the proxy's line."""
-        if self._grade.is_nothing:
-            return "as they are; scene-linear floats clipped and shown by BT.1886"
-        return "graded"
-
-    @property
     def picture_bytes(self) -> int:
         return self.width * self.height * 12
 
@@ -71,10 +64,10 @@ class StillPictures(Pictures):
                 return None
             with source:
                 pixels = read_pixels(source, PurePath(source.name).suffix.lstrip(".") or self._extension)
+        except SourceChanged:
+            raise
         except (Damaged, NotFound):
             return None
-        except StorageError:
-            raise
         return frame_of(np.ascontiguousarray(self._shown(pixels)))
 
     def _shown(self, pixels: NDArray[Any]) -> NDArray[Any]:

@@ -47,6 +47,7 @@ def media_facts(file: IndexedMovie) -> MediaFacts:
         created=None if created is None else created.date,
         created_source=None if created is None else created.source,
         camera=camera_of(file.movie.tags),
+        cut_short=not all(place.whole for place in file.movie.places),
         diagnostics=tuple(notes),
     )
 

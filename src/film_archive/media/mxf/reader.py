@@ -260,9 +260,16 @@ class MxfFile:
             created_source=None if created is None else "package creation date",
             camera=self._described_by_writer(package),
             decodable=decodable,
+            cut_short=self._is_cut_short,
             note=note,
             diagnostics=tuple(dict.fromkeys((*self.diagnostics, *notes))),
         )
+
+    @property
+    def _is_cut_short(self) -> bool:
+        """Whether it ends before the footer that its header tells of, or in the middle of an element."""
+        beyond = self.partitions.header.footer >= self._reader.source.size
+        return beyond or any(stream.cut for stream in self.streams.values())
 
     def _counts(self) -> tuple[int, list[str], list[AudioFacts]]:
         """(frames, diagnostics, sound tracks); where frames can't be put in order they are still counted."""

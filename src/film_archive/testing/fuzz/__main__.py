@@ -7,11 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from film_archive.testing.fuzz import archives, media, records
+from film_archive.testing.fuzz import archives, media, pictures, records
 from film_archive.testing.fuzz.bench import Bench, Outcome
 from film_archive.testing.fuzz.target import Target
 
-TARGETS: dict[str, Target] = {target.name: target for target in (*archives.TARGETS, *records.TARGETS, *media.TARGETS)}
+TARGETS: dict[str, Target] = {
+    target.name: target for kind in (archives, records, media, pictures) for target in kind.TARGETS
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
