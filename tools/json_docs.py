@@ -31,6 +31,7 @@ from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.library import (
     crawler,
     dupe_finder,
+    exporting,
     finding,
     ingester,
     moves,
@@ -58,6 +59,7 @@ from film_archive.workflows import (
     production,
     proxies,
     proxy_plans,
+    rebuild,
     timelines,
     unpacking,
 )
@@ -166,6 +168,8 @@ SECTIONS: tuple[Section, ...] = (
     Section("Already there", ingester.Already),
     _plan("library ingest", ingester.IngestPlan, "apply_ingest", "[clips to ingest](#clips-to-ingest)"),
     Section("Clips to ingest", ingester.IngestStep),
+    Section("catalog rebuild", rebuild.Rebuilt),
+    Section("catalog export", exporting.Exported),
     Section("library verify", verifying.Verified),
     Section("Faults", verifying.Fault),
     Section("library crawl", crawler.Crawled),

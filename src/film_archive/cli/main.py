@@ -33,6 +33,7 @@ def _app() -> object:
     from film_archive.cli import (
         add,
         attach,
+        catalog,
         check,
         create,
         demo,
@@ -70,6 +71,6 @@ def _app() -> object:
         """Keeps a film, from the camera card to the tape shelf."""
 
     archives = (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, serve)
-    for verb in (*archives, offload, safe, where, find, library):
+    for verb in (*archives, offload, safe, where, find, library, catalog):
         verb.register(app)
     return app
