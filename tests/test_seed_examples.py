@@ -81,9 +81,6 @@ SHOWN: dict[str, str] = {
 }
 """Blocks without a language that are no list of files of the repository."""
 
-COMING_CLASSES = {"Archiver": 8}
-"""Which of mediastruct's five are still to come, and with which issue."""
-
 INSTEAD: dict[str, str] = {
     r"git clone .*": ":",
     r"cd ded-io": ":",
@@ -500,14 +497,8 @@ def classes() -> list[str]:
     return re.findall(r"^(\w+)\n1\. ", page.read_text("utf-8"), re.MULTILINE) if page.is_file() else []
 
 
-def coming_class(name: str) -> list[pytest.MarkDecorator]:
-    if name not in COMING_CLASSES:
-        return []
-    return [pytest.mark.xfail(strict=True, raises=ImportError, reason=f"issue {COMING_CLASSES[name]}")]
-
-
 @needs_seeds
-@pytest.mark.parametrize("name", [pytest.param(name, marks=coming_class(name)) for name in classes()])
+@pytest.mark.parametrize("name", classes())
 def test_classes_of_mediastruct(name: str) -> None:
     module = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
     assert isinstance(getattr(importlib.import_module(f"film_archive.library.{module}"), name), type)

@@ -29,6 +29,7 @@ from ded_io import doctor
 from film_archive.core import facts, job, manifest
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.library import (
+    archiver,
     crawler,
     dupe_finder,
     exporting,
@@ -170,6 +171,11 @@ SECTIONS: tuple[Section, ...] = (
     Section("Clips to ingest", ingester.IngestStep),
     Section("catalog rebuild", rebuild.Rebuilt),
     Section("catalog export", exporting.Exported),
+    Section("library archive", archiver.Archived),
+    Section("Volumes", archiver.Volume),
+    _plan("library archive", archiver.ArchivePlan, "apply_archive", "[volumes to make](#volumes-to-make)"),
+    Section("Volumes to make", archiver.VolumeStep),
+    Section("library burned", archiver.Burned),
     Section("library verify", verifying.Verified),
     Section("Faults", verifying.Fault),
     Section("library crawl", crawler.Crawled),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from film_archive.cli.library import crawl, dupes, ingest, sort, undo, verify
+from film_archive.cli.library import archive, burned, crawl, dupes, ingest, sort, undo, verify
 
 
 def register(app: typer.Typer) -> None:
@@ -13,6 +13,6 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
         rich_markup_mode=None,
     )
-    for verb in (ingest, crawl, dupes, sort, undo, verify):
+    for verb in (ingest, crawl, dupes, sort, undo, archive, burned, verify):
         verb.register(library)
     app.add_typer(library, name="library")
