@@ -140,20 +140,20 @@ def test_what_is_no_file_or_cannot_be_read(catalog: Catalog, root: Path, monkeyp
     sparse = root / "sparse"
     with sparse.open("wb") as file:
         file.truncate(3 << 20)
-    scan, reading = os.scandir, os.preadv
+    scan, reading = os.scandir, os.read
 
     def refuse(path: object) -> object:
         if str(path).endswith("/2019"):
             raise PermissionError(13, "Permission denied", path)
         return scan(path)  # type: ignore[call-overload]
 
-    def fail(descriptor: int, *arguments: object) -> int:
+    def fail(descriptor: int, count: int) -> bytes:
         if os.readlink(f"/proc/self/fd/{descriptor}").endswith("b.wav"):
             raise OSError(5, "Input/output error")
-        return reading(descriptor, *arguments)  # type: ignore[arg-type]
+        return reading(descriptor, count)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    monkeypatch.setattr(os, "preadv", fail)
+    monkeypatch.setattr(os, "read", fail)
     found = crawl(catalog, [root])
     assert {Path(failure.path).name: failure.status for failure in found.failed} == {"pipe": 5, "2019": 4, "b.wav": 6}
     assert found.exit_status == 12
