@@ -25,6 +25,9 @@ NAMES = {
     "crawl": "an index of 100,000 files, against md5sum; crawling a million unchanged files again, against find",
     "offload": "a card to one place, hashed on both ends, against cp and xxhsum",
     "catalog": "a catalog of ten million files: its size, and finding a digest in it",
+    "page": "the review page in Chromium: the first picture, and play over a slow patch",
+    "cut": "cutting 6 GB of UHD ProRes, against cp + fsync, ffmpeg -c copy, and by reflink",
+    "pull": "planning a pull of 1,000 events",
     "ltfs": "the LTFS index of a million files; writing a cartridge with digests, against cp and fsync",
 }
 

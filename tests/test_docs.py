@@ -31,7 +31,7 @@ import pytest
 
 from film_archive.core.facts import AudioFacts, MediaFacts
 from film_archive.core.frame_index import AudioIndex, FrameIndex, Packets
-from film_archive.core.timecode import FrameRate
+from film_archive.core.timecode import FrameRate, Timecode
 from film_archive.testing.media import ClipSpec, make_clip
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -237,7 +237,10 @@ def test_json_of_every_verb_has_the_documented_keys(
     sample: Path, programs: dict[str, str], tmp_path: Path
 ) -> None:
     """Every key that a verb prints is documented, and every documented key is printed."""
+    start = Timecode.from_string("10:00:00:00", 24)
+    make_clip(ClipSpec(name="b", width=96, height=54, frames=30, start=start), tmp_path)
     make_clip(ClipSpec(name="a", width=96, height=54, frames=30), tmp_path)
+    (tmp_path / "shots.csv").write_text("event,file,source in,source out\n010,b.mov,10:00:00:00,10:00:00:10\n")
     cut = ("--in", "01:00:00:02", "--duration", "00:00:00:04", "--start", "01:00:00:00")
     commands = [
         ("create and add", ["create", "reel.zip", str(sample)]),
@@ -252,6 +255,7 @@ def test_json_of_every_verb_has_the_documented_keys(
         ("proxy", ["proxy", str(tmp_path / "a.mov"), "--sizes", "64x36", "-o", "lab"]),
         ("proxy attach", ["proxy", "attach", "reel.zip::a.mov", "lab/a_64x36.mp4"]),
         ("extract", ["extract", str(tmp_path / "a.mov"), *cut, "-o", "cut.mov"]),
+        ("pull", ["pull", "shots.csv", str(tmp_path / "b.mov"), "-o", "out", "--rate", "24"]),
         ("With --abandon", ["create", "reel.zip", "--abandon"]),
     ]
     changing = {
@@ -262,6 +266,7 @@ def test_json_of_every_verb_has_the_documented_keys(
         "proxy": ["proxy", "reel.zip", "--sizes", "48x26"],
         "proxy attach": ["proxy", "attach", "reel.zip::a.mov", "lab/a_64x36.mp4"],
         "extract": ["extract", str(tmp_path / "a.mov"), *cut, "-o", "cut2.mov"],
+        "pull": ["pull", "shots.csv", str(tmp_path / "b.mov"), "-o", "out2", "--rate", "24"],
     }
     keys = documented_keys()
     for heading, arguments in commands:

@@ -19,6 +19,7 @@ readonly WANTED=(
     "zbar-tools|zbarimg|reads the barcode in the test footage's frames"
     "build-essential|cc|compiles the reduced decoder of ProRes when the package is built (with Debian's Python, python3-dev too)"
     "nodejs|node|runs the review page's modules"
+    "chromium|chromium|shows the review page"
     "xfsprogs|/usr/sbin/mkfs.xfs|a file system that shares blocks, in a file that root mounts"
     "btrfs-progs|/usr/sbin/mkfs.btrfs|another one"
 )

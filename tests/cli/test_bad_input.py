@@ -76,6 +76,7 @@ def commands(what: str, folder: Path) -> dict[str, tuple[object, ...]]:
         "edl": ("edl", what),
         "create --timeline": ("create", out / "new.zip", folder / "media", "--timeline", what),
         "extract": ("extract", what, "--in", "01:00:00:00", "--out", "01:00:00:01", "-o", out / "cut.mov"),
+        "pull": ("pull", what, folder / "media", "-o", out / "pulled", "--rate", "24"),
         "serve": ("serve", what, "--host", "203.0.113.1"),  # refused last of all: nothing is served by mistake
         "demo": ("demo", what),
     }

@@ -204,5 +204,10 @@ def timecode(
     return plan
 
 
+def refers(*tracks: int) -> bytes:
+    """A reference to timecode tracks, in a picture's track."""
+    return atom(b"tref", atom(b"tmcd", struct.pack(f">{len(tracks)}I", *tracks)))
+
+
 def opened(data: bytes) -> MovFile:
     return MovFile.open(MemorySource(data, "clip.mov"))

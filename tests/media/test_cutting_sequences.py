@@ -45,7 +45,7 @@ def test_holes_are_told(footage: Path, tmp_path: Path) -> None:
     clip = opened(SPEC, footage)
     result = clip.cut(FrameRange(4, 9), tmp_path / "cut")
     assert result.missing == (86_405, 86_406)
-    assert result.diagnostics == ("2 frames are missing in the source: 86405–86406",)
+    assert result.diagnostics == ("missing in the source: 2 frames, 86405–86406",)
     assert len(list((tmp_path / "cut").iterdir())) == 3
     with pytest.raises(NotFound, match="None of the frames 86405 to 86406"):
         clip.cut(FrameRange(5, 7), tmp_path / "none")

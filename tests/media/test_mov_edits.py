@@ -117,12 +117,31 @@ def test_rounding_to_the_movie_s_clock_neither_adds_nor_loses_a_frame(movie_time
         assert file.index().rate == Fraction(24000, 1001)
 
 
-def test_a_frame_that_begins_before_the_edit_is_shown_from_its_start():
-    file = edited((600, 250), stts=[(12, 100)], timescale=2400, movie_timescale=2400)
+@pytest.mark.parametrize("into", [1, 50, 70])
+def test_a_trim_within_a_frame_changes_no_cadence(into):
+    """The first frame keeps its whole length: times count from its begin, and sound comes so much later."""
+    sound = pcm(2400, 600, edits=elst((600, 200 + into)))
+    sound.timescale = 2400
+    file = edited((600, 200 + into), stts=[(12, 100)], timescale=2400, movie_timescale=2400)
     index = file.index()
-    assert numbers(file) == [2, 3, 4, 5, 6, 7, 8]
-    assert [index.frame(n).time for n in range(7)] == [0, 50, 150, 250, 350, 450, 550]
-    assert index.video.end == 600
+    assert numbers(file) == [2, 3, 4, 5, 6, 7] + [8] * (into > 0)
+    assert [index.frame(n).time for n in range(7)] == [0, 100, 200, 300, 400, 500, 600]
+    assert index.video.end == 600 + into
+    assert (index.vfr, index.rate) == (False, 24)
+
+
+def test_sound_stays_beside_a_picture_that_is_trimmed_within_a_frame():
+    picture = video(12, stts=[(12, 100)], timescale=2400, edits=elst((600, 250)))
+    index = opened(movie(picture, pcm(48000, 12000, edits=elst((600, 0))), timescale=2400)).index()
+    assert index.video.times[index.shown[0]] == 0
+    assert index.audio[0].packets.times[0] == 1000, "50 ticks of 2400 behind the frame's begin"
+
+
+def test_the_rate_of_parts_that_begin_within_frames_is_their_own():
+    """Nearer to 30 than to 29.97 by their average, but every whole frame says 29.97."""
+    edits = [(60_060 - 400, 1001 * 10 + 400), (60_060, 1001 * 200)]
+    file = edited(*edits, frames=400, stts=[(400, 1001)], timescale=30_000, movie_timescale=30_000)
+    assert (file.index().rate, file.index().frames) == (Fraction(30_000, 1001), 120)
 
 
 @settings(max_examples=150)
@@ -151,12 +170,19 @@ def test_what_is_shown_equals_looking_at_every_tick(lengths, edits):
         assert index.frames == 0
         return
     first = next(n for n, number in enumerate(presented) if number is not None)
+    before = 0  # of the first frame, how much lies before its edit: it keeps its whole length
+    at = 0
+    for duration, media in edits:
+        if at <= first < at + duration:
+            tick = media + first - at
+            before = tick - at_tick.index(at_tick[tick])
+        at += duration
     wanted = []
     for tick, number in enumerate(presented):
         if number is not None and (tick == first or presented[tick - 1] != number or tick in borders):
-            wanted.append((number, tick - first))
+            wanted.append((number, 0 if tick == first else tick - first + before))
     assert list(zip(numbers(file), index.video.times[index.shown].tolist(), strict=True)) == wanted
-    assert index.video.end == len(presented) - first
+    assert index.video.end == len(presented) - first + before
 
 
 @pytest.mark.parametrize("rate", [0, 1 << 15, 2 << 16, -(1 << 16)])

@@ -10,15 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from film_archive.core.timecode import FrameRate, Timecode
-from tests.media.mov_building import atom, elst, full, movie, opened, pcm, table, timecode, timecode_entry, video
+from tests.media.mov_building import (
+    atom,
+    elst,
+    full,
+    movie,
+    opened,
+    pcm,
+    refers,
+    table,
+    timecode,
+    timecode_entry,
+    video,
+)
 
 
 def clip(track, picture=None, **changes):
     return opened(movie(picture or video(12, in_trak=[refers(3)]), track, **changes))
-
-
-def refers(*tracks):
-    return atom(b"tref", atom(b"tmcd", struct.pack(f">{len(tracks)}I", *tracks)))
 
 
 def start_of(file):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.server.reviewing import chromium, dailies, review, server  # noqa: F401  fixtures
+
 
 @dataclass(frozen=True)
 class Production:

@@ -104,10 +104,21 @@ def test_nothing_comes_from_elsewhere() -> None:
 
 def test_the_page_names_every_element_that_its_script_looks_for() -> None:
     page = (PAGE / "index.html").read_text("utf-8")
-    script = (PAGE / "app.js").read_text("utf-8")
-    wanted = set(re.findall(r'find\("([\w-]+)"\)', script))
-    assert wanted <= set(re.findall(r'id="([\w-]+)"', page))
-    for button in re.findall(r"<button[^>]*>", page):
-        assert "aria-label" in button or 'id="more"' in button or 'type="submit"' in button
+    scripts = "".join(module.read_text("utf-8") for module in PAGE.glob("*.js"))
+    named = set(re.findall(r'id="([\w-]+)"', page))
+    assert set(re.findall(r'find\("([\w-]+)"\)', scripts)) <= named
+    assert set(re.findall(r'href="#([\w-]+)"', page)) <= named, "a sign that is not there"
+    for button, content in re.findall(r"<button([^>]*)>(.*?)</button>", page, re.DOTALL):
+        assert "aria-label" in button or re.sub(r"<[^>]*>", "", content).strip(), button
+    modules = {module.name for module in PAGE.glob("*.js")}
+    assert set(re.findall(r'modulepreload" href="page/([\w.]+)"', page)) == modules - {"app.js"}
     assert "style=" not in page, "the page's own policy forbids it"
     assert "onclick" not in page
+
+
+def test_modules_open_with_what_they_define_and_have_no_long_lines() -> None:
+    for module in PAGE.glob("*.js"):
+        lines = module.read_text("utf-8").splitlines()
+        assert lines[0].startswith("// "), module.name
+        assert max(map(len, lines)) <= 130, module.name
+        assert len(lines) <= 350, module.name

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from film_archive.archive import layout
+from film_archive.archive.check import check_archive
+from film_archive.archive.reader import FolderArchive, open_archive
 from film_archive.core import files
-from film_archive.core.errors import Damaged, NotFound, NotSupported
+from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported
 from film_archive.workflows.mending import apply_repair, plan_repair, repair
 from tests.archive.making import Layout, make_two_generations
-from tests.workflows.making import check, create_in_place, write_tree
+from tests.workflows.making import add, check, create_in_place, write_tree
 
 
 @pytest.fixture
@@ -83,3 +85,31 @@ def test_what_is_no_archive(tmp_path: Path) -> None:
             plan_repair(path)
     with pytest.raises(NotSupported):
         plan_repair(Path("/dev/null"))
+
+
+@pytest.mark.parametrize("loss", ["gone", "empty", "flipped"])
+def test_a_folder_archive_without_its_manifest_is_read_by_the_copy(tmp_path: Path, loss: str) -> None:
+    folder = write_tree(tmp_path / "card", {"a.txt": b"a", "b.txt": b"b" * 100})
+    create_in_place(folder)
+    manifest, copy = folder / layout.MANIFEST, folder / layout.MANIFEST_COPY
+    whole = manifest.read_bytes()
+    (folder / "a.txt").write_bytes(b"x")
+    if loss == "gone":
+        manifest.unlink()
+    else:
+        manifest.write_bytes(b"" if loss == "empty" else whole.replace(b"b.txt", b"c.txt"))
+    with open_archive(folder) as archive:
+        assert isinstance(archive, FolderArchive)
+        assert archive.read("b.txt") == b"b" * 100
+        problems = {problem.path: problem.what for problem in check_archive(archive).problems}
+    assert set(problems) == {layout.MANIFEST, "a.txt"}
+    assert "run `repair`" in problems[layout.MANIFEST]
+    with pytest.raises(FilmArchiveError, match="`repair`" if loss == "gone" else "is an archive already"):
+        create_in_place(folder)
+    with pytest.raises(FilmArchiveError, match="repair"):
+        add(folder, write_tree(tmp_path / "more", {"c.txt": b"c"}))
+    assert copy.read_bytes() == whole
+    repair(folder)
+    assert manifest.read_bytes() == whole
+    with open_archive(folder) as archive:
+        assert [problem.path for problem in check_archive(archive).problems] == ["a.txt"]

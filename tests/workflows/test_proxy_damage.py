@@ -20,7 +20,7 @@ from film_archive.media.probe import index, probe
 from film_archive.proxy.recipe import Recipe, Still
 from film_archive.testing.media import ClipSpec, make_clip
 from film_archive.workflows.production import create_archive
-from film_archive.workflows.proxies import ProxiesMade, make_proxies
+from film_archive.workflows.proxies import ProxiesMade, make_proxies, plan_proxies
 from tests.cli.running import film_archive
 from tests.workflows.making import check, tree
 from tests.workflows.test_attaching import xocn
@@ -125,6 +125,22 @@ def test_what_can_have_no_proxies(name: str, media: Path, tmp_path: Path) -> Non
     assert not (tmp_path / "alone").exists() or tree(tmp_path / "alone") == {}
     create_archive(tmp_path / "a.zip", [media], proxies=TWO, recipe=recipe)
     assert check(tmp_path / "a.zip").ok
+
+
+def test_a_clip_without_a_frame_to_stand_for_it_keeps_its_proxies(media: Path, tmp_path: Path) -> None:
+    """Every frame that could be its poster is damaged."""
+    corrupt(media / "bad.mov", *range(4, 30))
+    recipe = Recipe(stills=tuple(Still))
+    done = make_proxies([media / "bad.mov", media / "good.mov"], TWO, output=tmp_path / "out", recipe=recipe)
+    assert (done.exit_status, len(done.proxies), len(done.stills)) == (12, 4, 3)
+    assert "no stills were made" in done.failed[0].reason
+    path = tmp_path / "a.zip"
+    warnings = create_archive(path, [media / "bad.mov"], proxies=TWO, recipe=recipe).warnings
+    assert any("no stills: " in warning for warning in warnings)
+    assert plan_proxies([path], TWO).current == 2
+    later = make_proxies([path], TWO, recipe=recipe)
+    assert (later.exit_status, later.current, later.stills) == (12, 2, ())
+    assert check(path).ok
 
 
 class FailingEncoder:

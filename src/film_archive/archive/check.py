@@ -58,6 +58,8 @@ class _FolderCheck(Checking):
     def problems(self) -> Iterator[Problem]:
         header = self.archive.header
         listed, stated = 0, 0
+        if self.archive.manifest_problem is not None:
+            yield Problem(layout.MANIFEST, self.archive.manifest_problem)
         for member in self.archive.members():
             listed, stated = listed + 1, stated + member.size
             if member.role in (Role.FOLDER, Role.SYMLINK):
@@ -71,7 +73,7 @@ class _FolderCheck(Checking):
                     yield problem
         if (listed, stated) != (header.members, header.bytes):
             yield Problem(layout.MANIFEST, f"announces {amount(header.members, 'member')} and lists {listed}")
-        wrong = copy_problem(self.archive.path)
+        wrong = None if self.archive.manifest_problem is not None else copy_problem(self.archive.path)
         if wrong is not None:
             yield Problem(layout.MANIFEST_COPY, wrong)
 

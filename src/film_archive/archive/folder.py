@@ -10,13 +10,13 @@ from typing import Any
 from film_archive.archive import layout
 from film_archive.archive.continuing import OnBytes, Sealed, Writer
 from film_archive.archive.entries import EPOCH_NS
-from film_archive.archive.folder_reader import FolderArchive, read_folder_manifest
+from film_archive.archive.folder_reader import FolderArchive, read_folder_manifest, refuse_lost
 from film_archive.archive.folder_repair import copy_manifest, copy_problem
 from film_archive.archive.journal import MemberJournal
 from film_archive.archive.unfinished import Completed, journaled
 from film_archive.core import copying, files
 from film_archive.core.digest import KEY, MultiHasher, digest_source, read_ahead
-from film_archive.core.errors import FilmArchiveError, NotFound, Refused
+from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, Refused
 from film_archive.core.frame_table import FrameFile
 from film_archive.core.manifest import Member, Role, member_line, sealed_lines
 from film_archive.core.source import ByteSource, FileSource, printable
@@ -38,12 +38,16 @@ class FolderWriter(Writer):
             raise NotFound(f"There is no folder {printable(folder)}.")
         if os.path.lexists(folder / layout.MANIFEST):
             raise Refused(f"{printable(folder)} is an archive already; use `add` to list what is new in it.")
+        refuse_lost(folder)
         return cls._begin(folder, None, algorithms)
 
     @classmethod
     def add_to(cls, folder: Path, *, algorithms: Iterable[str] = ()) -> FolderWriter:
         """Begin a new generation of a folder archive."""
-        return cls._begin(folder, FolderArchive(folder), algorithms)
+        base = FolderArchive(folder)
+        if base.manifest_problem is not None:
+            raise Damaged(f"The manifest of {base.name} is lost or damaged; run `repair` before adding to it.")
+        return cls._begin(folder, base, algorithms)
 
     @classmethod
     def _begin(cls, folder: Path, base: FolderArchive | None, algorithms: Iterable[str]) -> FolderWriter:

@@ -14,23 +14,33 @@ from film_archive.core.source import ByteSource, FileSource, printable
 
 
 class FolderArchive(Archive):
-    """The folder form: media where they are, and `.film-archive/` beside them."""
+    """The folder form: media where they are, and `.film-archive/` beside them.
+
+    The manifest is kept twice. Where it does not hold its copy is read, and `manifest_problem` says what is wrong.
+    """
 
     header: Header
+    manifest_problem: str | None = None
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self._root = os.path.realpath(self.path)
-        manifest = self.path / layout.MANIFEST
-        if not manifest.is_file():
-            raise NotFound(
-                f"{self.name} is a folder without {layout.MANIFEST}; make an archive of it with `create --in-place`."
-            )
-        self.header = read_folder_manifest(manifest)
+        self.manifest_path = self.path / layout.MANIFEST
+        try:
+            self.header = read_folder_manifest(self.manifest_path)
+        except (NotFound, Damaged) as error:
+            if not has_only_copy(self.path):
+                if self.manifest_path.exists():
+                    raise
+                what = f"{self.name} is a folder without {layout.MANIFEST}; make an archive of it with `create --in-place`."
+                raise NotFound(what) from error
+            self.manifest_path = self.path / layout.MANIFEST_COPY
+            self.header = read_folder_manifest(self.manifest_path)
+            self.manifest_problem = str(error) if isinstance(error, Damaged) else "is missing; run `repair`"
         self._by_path: dict[str, Member] | None = None
 
     def members(self) -> Iterator[Member]:
-        return read_manifest(file_chunks(self.path / layout.MANIFEST))[1]
+        return read_manifest(file_chunks(self.manifest_path))[1]
 
     def member(self, path: str) -> Member:
         if self._by_path is None:
@@ -63,10 +73,38 @@ class FolderArchive(Archive):
 
 def read_folder_manifest(path: Path) -> Header:
     """The first line of a folder archive's manifest, all of which is proven by its seal; raises Damaged."""
-    header, _ = read_manifest(file_chunks(path))
+    try:
+        header, _ = read_manifest(file_chunks(path))
+    except Damaged as error:
+        what = str(error).rstrip(".")
+        raise Damaged(f"{printable(path)} is damaged; run `repair` on the folder ({what}).") from error
     if header.seal is None or seal_of(file_chunks(path)) != header.seal:
         raise Damaged(f"{printable(path)} was altered or is damaged; run `repair` on the folder.")
     return header
+
+
+def has_only_copy(folder: Path) -> bool:
+    """Whether a folder archive has lost its manifest, and its copy is there and whole; not while it is being made."""
+    try:
+        read_folder_manifest(folder / layout.MANIFEST)
+    except NotFound:
+        if (folder / layout.WORK).exists():
+            return False
+    except Damaged:
+        pass
+    else:
+        return False
+    try:
+        read_folder_manifest(folder / layout.MANIFEST_COPY)
+    except (NotFound, Damaged):
+        return False
+    return True
+
+
+def refuse_lost(folder: Path) -> None:
+    """Raise Refused where an archive has lost its manifest: to make it anew would be to lose the copy too."""
+    if has_only_copy(folder):
+        raise Refused(f"{printable(folder)} is an archive that has lost its manifest; `repair` writes it anew from its copy.")
 
 
 def file_chunks(path: Path) -> Iterator[bytes]:

@@ -26,6 +26,9 @@ def add(
     ),
     rate: str | None = typer.Option(None, "--rate", help="What the log's timecode counts at, where it does not say."),
     digest: list[str] = typer.Option([], "--digest", help="A further digest of each new member."),
+    frame_digests: bool = typer.Option(
+        False, "--frame-digests", help="A digest of each frame, by which `check --frames` and cuts can be told frame by frame."
+    ),
     abandon: bool = typer.Option(False, "--abandon", help="Undo what a killed add has begun, and stop."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be added."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
@@ -39,7 +42,13 @@ def add(
         return abandon_run(archive, json)
     recipe = how.recipe()
     plan = plan_add(
-        archive, source or (), proxies=sizes_of(proxies, recipe), recipe=recipe, digests=digest, log=log_file(log, rate)
+        archive,
+        source or (),
+        proxies=sizes_of(proxies, recipe),
+        recipe=recipe,
+        digests=digest,
+        log=log_file(log, rate),
+        frame_digests=frame_digests,
     )
     if dry_run:
         return show_plan(plan, json)

@@ -16,6 +16,9 @@ def register(app: typer.Typer) -> None:
 
 def check_verb(
     archive: Path = typer.Argument(..., help="An archive, or any zip."),
+    frames: bool = typer.Option(
+        False, "--frames", help="Tell which frames are damaged, of clips that were archived with --frame-digests."
+    ),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Read everything again and compare it with the digests; exit status 11 where something differs, 5 where it can't be read.
@@ -26,7 +29,7 @@ def check_verb(
     from film_archive.workflows.checking import check
 
     with progress() as counted:
-        result = check(archive, progress=counted)
+        result = check(archive, frames=frames, progress=counted)
     if json:
         print_json(result.to_json())
         return result.exit_status

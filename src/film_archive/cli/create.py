@@ -48,6 +48,9 @@ def create(
     ),
     rate: str | None = typer.Option(None, "--rate", help="What the log's timecode counts at, where it does not say."),
     digest: list[str] = typer.Option([], "--digest", help="A further digest of each member: md5, sha256, xxh64, c4, blake3."),
+    frame_digests: bool = typer.Option(
+        False, "--frame-digests", help="A digest of each frame, by which `check --frames` and cuts can be told frame by frame."
+    ),
     abandon: bool = typer.Option(False, "--abandon", help="Remove what a killed run of this archive has left, and stop."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be archived."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
@@ -82,6 +85,7 @@ def create(
         recipe=recipe,
         digests=digest,
         log=log_file(log, rate),
+        frame_digests=frame_digests,
     )
     if dry_run:
         return show_plan(plan, json)

@@ -45,6 +45,7 @@ def _app() -> object:
         offload,
         probe,
         proxy,
+        pull,
         repair,
         safe,
         serve,
@@ -70,7 +71,7 @@ def _app() -> object:
     ) -> None:
         """Keeps a film, from the camera card to the tape shelf."""
 
-    archives = (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, serve)
+    archives = (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, pull, serve)
     for verb in (*archives, offload, safe, where, find, library, catalog):
         verb.register(app)
     return app

@@ -111,6 +111,8 @@ class MediaFacts:
     """Label of frame 0."""
     start_source: str | None = None
     """Where it was found: "tmcd track", "material package", "bext", "image header", "sidecar", "caller"."""
+    continuous_frames: int | None = None
+    """How many frames, from the first on, the timecode counts without a jump; null where it never jumps."""
     reel: str | None = None
     """Reel, tape or card name."""
     reel_source: str | None = None
@@ -193,6 +195,7 @@ class MediaFacts:
             "start_rate": None if self.start_rate is None else str(self.start_rate),
             "start_source": self.start_source,
             "drop_frame": self.drop_frame,
+            "continuous_frames": self.continuous_frames,
             "reel": self.reel,
             "reel_source": self.reel_source,
             "frames": self.frames,
@@ -236,6 +239,7 @@ class MediaFacts:
             frames=_read(data, "frames", int),
             start_timecode=None if label is None or start_rate is None else Timecode.from_string(label, start_rate),
             start_source=_read(data, "start_source", str),
+            continuous_frames=_read(data, "continuous_frames", int),
             reel=_read(data, "reel", str),
             reel_source=_read(data, "reel_source", str),
             vfr=_read(data, "vfr", bool) or False,

@@ -67,6 +67,17 @@ class ColorDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class ImageNames:
+    """How the files of an image sequence are called: prefix, number with at least `digits` digits, suffix."""
+
+    prefix: str
+    digits: int
+    suffix: str
+    first: int
+    """The number of the first file."""
+
+
+@dataclass(frozen=True, slots=True)
 class EventMedia:
     """Media that an event names. A list may name several: the camera file, its proxy."""
 
@@ -79,6 +90,8 @@ class EventMedia:
     rate: FrameRate | None = None
     active: bool = True
     """Whether it is the one that the list plays."""
+    images: ImageNames | None = None
+    """Of an image sequence that is to be written; `url` is then that of its folder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,11 @@ def base_name(path: str) -> str:
     return path[-2 * _LONGEST :].replace("\\", "/").rstrip("/").rpartition("/")[2][:_LONGEST]
 
 
+def media_name(path: str) -> str:
+    """The file name of a candidate's path, which may be ARCHIVE::MEMBER."""
+    return base_name(path.rpartition("::")[2])
+
+
 def stem_of(name: str) -> str:
     """A file's name without media extension, frame pattern or frame number, in lower case."""
     name = name.strip().casefold()
@@ -96,7 +101,7 @@ def plain(text: str) -> str:
 
 def names_of_media(path: str, reel: str | None = None, other_names: Iterable[str] = ()) -> Names:
     """The names that a media file can be known by: its path, its reel, clip names in its metadata."""
-    name = base_name(path).casefold()
+    name = media_name(path).casefold()
     stem = stem_of(name)
     file = {path: PATH, name: FILE}
     clip = {stem: CLIP, name: CLIP}

@@ -17,7 +17,7 @@ from film_archive.editorial.candidates import Candidate
 from film_archive.editorial.columns import field_columns
 from film_archive.editorial.columns import plain as plain_header
 from film_archive.editorial.event import Event
-from film_archive.editorial.identity import base_name
+from film_archive.editorial.identity import base_name, media_name
 from film_archive.editorial.text import decode
 
 _FIELDS = ("event", "reel", "file", "clip")
@@ -62,8 +62,8 @@ class MediaMapping:
     def among(candidates: Iterable[Candidate], use: str) -> list[Candidate]:
         """The candidates that a row's media means: by whole path, else by file name."""
         exact = [candidate for candidate in candidates if candidate.path == use]
-        name = base_name(use).casefold()
-        return exact or [candidate for candidate in candidates if base_name(candidate.path).casefold() == name]
+        name = media_name(use).casefold()
+        return exact or [candidate for candidate in candidates if media_name(candidate.path).casefold() == name]
 
 
 def read_mapping(data: bytes, name: str) -> MediaMapping:

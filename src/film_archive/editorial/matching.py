@@ -189,6 +189,13 @@ class Matcher:
         if without and len(without) == len(named):
             reason = f"{_listed(named)} fits by name and has no timecode; give it, or name it in a mapping file."
             return Match(each, NO_TIMECODE, rivals=tuple(named[:_RIVALS]), reason=reason)
+        if named and each.source is not None and all(_counts_otherwise(each, candidate) for candidate in named):
+            counted_at = " and ".join(sorted({candidate.rate.text for candidate in named}))
+            reason = (
+                f"What fits by name counts at {counted_at}, and the list's source at {each.source.rate.text}: "
+                f"{_listed(named)}; is the list's rate right?"
+            )
+            return Match(each, OUTSIDE, rivals=tuple(named[:_RIVALS]), reason=reason)
         if named:
             ranges = ", ".join(f"{candidate.path} ({_extent(candidate)})" for candidate in named[:3])
             reason = f"{_label(each)} lies outside of what fits by name: {ranges}{' …' if len(named) > 3 else ''}."
@@ -276,6 +283,13 @@ def _inside(each: Resolved, candidate: Candidate, counted: dict[Counted, Wanted 
         counted[key] = wanted_in(each, *key)
     wanted = counted[key]
     return None if wanted is None else wanted.inside(candidate)
+
+
+def _counts_otherwise(each: Resolved, candidate: Candidate) -> bool:
+    """Whether an event's labels can't be counted as media counts: neither at its rate, nor is that a multiple."""
+    if candidate.start is None or each.source is None or each.event.source_range is not None:
+        return False
+    return bool(candidate.start.rate.nominal % each.source.rate.nominal)
 
 
 def _placed(each: Resolved, candidate: Candidate, first: int, evidence: tuple[str, ...]) -> Match:

@@ -14,7 +14,7 @@ from typing import Any
 
 from film_archive.core.timecode import FrameRate
 from film_archive.editorial.channels import shows_picture, tracks_of, tracks_of_channels
-from film_archive.editorial.event import Event, EventMedia
+from film_archive.editorial.event import Event, EventMedia, ImageNames
 from film_archive.editorial.export import Export, Losses, with_record
 from film_archive.editorial.resolving import Resolved, ResolvedList
 
@@ -249,7 +249,22 @@ def _media(event: Event, losses: Losses, each: Resolved) -> dict[str, Any]:
         losses.event(each, "its image sequence is written as a URL with a frame pattern")
     if not media.url:
         return {"OTIO_SCHEMA": "MissingReference.1", **common}
+    if media.images is not None and media.rate is not None:
+        return {"OTIO_SCHEMA": "ImageSequenceReference.1", **_images(media.images, media.url, media.rate), **common}
     return {"OTIO_SCHEMA": "ExternalReference.1", "target_url": media.url, **common}
+
+
+def _images(images: ImageNames, folder: str, rate: FrameRate) -> dict[str, Any]:
+    return {
+        "target_url_base": folder,
+        "name_prefix": images.prefix,
+        "name_suffix": images.suffix,
+        "start_frame": images.first,
+        "frame_step": 1,
+        "rate": float(rate),
+        "frame_zero_padding": images.digits,
+        "missing_frame_policy": "error",
+    }
 
 
 def _time(value: Fraction | int, rate: FrameRate) -> dict[str, Any]:

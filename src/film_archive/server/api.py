@@ -115,12 +115,21 @@ def archive_router(holdings: Holdings) -> APIRouter:
         request: Request,
         archive: _ArchivePath,
         role: Annotated[str | None, Query(description="Only members of this role: “original”, “proxy”, …")] = None,
+        q: Annotated[str | None, Query(max_length=200, description="Only those in which all these words are found.")] = None,
         offset: Annotated[int, Query(ge=0, le=1 << 31)] = 0,
         limit: Annotated[int, Query(ge=1, le=_MOST)] = 1000,
     ) -> MemberList:
-        """An archive's members in the order in which they were added, `limit` at a time."""
+        """An archive's members in the order in which they were added, `limit` at a time.
+
+        Words of `q` are looked for in paths, reels, codecs, profiles and start timecodes, without regard to case.
+        """
         held = holdings.seen_with(_access(request)).archive(archive)
-        wanted = (member for member in held.opened.archive.members() if role is None or member.role == role)
+        words = (q or "").casefold().split()
+        wanted = (
+            member
+            for member in held.opened.archive.members()
+            if (role is None or member.role == role) and (not words or _has_words(member, words))
+        )
         page = list(islice(wanted, offset, offset + limit + 1))
         return MemberList(
             archive=archive,
@@ -209,6 +218,14 @@ def _base(request: Request) -> str:
 def _access(request: Request) -> Access:
     access: Access = request.scope[ACCESS]
     return access
+
+
+def _has_words(member: Member, words: list[str]) -> bool:
+    media = member.get("media")
+    facts = media if isinstance(media, dict) else {}
+    said = (member.path, *(str(facts.get(name) or "") for name in ("reel", "codec", "profile", "start_timecode")))
+    text = " ".join(said).casefold()
+    return all(word in text for word in words)
 
 
 def _frame_number(

@@ -11,6 +11,7 @@ from pathlib import Path
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 
 from film_archive import __version__
 from film_archive.core.errors import FilmArchiveError
@@ -24,6 +25,7 @@ from film_archive.server.hls import PlaylistApplication
 from film_archive.server.holdings import Holdings
 from film_archive.server.job_api import job_router
 from film_archive.server.jobs import Jobs
+from film_archive.server.list_api import list_router
 from film_archive.server.media import MediaApplication
 from film_archive.server.metrics import Metrics
 from film_archive.server.sending import Application, Receive, Scope, Send, encoded, route_path
@@ -66,6 +68,16 @@ class ServerApplication:
         await self._planes.get(first, self.api)(scope, receive, send)
 
 
+class CompressedDocuments(GZipMiddleware):
+    """Compresses what the API says; not the files of jobs, whose ranges are those of the files as they are."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and route_path(scope).endswith("/file"):
+            await self.app(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def create_app(
     roots: Sequence[str | os.PathLike[str]],
     token: str | None = None,
@@ -103,6 +115,7 @@ def create_app(
     api.include_router(session_router(guard))
     api.include_router(archive_router(holdings))
     api.include_router(job_router(jobs))
+    api.include_router(list_router(holdings))
     page = PageApplication(threads)
     planes: dict[str, Application] = {
         "hls": PlaylistApplication(holdings, threads),
@@ -123,6 +136,7 @@ def _api(holdings: Holdings, lifespan: Callable[[FastAPI], AbstractAsyncContextM
         redoc_url=None,
         redirect_slashes=False,
     )
+    api.add_middleware(CompressedDocuments, minimum_size=2048, compresslevel=4)
 
     @api.exception_handler(FilmArchiveError)
     def failed(request: Request, error: FilmArchiveError) -> Response:

@@ -1,7 +1,9 @@
-"""The review page's own files, read once when the server starts; no path of a request is looked for on disk."""
+"""The review page's own files, read (and compressed) once when the server starts; no path of a request is looked for on disk."""
 
 from __future__ import annotations
 
+import gzip
+import re
 import secrets
 import time
 from collections.abc import Mapping
@@ -11,7 +13,7 @@ from pathlib import Path
 
 from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.source import MemorySource
-from film_archive.server.sending import Receive, Scope, Send, request_fields, send_error, send_reply
+from film_archive.server.sending import Receive, Scope, Send, header, request_fields, send_error, send_reply
 from film_archive.streaming.ranges import EntityTag, Representation
 from film_archive.streaming.reply import reply_to
 
@@ -25,15 +27,28 @@ _TYPES = {
 _FIELDS = (
     (
         "content-security-policy",
-        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        # blob: is what a page's own MediaSource is called; no other page can make one of its names.
+        (
+            "default-src 'self'; media-src 'self' blob:; object-src 'none'; "
+            "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+        ),
     ),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class _Asset:
+class _Coded:
+    """A file's bytes in one coding, and what HTTP says of them."""
+
     source: MemorySource
     content: Representation
+    fields: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asset:
+    plain: _Coded
+    gzipped: _Coded
 
 
 class PageApplication:
@@ -55,16 +70,33 @@ class PageApplication:
         elif scope["method"] not in ("GET", "HEAD"):
             await send_error(scope, send, 405, "The page can be read only: GET and HEAD.", ("allow", "GET, HEAD"))
         else:
-            reply = reply_to(request_fields(scope), asset.content, now=time.time(), boundary=secrets.token_hex(16))
-            await send_reply(scope, receive, send, reply, asset.source, threads=self._threads, more_fields=_FIELDS)
+            coded = asset.gzipped if takes_gzip(header(scope, b"accept-encoding") or "") else asset.plain
+            reply = reply_to(request_fields(scope), coded.content, now=time.time(), boundary=secrets.token_hex(16))
+            await send_reply(scope, receive, send, reply, coded.source, threads=self._threads, more_fields=coded.fields)
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether an Accept-Encoding field has gzip (RFC 9110, 12.5.3); a weight of 0 refuses it."""
+    for part in accepted.lower().split(","):
+        name, _, weight = part.partition(";")
+        if name.strip() in ("gzip", "x-gzip"):
+            return re.fullmatch(r"\s*(q\s*=\s*0(\.0{0,3})?)\s*", weight) is None
+    return False
 
 
 def _load(file: Path) -> _Asset:
     data = file.read_bytes()
+    content_type = _TYPES[file.suffix]
+    packed = gzip.compress(data, 9, mtime=0)
+    return _Asset(
+        _coded(data, file.name, content_type, _FIELDS),
+        _coded(packed, file.name, content_type, (*_FIELDS, ("content-encoding", "gzip"))),
+    )
+
+
+def _coded(data: bytes, name: str, content_type: str, fields: tuple[tuple[str, str], ...]) -> _Coded:
     hasher = MultiHasher()
     hasher.update(data)
     tag = EntityTag(hasher.digests()[KEY])
-    return _Asset(
-        MemorySource(data, file.name),
-        Representation(size=len(data), etag=tag, last_modified=None, content_type=_TYPES[file.suffix]),
-    )
+    content = Representation(size=len(data), etag=tag, last_modified=None, content_type=content_type)
+    return _Coded(MemorySource(data, name), content, (*fields, ("vary", "accept-encoding")))

@@ -50,7 +50,7 @@ def cut_of(holdings: Holdings, path: str, query: bytes) -> ServedCut | None:
     if request is None:
         return None
     clip = holdings.clip(path)
-    cut = open_cut(clip.media.source, clip.frame_index(), clip.facts, request)
+    cut = open_cut(clip.media.source, clip.frame_index(), clip.facts, request, digest=clip.digest)
     made, name = cut.to_bytes().source, cut_name(path, cut)
     content = Representation(
         size=made.size,

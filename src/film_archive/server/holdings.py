@@ -106,6 +106,11 @@ class HeldClip:
         with making_sense(self.held.opened.archive.name, self.member.path):
             return self.member.media
 
+    @property
+    def digest(self) -> str | None:
+        """XXH3-128 of all of it, as the archive has it."""
+        return None if self.member is None else self.member.digests.get(KEY)
+
     def frame_index(self) -> FrameIndex | None:
         """The index that the archive keeps of it, None where it has none or that can't be used."""
         if self.held is None or self.member is None:

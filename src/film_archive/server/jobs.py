@@ -117,7 +117,7 @@ class Jobs:
         What can't be cut is refused at once, as `open_cut` does; Refused, too, where too many jobs are waiting.
         """
         clip = self._holdings.seen_with(access).clip(path)
-        cut = open_cut(clip.media.source, clip.frame_index(), clip.facts, request)
+        cut = open_cut(clip.media.source, clip.frame_index(), clip.facts, request, digest=clip.digest)
         folder = self._folder()
         self._forget_old()
         known = [job for job in self._all() if not job.state.is_final]
@@ -220,7 +220,7 @@ class Jobs:
             self._check(job)
             job = replace(job, state=JobState.RUNNING)
             self._write(job)
-            cut = open_cut(clip.media.source, clip.frame_index(), clip.facts, job.request)
+            cut = open_cut(clip.media.source, clip.frame_index(), clip.facts, job.request, digest=clip.digest)
             write_cut(cut, target, on_bytes=on_bytes)
             job = replace(job, state=JobState.DONE, bytes_done=target.stat().st_size, bytes_total=target.stat().st_size)
         except _CancelledError:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from film_archive.archive import layout
 from film_archive.archive.entries import parts_of
+from film_archive.archive.folder_reader import refuse_lost
 from film_archive.archive.reader import Archive, FolderArchive, is_folder, open_archive
 from film_archive.core.digest import MultiHasher
 from film_archive.core.errors import NotFound, Refused, UsageError
@@ -48,6 +49,8 @@ class ArchivingPlan(Plan):
     """What is to be known of it, each one sentence."""
     log: LogFile | None = None
     """A list that tells of clips what their files don't."""
+    frame_digests: bool = False
+    """Whether each frame of each clip gets a digest of its own."""
     recipe: Recipe = PLAIN
     """How proxies are made."""
 
@@ -86,6 +89,7 @@ def plan_archive(
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
     log: LogFile | None = None,
+    frame_digests: bool = False,
     recipe: Recipe = PLAIN,
 ) -> CreatePlan:
     """Look at everything that would be archived; raises what `create_archive` would refuse.
@@ -101,6 +105,7 @@ def plan_archive(
             )
         if os.path.lexists(target / layout.MANIFEST) and not (target / layout.WORK).exists():
             raise Refused(f"{printable(target)} is an archive already; use `add` to list what is new in it.")
+        refuse_lost(target)
         gathered = gather_folder(target)
     else:
         if os.path.lexists(target) and not journal_of(target).exists():
@@ -122,6 +127,7 @@ def plan_archive(
         enclosures=() if joined is None else joined.enclosures,
         warnings=() if joined is None else tuple(joined.sentences()),
         log=log,
+        frame_digests=frame_digests,
         **_planned(gathered, proxies, digests, recipe),
     )
 
@@ -133,6 +139,7 @@ def plan_add(
     proxies: Sequence[Rung] = DEFAULT_PROXIES,
     digests: Iterable[str] = (),
     log: LogFile | None = None,
+    frame_digests: bool = False,
     recipe: Recipe = PLAIN,
 ) -> AddPlan:
     """Look at everything that would be added; raises what `add_to_archive` would refuse."""
@@ -152,7 +159,8 @@ def plan_add(
         with open_archive(target) as archive:
             generation = generation_of(archive)
             gathered = without_present(archive, gathered)
-    return AddPlan(archive=target, generation=generation, log=log, **_planned(gathered, proxies, digests, recipe))
+    planned = _planned(gathered, proxies, digests, recipe)
+    return AddPlan(archive=target, generation=generation, log=log, frame_digests=frame_digests, **planned)
 
 
 def _planned(

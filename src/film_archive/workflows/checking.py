@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from film_archive.archive import layout
 from film_archive.archive.check import CheckResult, Kind, Problem, check_archive
-from film_archive.archive.reader import open_archive
-from film_archive.core.errors import Damaged
+from film_archive.archive.reader import Archive, open_archive
+from film_archive.core.errors import Damaged, FilmArchiveError
+from film_archive.core.facts import frame_ranges
+from film_archive.core.frame_index import FrameIndex
 from film_archive.core.job import Report
+from film_archive.core.manifest import Role
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
@@ -68,9 +73,33 @@ class Checked(Report):
         return CheckResult(self.members_checked, found)
 
 
-def check(archive: Path, *, progress: Progress | None = None) -> Checked:
+def _frame_problems(archive: Archive) -> Iterator[Found]:
+    """The frames of clips that are not what their digests say."""
+    from film_archive.media.frame_sums import differing
+
+    clips = {layout.sums_path(member.path): member for member in archive.originals() if member.get("media")}
+    for member in archive.members():
+        clip = clips.get(member.path)
+        if member.role != Role.FRAMES or clip is None:
+            continue
+        try:
+            index = FrameIndex.from_bytes(archive.read(layout.index_path(clip.path)))
+            with archive.source(clip) as source:
+                runs = frame_ranges(differing(source, index, archive.read(member.path)))
+        except FilmArchiveError as error:
+            yield Found(path=printable(clip.path), what=f"its frames could not be told apart: {error}", kind=Kind.DAMAGED)
+            continue
+        if runs:
+            count = sum(run.count for run in runs)
+            listed = ", ".join(str(run.first) if run.count == 1 else f"{run.first}–{run.end - 1}" for run in runs[:10])
+            what = f"of its {amount(index.frames, 'frame')} {count} changed: {listed}{', …' if len(runs) > 10 else ''}"
+            yield Found(path=printable(clip.path), what=what, kind=Kind.DAMAGED)
+
+
+def check(archive: Path, *, frames: bool = False, progress: Progress | None = None) -> Checked:
     """Read every byte of an archive again and compare; never stops at the first problem.
 
+    With `frames` clips that have digests of their frames are held against these, too, which tells where the damage is.
     Raises NotFound where there is no archive; one that can't even be opened is a problem that is reported.
     """
     begun = time.monotonic()
@@ -82,7 +111,8 @@ def check(archive: Path, *, progress: Progress | None = None) -> Checked:
                 count, size = count + 1, size + member.size
             progress.expect(Phase.VERIFYING, size)
             result = check_archive(opened, on_bytes=progress.counting(Phase.VERIFYING))
-        problems = tuple(Found(path=found.path, what=found.what, kind=found.kind) for found in result.problems)
+            told = tuple(_frame_problems(opened)) if frames and not opened.is_foreign else ()
+        problems = tuple(Found(path=found.path, what=found.what, kind=found.kind) for found in result.problems) + told
     except Damaged as error:
         problems = (Found(path="archive", what=str(error), kind=Kind.DAMAGED),)
     return Checked(

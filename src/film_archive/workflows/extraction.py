@@ -1,23 +1,25 @@
-"""Cutting a timecode range out of a file or an archive's member."""
+"""Cutting a range out of a file, an image sequence or an archive's member."""
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from film_archive.core.digest import KEY
-from film_archive.core.errors import NoSpace, RateUnknown, Refused, UsageError
-from film_archive.core.job import Plan, Report, Step, identity_of, require_unchanged
+from film_archive.core.errors import NoSpace, Refused, UsageError
+from film_archive.core.files import OnBytes
+from film_archive.core.job import Plan, Report, Step, require_unchanged
 from film_archive.core.progress import Phase, Progress, quiet
-from film_archive.core.source import FileSource, printable
-from film_archive.core.timecode import FrameRange, FrameRate, Timecode, parse_rate
-from film_archive.media.cutting.cuttable import Cuttable
-from film_archive.media.cutting.opening import open_clip
-from film_archive.media.cutting.ranges import Clip, select
-from film_archive.workflows.locating import Located, locate
+from film_archive.core.source import printable
+from film_archive.core.timecode import FrameRange, FrameRate, Timecode
+from film_archive.media.cutting.cuttable import CutResult, Cuttable
+from film_archive.media.cutting.recoding import Mode, in_mode
+from film_archive.workflows.clip_logs import ClipLog
+from film_archive.workflows.clips import OpenArchives, OpenedClip, open_to_cut
+from film_archive.workflows.cuts import Cut, CutRequest, find_cut
+from film_archive.workflows.frame_proof import require_frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +27,9 @@ class CutStep(Step):
     """One range of one clip. Frame numbers are those of the clip, from 0."""
 
     source: str
-    """The media file, or ARCHIVE::MEMBER."""
+    """The media file, the sequence's pattern, or ARCHIVE::MEMBER."""
     output: Path
-    """The file to write."""
+    """The file to write, or the folder for a sequence's files."""
     first_frame: int
     """The first frame, handles counted in."""
     frames: int
@@ -36,14 +38,20 @@ class CutStep(Step):
     """Frames of handle before, as many as the clip has."""
     tail_handle: int
     """Frames of handle behind."""
-    start_timecode: str
-    """Of the first frame."""
-    clip_start: str
+    start_timecode: str | None
+    """Of the first frame; null where the clip has no timecode."""
+    clip_start: str | None
     """The start timecode of the clip, or the one that was given for it."""
-    clip_start_rate: str
+    clip_start_rate: str | None
     """The rate that it counts at."""
+    reel: str | None
+    """The reel that the cut is marked with."""
     rate: str | None
     """The rate that was given for a clip that does not say its own."""
+    link: bool = False
+    """Whether the files of a sequence are hard-linked where they can be."""
+    mode: Mode = Mode.COPY
+    """How a clip is cut whose frames need each other: "copy", "smart" or "encode"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,25 +70,30 @@ class Extracted(Report):
     """What was cut. Frame numbers are those of the source, from 0."""
 
     output: Path
-    """The file that was written."""
+    """The file that was written; of a sequence the folder."""
     first_frame: int
     """Its first frame's number in the source, from 0, handles counted in."""
     frames: int
     """How many it has."""
-    start_timecode: str
-    """Of its first frame."""
+    start_timecode: str | None
+    """Of its first frame; null where the clip has no timecode."""
     head_handle: int
     """Frames of handle before that it really has."""
     tail_handle: int
     """Frames of handle behind."""
     mode: str
-    """How it was cut: "copy" where no frame was encoded again; "plan" with `--dry-run`."""
+    """How it was cut: "copy" where no frame was encoded again, "smart" where those of partial GOPs were, "encode" where all
+    were; "plan" with `--dry-run`."""
     stored_from: int | None
     """The first frame whose bytes are in the file: earlier than `first_frame` where decoding needs it."""
     bytes_read: int
     """Read from the source."""
     bytes_shared: int
-    """Of these, shared with it instead of copied."""
+    """Of these, shared with it instead of copied: as blocks or, with `--link`, as hard links."""
+    frames_checked: int
+    """Frames of the cut that were held against the archive's digests of them, and are what was archived."""
+    missing: tuple[int, ...]
+    """Of a sequence, numbers of files that are not there, and so not in the cut."""
     diagnostics: tuple[str, ...]
     """What is to be known, each one sentence."""
 
@@ -95,43 +108,79 @@ def plan_extract(
     handles: int = 0,
     start: str | None = None,
     rate: str | None = None,
+    log: ClipLog | None = None,
+    link: bool = False,
+    mode: Mode = Mode.COPY,
 ) -> ExtractPlan:
     """Find the frames of SOURCE[::MEMBER] from `in_point` to just before `out_point` (or for `duration`), with handles.
 
-    `start` gives the media a start timecode that it does not have; `rate` the rate that it counts at. Raises OutOfRange,
-    TimecodeUnknown, Refused where the output exists.
+    Points are source timecode, or numbers of frames (of a sequence's files, else from 0). `start` gives the media a start
+    timecode that it does not have, as a `log` may; `rate` the rate that it counts at. `mode` is for clips whose frames need
+    each other. Raises OutOfRange, TimecodeUnknown, Refused where the output exists, NotSupported where it can't be cut so.
     """
-    if (out_point is None) == (duration is None):
-        raise UsageError("Give either the out point (--out, exclusive) or the duration.")
-    with locate(what) as located:
-        cuttable = open_clip(located.source, index=located.index, rate=rate)
-        output, notes = _named(output, cuttable)
-        clip = _clip(cuttable, start, rate)
-        first = clip.read(in_point, notes=notes)
-        if out_point is not None:
-            end = clip.read(out_point, out=True, notes=notes)
-        else:
-            assert duration is not None
-            end = first + clip.read(duration)
-        selection = select(clip, first, end, handles)
+    with open_to_cut(what, rate=rate, log=log) as opened:
+        cut = find_cut(opened.clip, CutRequest(in_point, out_point, duration, handles, start, rate))
+        output, notes = named(output, in_mode(opened.clip, mode))
         if os.path.lexists(output):
             raise Refused(f"{printable(output)} exists already; nothing was changed.")
-        begins = clip.require_start()
-        step = CutStep(
-            source=what,
-            identity=_identity(located),
-            size=located.source.size * selection.frames.count // max(1, cuttable.frames),
-            output=output,
-            first_frame=selection.frames.first,
-            frames=selection.frames.count,
-            head_handle=selection.head_handle,
-            tail_handle=selection.tail_handle,
-            start_timecode=str(clip.label(selection.frames.first)),
-            clip_start=str(begins),
-            clip_start_rate=str(begins.rate),
-            rate=rate,
-        )
-    return ExtractPlan(steps=(step,), diagnostics=tuple(notes))
+        step = CutStep(**step_of(what, opened, cut, rate), output=output, link=link, mode=mode)
+    return ExtractPlan(steps=(step,), diagnostics=(*notes, *cut.notes))
+
+
+def mode_of(text: str) -> Mode:
+    """A mode as a user writes it. Raises UsageError."""
+    try:
+        return Mode(text)
+    except ValueError:
+        raise UsageError(f"There is no mode {text[:20]!r}; there are {', '.join(Mode)}.") from None
+
+
+def step_of(what: str, opened: OpenedClip, cut: Cut, rate: str | None) -> dict[str, Any]:
+    """What a step says of a cut that was found, but for where it goes."""
+    selection, begins = cut.selection, cut.clip.start
+    return {
+        "source": what,
+        "identity": opened.identity,
+        "size": opened.size * selection.frames.count // max(1, opened.clip.frames),
+        "first_frame": selection.frames.first,
+        "frames": selection.frames.count,
+        "head_handle": selection.head_handle,
+        "tail_handle": selection.tail_handle,
+        "start_timecode": None if cut.start is None else str(cut.start),
+        "clip_start": None if begins is None else str(begins),
+        "clip_start_rate": None if begins is None else str(begins.rate),
+        "reel": cut.clip.reel,
+        "rate": rate,
+    }
+
+
+def apply_step(
+    step: CutStep, *, on_bytes: OnBytes | None = None, archives: OpenArchives | None = None
+) -> CutResult:
+    """Cut what one step says. Raises SourceChanged where the clip is not what it was when it was planned, NoSpace, Refused.
+
+    Where an archive has digests of the clip's frames, those of the cut are held against them; raises Damaged.
+    """
+    with open_to_cut(step.source, rate=step.rate, link=step.link, archives=archives) as opened:
+        require_unchanged(opened.clip.name, step.identity, opened.identity)
+        frames = FrameRange(step.first_frame, step.first_frame + step.frames)
+        try:
+            result = as_planned_clip(opened.clip, step).cut(frames, step.output, on_bytes=on_bytes)
+        except NoSpace as error:
+            raise NoSpace(
+                f"{str(error).rstrip('.')}; nothing was left there. Run the same command again when there is room."
+            ) from error
+        return replace(result, frames_checked=require_frames(opened.clip.name, opened.frame_digests, result))
+
+
+def as_planned_clip(clip: Cuttable, step: CutStep) -> Cuttable:
+    """The clip with the start timecode and reel of the plan, which may be the caller's or a log's, to be cut in its mode."""
+    start = None
+    if step.clip_start is not None and step.clip_start_rate is not None:
+        start = Timecode.from_string(step.clip_start, FrameRate.of(step.clip_start_rate))
+    if (start, step.reel) != (clip.start, clip.reel):
+        clip = clip.completed_by(replace(clip.facts, start_timecode=start, reel=step.reel))
+    return in_mode(clip, step.mode)
 
 
 def apply_extract(plan: ExtractPlan, *, progress: Progress | None = None) -> Extracted:
@@ -139,30 +188,17 @@ def apply_extract(plan: ExtractPlan, *, progress: Progress | None = None) -> Ext
     begun = time.monotonic()
     progress = progress or quiet()
     (step,) = plan.steps
-    with locate(step.source) as located:
-        require_unchanged(located.source.name, step.identity, _identity(located))
-        cuttable = open_clip(located.source, index=located.index, rate=step.rate)
-        start = Timecode.from_string(step.clip_start, FrameRate.of(step.clip_start_rate))
-        progress.begin(Phase.CUTTING, printable(step.output.name))
-        progress.expect(Phase.CUTTING, step.size)
-        frames = FrameRange(step.first_frame, step.first_frame + step.frames)
-        try:
-            result = cuttable.starting_at(start).cut(frames, step.output, on_bytes=progress.counting(Phase.CUTTING))
-        except NoSpace as error:
-            raise NoSpace(
-                f"{str(error).rstrip('.')}; nothing was left there. Run the same command again when there is room."
-            ) from error
-    return Extracted(
-        output=step.output,
-        first_frame=step.first_frame,
-        frames=step.frames,
-        start_timecode=step.start_timecode,
-        head_handle=step.head_handle,
-        tail_handle=step.tail_handle,
+    progress.begin(Phase.CUTTING, printable(step.output.name))
+    progress.expect(Phase.CUTTING, step.size)
+    result = apply_step(step, on_bytes=progress.counting(Phase.CUTTING))
+    return _extracted(
+        step,
         mode=result.mode,
         stored_from=result.stored_from,
         bytes_read=result.bytes_read,
         bytes_shared=result.shared,
+        frames_checked=result.frames_checked,
+        missing=result.missing,
         diagnostics=(*plan.diagnostics, *result.diagnostics),
         seconds=time.monotonic() - begun,
     )
@@ -171,6 +207,13 @@ def apply_extract(plan: ExtractPlan, *, progress: Progress | None = None) -> Ext
 def as_planned(plan: ExtractPlan) -> Extracted:
     """What a dry run prints: the report as it would be."""
     (step,) = plan.steps
+    return _extracted(
+        step, mode="plan", stored_from=None, bytes_read=0, bytes_shared=0, frames_checked=0, missing=(),
+        diagnostics=plan.diagnostics,
+    )  # fmt: skip
+
+
+def _extracted(step: CutStep, **more: Any) -> Extracted:
     return Extracted(
         output=step.output,
         first_frame=step.first_frame,
@@ -178,11 +221,7 @@ def as_planned(plan: ExtractPlan) -> Extracted:
         start_timecode=step.start_timecode,
         head_handle=step.head_handle,
         tail_handle=step.tail_handle,
-        mode="plan",
-        stored_from=None,
-        bytes_read=0,
-        bytes_shared=0,
-        diagnostics=plan.diagnostics,
+        **more,
     )
 
 
@@ -196,6 +235,9 @@ def extract(
     handles: int = 0,
     start: str | None = None,
     rate: str | None = None,
+    log: ClipLog | None = None,
+    link: bool = False,
+    mode: Mode = Mode.COPY,
     progress: Progress | None = None,
 ) -> Extracted:
     """Plan and cut."""
@@ -208,41 +250,17 @@ def extract(
         handles=handles,
         start=start,
         rate=rate,
+        log=log,
+        link=link,
+        mode=mode,
     )
     return apply_extract(plan, progress=progress)
 
 
-def _identity(located: Located) -> str:
-    """Of a member its digest (its CRC in a foreign zip), wherever in its archive it lies; of a file its status."""
-    member = located.member
-    if member is not None:
-        return f"{member.size}:{member.digests.get(KEY) or member.crc32}"
-    assert isinstance(located.source, FileSource)
-    return identity_of(located.source.status)
-
-
-def _named(output: Path, cuttable: Cuttable) -> tuple[Path, list[str]]:
-    """The name of a cut, which says what format it has, and notes where that is not the name asked for."""
-    suffixes = cuttable.suffixes
+def named(output: Path, clip: Cuttable) -> tuple[Path, tuple[str, ...]]:
+    """The name of a cut, which says what format it has, and a note where that is not the name asked for."""
+    suffixes = clip.suffixes
     if not suffixes or output.suffix.lower() in suffixes:
-        return output, []
-    named = output.with_name(f"{output.stem or output.name}{suffixes[0]}")
-    said = f"the cut is a {suffixes[0]} file, so it is called {printable(named.name)} and not {printable(output.name)}"
-    return named, [said, *cuttable.notes]
-
-
-def _clip(cuttable: Cuttable, start: str | None, rate_text: str | None) -> Clip:
-    """The clip with the caller's start timecode where one is given; the media's own rate always counts."""
-    name, rate, found = cuttable.name, cuttable.rate, cuttable.start
-    if rate is None:
-        raise RateUnknown(f"{name} does not say how many frames a second its timecode counts; give it: --rate 24.")
-    if start is None:
-        if rate_text is not None and found is None:
-            raise UsageError(f"--rate says how timecode counts, and {name} has none; give --start, too.")
-        return Clip(name, cuttable.frames, rate, found)
-    counting, drop = (found.rate if found is not None else rate), None
-    if rate_text is not None:
-        counting, drop = parse_rate(rate_text)
-    if counting.nominal == 0:
-        raise RateUnknown("Give the rate at which the timecode counts (--rate).")
-    return Clip(name, cuttable.frames, rate, Timecode.from_string(start, counting, drop))
+        return output, ()
+    path = output.with_name(f"{output.stem or output.name}{suffixes[0]}")
+    return path, (f"the cut is a {suffixes[0]} file, so it is called {printable(path.name)} and not {printable(output.name)}",)

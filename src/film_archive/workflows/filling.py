@@ -28,6 +28,7 @@ from film_archive.core.records import Record
 from film_archive.core.source import FileSource, printable
 from film_archive.media.clips import clip_of_sequence
 from film_archive.proxy import embedding, making, stills
+from film_archive.proxy.making import Proxy
 from film_archive.proxy.original import Original
 from film_archive.proxy.recipe import PLAIN, STILL_FILES, Recipe, Still
 from film_archive.workflows.clip_logs import ClipLog
@@ -36,6 +37,7 @@ from film_archive.workflows.room import Outlook
 
 DEFAULT_PROXIES = (LADDER["thumbnail"], LADDER["preview"])
 INDEX_VERSION = 1
+SUMS_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +145,7 @@ def fill(
     recipe: Recipe = PLAIN,
     workers: int | None = None,
     log: ClipLog | None = None,
+    frame_digests: bool = False,
 ) -> Made:
     """Put everything into an archive and finish it. `work` holds proxies in the making."""
     begun = time.monotonic()
@@ -156,7 +159,7 @@ def fill(
             of=each.of,
             raw_name=_hex(each.name_bytes),
         )
-    filling = _Filling(archive, tuple(rungs), recipe, outlook, work, progress, workers, Tally(), log)
+    filling = _Filling(archive, tuple(rungs), recipe, outlook, work, progress, workers, Tally(), log, frame_digests)
     progress.expect(filling.phase, sum(entry.size for entry in entries))
     progress.expect(Phase.ENCODING, sum(outlook.frames.values()))
     for entry in entries:
@@ -194,6 +197,7 @@ class _Filling:
     workers: int | None
     tally: Tally
     log: ClipLog | None
+    frame_digests: bool
 
     @property
     def phase(self) -> Phase:
@@ -324,7 +328,21 @@ class _Filling:
             of=member.path,
             mtime_ns=member.mtime_ns,
         )
+        if self.frame_digests and frames.frames:
+            self.sums(member, source, frames)
         return frames
+
+    def sums(self, member: Member, source: FileSource, frames: FrameIndex) -> None:
+        """The digests of a clip's frames, beside it. They are read once more, out of the system's cache where it holds them."""
+        from film_archive.media.frame_sums import frame_sums
+
+        identity = f"sums {SUMS_VERSION} {member.digests.get(KEY)}"
+        path = layout.sums_path(member.path)
+        if self.archive.reuse(path, identity) is None:
+            data = frame_sums(source, frames)
+            self.archive.add_bytes(
+                path, data, identity=identity, role=Role.FRAMES, of=member.path, mtime_ns=member.mtime_ns
+            )
 
     def proxies(self, member: Member, source: FileSource, index: FrameIndex | None) -> None:
         """A clip's proxies, beside it; those that a killed run has put in are not made again."""
@@ -364,21 +382,31 @@ class _Filling:
                 workers=self.workers,
                 on_frames=self.progress.counting(Phase.ENCODING),
             )
-            shown = stills.make_stills(original, made, self.recipe) if names else []
         except SourceChanged:
             raise
         except (NotSupported, Damaged, UsageError) as error:
             self.warn(member, f"no proxies: {error}")
             return
-        for still in shown:
-            if still.name in {name for _, name in names}:
-                embedding.add_still(self.archive, member, still, self.recipe)
+        self._embed_stills(member, original, made, {name for _, name in names})
         for proxy in made:
             embedding.add(self.archive, member, proxy, self.recipe)
             self.tally.proxies += 1
         for sentence in making.shortcomings(made[0], first):
             self.warn(member, sentence)
         files.remove_tree(folder)
+
+    def _embed_stills(self, member: Member, original: Original, made: list[Proxy], names: set[str]) -> None:
+        """Put in those that are missing; a clip without any keeps its proxies."""
+        try:
+            shown = stills.make_stills(original, made, self.recipe) if names else []
+        except SourceChanged:
+            raise
+        except (NotSupported, Damaged) as error:
+            self.warn(member, f"no stills: {error}")
+            return
+        for still in shown:
+            if still.name in names:
+                embedding.add_still(self.archive, member, still, self.recipe)
 
     def _has_still(self, member: Member, kind: Still, name: str) -> bool:
         """Whether a run that was killed has put a still's file in."""

@@ -37,10 +37,16 @@ def locate(what: str) -> Iterator[Located]:
         with FileSource(path) as source:
             yield Located(source, None, None, None)
         return
-    with open_archive(path) as archive:
-        member = archive.member(member_path) if member_path else only_clip(archive)
-        with archive.source(member) as source:
-            yield Located(source, member.media, _stored_index(archive, member), member)
+    with open_archive(path) as archive, locate_in(archive, member_path) as located:
+        yield located
+
+
+@contextmanager
+def locate_in(archive: Archive, member_path: str) -> Iterator[Located]:
+    """Open a member of an archive; of one with one clip it need not be named."""
+    member = archive.member(member_path) if member_path else only_clip(archive)
+    with archive.source(member) as source:
+        yield Located(source, member.media, _stored_index(archive, member), member)
 
 
 def split(what: str) -> tuple[str, str]:

@@ -170,6 +170,7 @@ def _fill(
                 recipe=plan.recipe,
                 workers=workers,
                 log=log,
+                frame_digests=plan.frame_digests,
             )
     return replace(
         made,

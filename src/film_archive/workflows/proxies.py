@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,11 +26,10 @@ from film_archive.core.errors import (
     StorageError,
     UsageError,
 )
-from film_archive.core.job import IN_PART, Failure, Report, require_unchanged, status_of
+from film_archive.core.job import Failure, require_unchanged
 from film_archive.core.ladder import Rung, parse_sizes
 from film_archive.core.manifest import Member
 from film_archive.core.progress import Phase, Progress, quiet
-from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.proxy import avid, embedding, making, stills
 from film_archive.proxy.companions import Program, files_for
@@ -40,12 +39,15 @@ from film_archive.proxy.recipe import PLAIN, Recipe, Still
 from film_archive.workflows.clip_logs import LogFile
 from film_archive.workflows.leftovers import abandon_unfinished, forget_completed, proxy_folder, saying_what_is_left
 from film_archive.workflows.locating import is_archive
+from film_archive.workflows.made_before import MadeBefore
 from film_archive.workflows.originals import NamedClip, clips_at, opened_clip, opened_member
-from film_archive.workflows.proxy_plans import EncodeStep, MadeBefore, ProxyPlan, identity_of_member, plan_proxies
+from film_archive.workflows.proxy_plans import EncodeStep, ProxyPlan, identity_of_member, plan_proxies
+from film_archive.workflows.proxy_reports import MadeProxy, MadeStill, ProxiesMade
 from film_archive.workflows.room import size_of
 
 __all__ = [
     "MadeProxy",
+    "MadeStill",
     "ProxiesMade",
     "ProxyPlan",
     "abandon_proxies",
@@ -58,83 +60,6 @@ __all__ = [
 
 _TOLERATED = (NotSupported, Damaged, NotFound, UsageError)
 """What keeps one clip from having proxies, and not the others."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MadeProxy(Record):
-    """A proxy that was made, and proven to have every frame and the start timecode of its original."""
-
-    source: str
-    """The media file, the pattern of an image sequence, or the member."""
-    size: str
-    """"preview", or "1280x720"."""
-    codec: str
-    """"h264", "prores_proxy" or "dnxhr_lb"."""
-    output: str
-    """The file, or ARCHIVE::MEMBER."""
-    beside: tuple[str, ...]
-    """Further files that it consists of: for Avid the sound tracks, and last the ALE."""
-    width: int
-    """Pixels."""
-    height: int
-    """Pixels."""
-    frames: int
-    """As many as the original has."""
-    start_timecode: str | None
-    """Of the first frame; null where the original has none."""
-    verified: bool
-    """Whether every frame of the original is there and could be decoded."""
-    corrupt: tuple[int, ...]
-    """Frames that could not be decoded; the proxy shows the one before in their place."""
-    cut_short: bool
-    """Whether the original's file ends before all is there that it says it holds."""
-    chunks: int
-    """Pieces that it was made in."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MadeStill(Record):
-    """A still that was made."""
-
-    source: str
-    """The media file, the pattern of an image sequence, or the member."""
-    kind: Still
-    """"poster", "strip" or "sheet"."""
-    outputs: tuple[str, ...]
-    """Its files, or ARCHIVE::MEMBER; a strip's are its picture and its WebVTT."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProxiesMade(Report):
-    """What `proxy` made, and what could not be."""
-
-    proxies: tuple[MadeProxy, ...]
-    """What was made."""
-    stills: tuple[MadeStill, ...]
-    """Posters, strips and contact sheets."""
-    current: int
-    """Proxies that were in the archives already and would be made as they are."""
-    failed: tuple[Failure, ...]
-    """What has no proxies."""
-    notes: tuple[str, ...]
-    """What is to be known of single clips, each one sentence."""
-    frames: int
-    """Frames of originals that were decoded."""
-    workers: int
-    """How many pieces were made at once."""
-    fps: float | None
-    """Frames of originals a second, over all; null where nothing was made."""
-
-    @property
-    def damaged(self) -> int:
-        """Frames that could not be decoded, of the clip that has most of them."""
-        return max((len(proxy.corrupt) for proxy in self.proxies), default=0)
-
-    @property
-    def exit_status(self) -> int:
-        done = bool(self.proxies or self.stills or self.current)
-        in_part = any(not proxy.verified for proxy in self.proxies)
-        return status_of(self.failed, any_done=done) or (IN_PART if in_part else 0)
 
 
 def make_proxies(
@@ -269,7 +194,7 @@ class _Making:
             if place_before is not None:
                 writer.drop(place_before)
             embedding.add(writer, member, proxy, recipe)
-        self._report(ready.step, ready.made)
+        self._report(ready.step, ready.made, {still.kind for still in ready.shown})
 
     def _ready(self, archive: Archive, steps: Sequence[EncodeStep], work: Path) -> Iterator[_Ready]:
         for step in steps:
@@ -278,7 +203,9 @@ class _Making:
             folder = work / str(member.digests.get(KEY))
             with self._tolerating(step, folder), opened_member(archive, member) as original:
                 made = self._make(step, original, folder)
-                shown = self._stills(step, original, made, archive, member)
+                shown = list[stills.MadeStill]()
+                with self._tolerating(step):
+                    shown = self._stills(step, original, made, archive, member)
                 yield _Ready(step, member, made, shown)
 
     def _stills(
@@ -320,15 +247,19 @@ class _Making:
         """Make all that a clip gets, and give it its names only then."""
         made = self._make(step, original, folder)
         named: list[tuple[Path, Path]] = []
+        drawn: set[Still] = set()
         if step.stills:
             kinds = tuple(still.kind for still in step.stills)
             (image_name,) = [Path(still.outputs[0]).name for still in step.stills if still.kind is Still.STRIP] or [""]
-            shown = stills.make_stills(original, made, replace(self.plan.recipe, stills=kinds), image_name=image_name)
             outputs = [Path(path) for still in step.stills for path in still.outputs]
-            for still, output in zip(shown, outputs, strict=True):
+            shown = list[stills.MadeStill]()
+            with self._tolerating(step):
+                shown = stills.make_stills(original, made, replace(self.plan.recipe, stills=kinds), image_name=image_name)
+            for still, output in zip(shown, outputs, strict=bool(shown)):
                 place = folder / still.name
                 files.write_atomically(place, still.data, replace=True)
                 named.append((place, output))
+                drawn.add(still.kind)
         for proxy, wanted in zip(made, step.proxies, strict=True):
             if self.plan.program is Program.AVID:
                 places = [Path(wanted.output), *map(Path, wanted.beside)]
@@ -338,7 +269,7 @@ class _Making:
         original.check_unchanged()
         for place, output in named:
             files.rename(place, output)
-        self._report(step, made)
+        self._report(step, made, drawn)
 
     def _make(self, step: EncodeStep, original: Original, folder: Path) -> list[Proxy]:
         self.progress.begin(Phase.ENCODING, step.name)
@@ -358,18 +289,21 @@ class _Making:
         return made
 
     @contextlib.contextmanager
-    def _tolerating(self, step: EncodeStep, folder: Path) -> Iterator[None]:
-        """A clip that can't have proxies does not keep the others from having theirs."""
+    def _tolerating(self, step: EncodeStep, folder: Path | None = None) -> Iterator[None]:
+        """A clip that can't have proxies, or stills, does not keep the others from having theirs."""
         try:
             yield
         except SourceChanged:
             raise
         except _TOLERATED as error:
-            files.remove_tree(folder)
+            if folder is not None:
+                files.remove_tree(folder)
             self.failed.append(Failure.of(step.name, error))
 
-    def _report(self, step: EncodeStep, made: Sequence[Proxy]) -> None:
+    def _report(self, step: EncodeStep, made: Sequence[Proxy], drawn: Collection[Still]) -> None:
         for still in step.stills:
+            if still.kind not in drawn:
+                continue
             self.stills.append(MadeStill(source=step.name, kind=still.kind, outputs=still.outputs))
         for proxy in made:
             (wanted,) = (one for one in step.proxies if one.rung == proxy.rung)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from film_archive.archive import layout
 from film_archive.archive.reader import Archive, ZipArchive, open_archive
@@ -18,12 +18,13 @@ from film_archive.core.ladder import Rung, parse_sizes
 from film_archive.core.manifest import Member
 from film_archive.core.records import Record
 from film_archive.core.source import printable
-from film_archive.proxy import companions, embedding, making, stills
+from film_archive.proxy import companions, embedding, making
 from film_archive.proxy.companions import Program
 from film_archive.proxy.recipe import PLAIN, STILL_FILES, Recipe, Still
 from film_archive.workflows.clip_logs import ClipLog, LogFile
 from film_archive.workflows.filling import WithoutProxies, reason_without_proxies
 from film_archive.workflows.locating import is_archive
+from film_archive.workflows.made_before import MadeBefore
 from film_archive.workflows.originals import Images, NamedClip, clips_at
 from film_archive.workflows.room import proxy_bytes
 
@@ -302,58 +303,6 @@ class _Planning:
             WantedStill(kind=kind, outputs=tuple(place_of(name) for name in STILL_FILES[kind])) for kind in self.recipe.stills
         ]
         return tuple(wanted), tuple(shown)
-
-
-class MadeBefore:
-    """The proxies and stills that are in an archive, and what their lines say of how they were made."""
-
-    def __init__(self) -> None:
-        self._proxies: dict[tuple[str | None, str, str], tuple[str, Mapping[str, Any]]] = {}
-        self._stills: dict[str, Mapping[str, Any]] = {}
-
-    @classmethod
-    def of(cls, archive: Archive) -> MadeBefore:
-        """Proxies may stand before or behind their originals, so they are looked up first."""
-        there = cls()
-        for member in archive.members():
-            line = member.get("proxy")
-            if line:
-                there._proxies[member.of, str(line.get("size")), str(line.get("codec", "h264"))] = member.path, line
-            elif member.get("still"):
-                there._stills[member.path] = member.get("still")
-        return there
-
-    def path(self, original: Member, rung: Rung, codec: str) -> str | None:
-        """Where there is a proxy of this size and codec, stale or not."""
-        return self.path_of(original, rung.name, codec)
-
-    def path_of(self, original: Member, size: str, codec: str) -> str | None:
-        """The same by the size's name."""
-        found = self._proxies.get((original.path, size, codec))
-        return None if found is None else found[0]
-
-    def has(self, original: Member, rung: Rung, recipe: Recipe) -> bool:
-        """Whether a proxy was made from these bytes, and as it would be made now (or was given)."""
-        _, line = self._proxies.get((original.path, rung.name, recipe.codec), ("", {}))
-        if line.get("of_digest") != original.digests.get(KEY):
-            return False
-        given = line.get("made") == embedding.GIVEN and not recipe.look and not recipe.audio_map
-        return given or line.get("made") == recipe.settings(rung)
-
-    def has_any(self, original: Member, recipe: Recipe) -> bool:
-        """Whether there is a proxy in this codec."""
-        return any((path, codec) == (original.path, recipe.codec) for path, _, codec in self._proxies)
-
-    def has_still(self, original: Member, kind: Still, recipe: Recipe) -> bool:
-        """Whether all files of a still are there, made from these bytes as they would be made now."""
-        lines = [self._stills.get(embedding.still_place(original.path, name), {}) for name in STILL_FILES[kind]]
-        made = stills.settings(recipe, kind)
-        return all((line.get("of_digest"), line.get("made")) == (original.digests.get(KEY), made) for line in lines)
-
-    def stills_of(self, original: Member, kind: Still) -> list[str]:
-        """Where files of a still are, stale or not."""
-        places = [embedding.still_place(original.path, name) for name in STILL_FILES[kind]]
-        return [place for place in places if place in self._stills]
 
 
 def _opened(path: Path) -> Archive:

@@ -17,7 +17,7 @@ from pydantic_core import to_json
 
 from film_archive.archive import layout
 from film_archive.archive.entries import parts_of
-from film_archive.archive.reader import Archive, open_archive
+from film_archive.archive.reader import Archive, FolderArchive, open_archive
 from film_archive.archive.unpack import choose_members, require_place, unpack_members
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher
@@ -198,7 +198,7 @@ def abandon_unpack(archive: Path, folder: Path) -> bool:
 
 
 def _identity(archive: Archive) -> str:
-    return identity_at(archive.path / layout.MANIFEST if archive.path.is_dir() else archive.path)
+    return identity_at(archive.manifest_path if isinstance(archive, FolderArchive) else archive.path)
 
 
 def _identity_at(place: Path) -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from heapq import heappop, heappush
 from itertools import chain, islice
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import av
 from av.codec.context import Flags
@@ -22,6 +22,7 @@ from av.video.stream import VideoStream
 from film_archive.core.errors import NotSupported
 from film_archive.media.av.opening import explained
 
+_PARAMETERS: Final = "new_extradata"
 _MAXIMUM_PIXELS = 1 << 27
 """A header's claim above this (16K × 8K) is not believed."""
 _PEEK = 64
@@ -81,6 +82,8 @@ class PictureDecoder:
         self._poor: set[int] = set()
         self._damages: list[_Damage] = []
         self._unsupported: str | None = None
+        self._described: bytes | None = None
+        """The parameter sets that the demuxer went over to last, where the track has several descriptions."""
         self._packets = self._demuxed()
 
     @property
@@ -112,6 +115,8 @@ class PictureDecoder:
             self._opened.seek(int(time / self._tick), stream=self._stream)
         except av.error.FFmpegError:
             return False
+        if self._described is not None and not self._context.is_open:
+            self._context.extradata = self._described  # the packet that brought them was passed over
         self._packets = self._demuxed()
         return True
 
@@ -206,4 +211,6 @@ class PictureDecoder:
             if packet is None or (packet.size == 0 and packet.pts is None and packet.dts is None):
                 yield None
                 return
+            if packet.has_sidedata(_PARAMETERS):
+                self._described = bytes(packet.get_sidedata(_PARAMETERS))
             yield packet

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Self
 
 from film_archive.core import files
+from film_archive.core.digest import digest_source
 from film_archive.core.errors import NotSupported, OutOfRange
 from film_archive.core.facts import MediaFacts
-from film_archive.core.source import ByteSource
+from film_archive.core.source import ByteSource, FileSource
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 
 
@@ -30,6 +31,8 @@ class CutResult:
     diagnostics: tuple[str, ...] = ()
     missing: tuple[int, ...] = ()
     """Numbers of files of an image sequence that are not there, and so not in the cut."""
+    frames_checked: int = 0
+    """Frames that were held against digests that somebody has of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class CutBytes:
     suffix: str
     stored_from: int
     diagnostics: tuple[str, ...] = ()
+    mode: str = "copy"
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +65,16 @@ class Cuttable(ABC):
     """How a cut's file may be called; the first is that of its format. Empty where a cut is a folder."""
     notes: tuple[str, ...] = ()
     """What is to be said of its cuts."""
+    digest: str | None = None
+    """XXH3-128 of all of it, where somebody has it: cuts say what they were made from."""
 
     def starting_at(self, start: Timecode) -> Self:
         """The same clip with a start timecode that the caller knows."""
         return replace(self, start=start)
+
+    def identified(self, digest: str | None) -> Self:
+        """The same clip with its digest known."""
+        return replace(self, digest=digest)
 
     def completed_by(self, facts: MediaFacts) -> Self:
         """The same clip with start timecode and reel as these facts have them."""
@@ -83,6 +93,16 @@ class Cuttable(ABC):
         Raises NotSupported for what is not cut into one file.
         """
         raise NotSupported(f"{self.name} is cut into a folder of files, not into one file.")
+
+    def verify(self, frames: FrameRange, target: Path) -> CutResult | None:
+        """Compare a file with what `cut` would write, byte for byte; None where it is not that."""
+        made = self.cut_bytes(frames)
+        with FileSource(target) as found:
+            if found.size != made.source.size or digest_source(found) != digest_source(made.source):
+                return None
+        return CutResult(
+            target, frames, self.shifted_start(frames.first)[0], made.mode, 0, 0, made.stored_from, made.diagnostics
+        )
 
     def require(self, frames: FrameRange) -> None:
         """Raise OutOfRange unless all these frames are there, and at least one is asked for."""

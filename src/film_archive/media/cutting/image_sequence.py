@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from film_archive.core import copying, files
+from film_archive.core.digest import digest_source
 from film_archive.core.errors import NotFound
 from film_archive.core.facts import MediaFacts
 from film_archive.core.folders import AtomicFolder
 from film_archive.core.source import ByteSource, FileSource, printable
 from film_archive.core.timecode import FrameRange
+from film_archive.core.wording import amount
 from film_archive.media.cutting.cuttable import CutResult, Cuttable
 from film_archive.media.sequence import ImageSequence
 
@@ -81,9 +83,25 @@ class SequenceClip(Cuttable):
             if len(missing) == frames.count:
                 raise NotFound(f"None of the frames {missing[0]} to {missing[-1]} of {self.name} is there; nothing was written.")
             new.commit()
+        return self._result(frames, target, read, shared, missing)
+
+    def verify(self, frames: FrameRange, target: Path) -> CutResult | None:
+        missing: list[int] = []
+        names = set()
+        for number, source in self._opened(frames, missing):
+            with source:
+                place = target / self.images.name(number)
+                names.add(place.name)
+                if not place.is_file() or not _same(source, place):
+                    return None
+        with files.explaining(f"look at {printable(target)}"):
+            alike = target.is_dir() and {path.name for path in target.iterdir()} == names
+        return self._result(frames, target, 0, 0, missing) if alike else None
+
+    def _result(self, frames: FrameRange, target: Path, read: int, shared: int, missing: list[int]) -> CutResult:
         start, notes = self.shifted_start(frames.first)
         if missing:
-            notes = (*notes, f"{len(missing)} frames are missing in the source: {_listed(missing)}")
+            notes = (*notes, f"missing in the source: {amount(len(missing), 'frame')}, {_listed(missing)}")
         return CutResult(target, frames, start, "copy", read, shared, frames.first, notes, tuple(missing))
 
     def _opened(self, frames: FrameRange, missing: list[int]) -> Iterator[tuple[int, ByteSource]]:
@@ -130,6 +148,11 @@ def sequence_clip(name: str, images: FrameFiles, facts: MediaFacts, *, link: boo
         images=images,
         link=link,
     )
+
+
+def _same(source: ByteSource, place: Path) -> bool:
+    with FileSource(place) as found:
+        return found.size == source.size and digest_source(found) == digest_source(source)
 
 
 def _listed(numbers: list[int]) -> str:

@@ -62,6 +62,10 @@ class CutTrack:
     """Of the picture as displayed."""
     language: int = 0x55C4
     """ISO 639-2 packed; "und"."""
+    further: tuple[bytes, ...] = ()
+    """More sample entries, for chunks that the first does not describe."""
+    described: Longs | None = None
+    """The number of the entry that describes each chunk, from 1; None where it is the first for all."""
 
     @property
     def sample_count(self) -> int:
@@ -131,8 +135,12 @@ def lay_out(
     start: Timecode | None,
     reel: str | None,
     user_data: bytes = b"",
+    created: int = 0,
 ) -> MovieLayout:
-    """Plan the whole file. `start` is the timecode of the first shown frame; `user_data` whole atoms (udta, meta) to keep."""
+    """Plan the whole file. `start` is the timecode of the first shown frame; `user_data` whole atoms (udta, meta) to keep.
+
+    `created` are seconds since 1904.
+    """
     brand = _atom(b"ftyp", b"qt  ", struct.pack(">I", 0x20050300), b"qt  ")
     timecode_at = len(brand) + 8
     head = brand + (b"" if start is None else _atom(b"mdat", struct.pack(">i", start.total_frames)))
@@ -144,7 +152,7 @@ def lay_out(
         target += -(-(end - offset) // BLOCK) * BLOCK
     data_end = runs[-1].target_offset + runs[-1].length if runs else payload_at
     head += _atom(b"free", bytes(pad - 8)) + struct.pack(">I4sQ", 1, b"mdat", data_end - payload_at + 16)
-    moov = _movie(tracks, runs, start, reel, timecode_at, user_data)
+    moov = _movie(tracks, runs, start, reel, timecode_at, user_data, created)
     return MovieLayout(head, tuple(runs), moov, data_end)
 
 
@@ -155,6 +163,7 @@ def _movie(
     reel: str | None,
     timecode_at: int,
     user_data: bytes,
+    created: int,
 ) -> bytes:
     picture = next((track for track in tracks if track.handler == b"vide"), None)
     timescale = picture.timescale if picture is not None else tracks[0].timescale
@@ -163,7 +172,7 @@ def _movie(
     parts = [_track(track, number, timescale, runs, timecode_id) for number, track in enumerate(tracks, 1)]
     if start is not None and picture is not None:
         parts.append(_timecode_track(start, reel, timecode_id, picture, timecode_at, timescale))
-    mvhd = struct.pack(">QQIQIH10x", 0, 0, timescale, length, 0x10000, 0x100)
+    mvhd = struct.pack(">QQIQIH10x", created, created, timescale, length, 0x10000, 0x100)
     mvhd += _IDENTITY + bytes(24) + struct.pack(">I", len(parts) + 1)
     return _atom(b"moov", _full(b"mvhd", 1, 0, mvhd), *parts, user_data)
 
@@ -229,14 +238,14 @@ def _timecode_track(
 
 def _sample_table(track: CutTrack, runs: Sequence[Run]) -> bytes:
     parts = [
-        _full(b"stsd", 0, 0, struct.pack(">I", 1), track.description),
+        _full(b"stsd", 0, 0, struct.pack(">I", 1 + len(track.further)), track.description, *track.further),
         _full(b"stts", 0, 0, _runs_table(_per_sample(track.durations, track.sample_count))),
     ]
     if track.composition is not None:
         parts.append(_full(b"ctts", 0, 0, _runs_table(track.composition)))
     if track.sync is not None:
         parts.append(_full(b"stss", 0, 0, struct.pack(">I", len(track.sync)), track.sync.astype(">u4").tobytes()))
-    parts.append(_full(b"stsc", 0, 0, _chunk_table(track.counts)))
+    parts.append(_full(b"stsc", 0, 0, _chunk_table(track.counts, track.described)))
     if track.sample_size:
         parts.append(_full(b"stsz", 0, 0, struct.pack(">II", track.sample_size, track.sample_count)))
     else:
@@ -268,10 +277,12 @@ def run_lengths(values: Longs) -> tuple[Longs, Longs]:
     return np.diff(np.append(firsts, len(values))), values[firsts]
 
 
-def _chunk_table(counts: Longs) -> bytes:
-    lengths, values = run_lengths(counts)
-    firsts = np.concatenate((np.ones(1, np.int64), 1 + np.cumsum(lengths)[:-1])) if len(lengths) else lengths
-    rows = np.stack((firsts, values, np.ones(len(values), np.int64)), axis=1)
+def _chunk_table(counts: Longs, described: Longs | None) -> bytes:
+    """Runs of chunks with as many samples, of one description."""
+    numbers = np.ones(len(counts), np.int64) if described is None else described
+    alike = (counts[1:] == counts[:-1]) & (numbers[1:] == numbers[:-1])
+    firsts = np.concatenate((np.zeros(min(1, len(counts)), np.int64), np.flatnonzero(~alike) + 1))
+    rows = np.stack((firsts + 1, counts[firsts], numbers[firsts]), axis=1)
     return struct.pack(">I", len(rows)) + rows.astype(">u4").tobytes()
 
 

@@ -16,6 +16,7 @@ from film_archive.core.source import ByteSource, ConcatSource, MemorySource, pri
 from film_archive.core.timecode import FrameRange, Timecode
 from film_archive.media.cutting.cuttable import CutBytes, CutResult, Cuttable
 from film_archive.media.cutting.mov_writer import CutTrack, MovieLayout, lay_out
+from film_archive.media.cutting.user_data import UserData, provenance
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class MovieClip(Cuttable):
     """The sound tracks' sample entries, in the index's order."""
     width: int = field(kw_only=True)
     height: int = field(kw_only=True)
-    user_data: bytes = b""
+    user_data: UserData = UserData()  # noqa: RUF009  a value that does not change
     suffixes: tuple[str, ...] = (".mov", ".qt", ".mp4", ".m4v")
 
     def cut(self, frames: FrameRange, target: Path, *, on_bytes: files.OnBytes | None = None) -> CutResult:
@@ -67,18 +68,32 @@ class MovieClip(Cuttable):
         parts.append(MemorySource(bytes(layout.moov_offset - position) + layout.moov))
         return CutBytes(ConcatSource(parts, f"a cut of {self.name}"), ".mov", stored_from, diagnostics)
 
+    def said_of(self, frames: FrameRange) -> bytes:
+        """What a cut says about itself: what the clip did, and where the cut comes from."""
+        name = self.name.rpartition("::")[2].rpartition("/")[2]
+        return self.user_data.with_provenance(provenance(name, self.digest, frames, self.user_data.provenance))
+
     def _lay_out(self, frames: FrameRange) -> tuple[MovieLayout, int, Timecode | None, tuple[str, ...]]:
         """(the new movie, the first frame that is in it, its start timecode, what was odd)."""
         self.require(frames)
         picture, stored_from = picture_track(self.index, frames, self.picture, self.width, self.height)
-        begin, end = _seconds(self.index, frames)
+        begin, end = seconds_of(self.index, frames)
         sound = [
             sound_track(track, description, begin, end)
             for track, description in zip(self.index.audio, self.sound, strict=True)
         ]
         start, diagnostics = self.shifted_start(frames.first)
+        if self.user_data.without_xmp:
+            diagnostics = (*diagnostics, "its XMP names the clip's own timecode, and was left out")
         tracks = [picture, *(track for track in sound if track is not None)]
-        layout = lay_out(tracks, self.source.size, start=start, reel=self.reel, user_data=self.user_data)
+        layout = lay_out(
+            tracks,
+            self.source.size,
+            start=start,
+            reel=self.reel,
+            user_data=self.said_of(frames),
+            created=self.user_data.created,
+        )
         return layout, stored_from, start, diagnostics
 
 
@@ -206,7 +221,7 @@ def _chunks(offsets: Longs, sizes: Longs) -> tuple[Longs, Longs]:
     return offsets[firsts], np.diff(np.append(firsts, len(offsets)))
 
 
-def _seconds(index: FrameIndex, frames: FrameRange) -> tuple[Fraction, Fraction]:
+def seconds_of(index: FrameIndex, frames: FrameRange) -> tuple[Fraction, Fraction]:
     """When a range is shown, in seconds from the clip's first frame."""
     video = index.video
     assert video is not None

@@ -43,6 +43,9 @@ class MxfClip(Cuttable):
     def starting_at(self, start: Timecode) -> MxfClip:
         return replace(self, start=start, movie=None if self.movie is None else self.movie.starting_at(start))
 
+    def identified(self, digest: str | None) -> MxfClip:
+        return replace(self, digest=digest, movie=None if self.movie is None else self.movie.identified(digest))
+
     def completed_by(self, facts: MediaFacts) -> MxfClip:
         movie = None if self.movie is None else self.movie.completed_by(facts)
         return replace(self, facts=facts, start=facts.start_timecode, reel=facts.reel, movie=movie)
@@ -65,6 +68,11 @@ class MxfClip(Cuttable):
         parts += [self.source.slice(offset, length) for offset, length in _runs(offsets, sizes)]
         parts.append(MemorySource(layout.tail))
         return CutBytes(ConcatSource(parts, f"a cut of {self.name}"), ".mxf", frames.first, notes)
+
+    def verify(self, frames: FrameRange, target: Path) -> CutResult | None:
+        if target.suffix.lower() != ".mxf" and self.movie is not None:
+            return self.movie.verify(frames, target)
+        return super().verify(frames, target)
 
     def _lay_out(self, frames: FrameRange) -> tuple[MxfLayout, Longs, Longs, Timecode | None, tuple[str, ...]]:
         """(all but the essence, where the essence lies, its start timecode, what was odd)."""

@@ -15,6 +15,7 @@ from film_archive.media.cutting.descriptions import picture_entry, sound_entry
 from film_archive.media.cutting.movie import MovieClip
 from film_archive.media.cutting.mxf_clip import MxfClip, why_not_mxf
 from film_archive.media.cutting.recording import open_recording
+from film_archive.media.cutting.user_data import UserData
 from film_archive.media.mov import MovFile, Track, is_mov
 from film_archive.media.mxf import MxfFile, is_mxf
 from film_archive.media.riff import is_wave
@@ -60,6 +61,7 @@ def _open_mov(source: ByteSource, index: FrameIndex | None) -> MovieClip:
         facts=facts,
         start=facts.start_timecode,
         reel=facts.reel,
+        user_data=UserData.of(movie.movie.moov, movie.movie.header.created),
     )
 
 

@@ -97,11 +97,23 @@ class Selection:
 
 def select(clip: Clip, start: Timecode, end: Timecode, handles: int = 0) -> Selection:
     """The frames from `start` to just before `end`, with handles cut at the clip's ends."""
-    if handles < 0:
-        raise UsageError(f"Handles of {handles} frames are not possible; give 0 or more.")
     first, stop = clip.frame_at(start), clip.frame_at(end, out=True)
     if stop <= first:
         raise UsageError(f"The in point {start} is not before the out point {end} (which is exclusive).")
+    return select_frames(clip, first, stop, handles)
+
+
+def select_frames(clip: Clip, first: int, stop: int, handles: int = 0) -> Selection:
+    """The frames from number `first` to just before `stop`, with handles cut at the clip's ends.
+
+    Raises OutOfRange where they are not all in the clip, UsageError where there are none.
+    """
+    if handles < 0:
+        raise UsageError(f"Handles of {handles} frames are not possible; give 0 or more.")
+    if stop <= first:
+        raise UsageError(f"The in point, frame {first}, is not before the out point, frame {stop} (which is exclusive).")
+    if first < 0 or stop > clip.frames:
+        raise OutOfRange(f"Frames {first} to {stop - 1} are not all in {clip.name}, which has {clip.frames}.")
     frames = FrameRange(max(0, first - handles), min(clip.frames, stop + handles))
     return Selection(FrameRange(first, stop), frames)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from fractions import Fraction
 
@@ -42,6 +43,7 @@ def media_facts(file: IndexedMovie) -> MediaFacts:
         facts,
         start_timecode=start,
         start_source=start_source,
+        continuous_frames=_continuous(file, facts),
         reel=reel,
         reel_source=reel_source,
         created=None if created is None else created.date,
@@ -178,6 +180,15 @@ def _start(file: IndexedMovie, rate: FrameRate | None, notes: Notes) -> tuple[Ti
             except InvalidTimecode:
                 notes.add(f"the metadata's timecode {tag.text!r} is none at {rate.text}")
     return None, None
+
+
+def _continuous(file: IndexedMovie, facts: MediaFacts) -> int | None:
+    """Frames up to the first place where the timecode jumps; None where it never does."""
+    timecode = file.timecode
+    if timecode is None or not timecode.breaks or facts.frame_rate is None:
+        return None
+    until = math.ceil(timecode.breaks[0].seconds * facts.frame_rate - Fraction(1, 100))  # within rounding: on a frame
+    return max(0, until) if facts.frames is None or until < facts.frames else None
 
 
 def _reel(file: IndexedMovie) -> tuple[str | None, str | None]:

@@ -114,9 +114,9 @@ class IndexedMovie:
         slack = Fraction(track.timescale, self.movie.header.timescale)
         picture = place_picture(samples, shown, slack, self._ground(track, notes))
         if described.codec.intra and not picture.keys.all():
-            picture = Picture(picture.packets, np.ones(len(picture.keys), np.bool_), picture.shown, picture.origin)
-        if track.edits and picture.origin and track.edits[0].empty:
-            notes.add(f"the picture begins {float(picture.origin):g} s into the presentation; times count from there")
+            picture = Picture(picture.packets, np.ones(len(picture.keys), np.bool_), picture.shown, picture.origin, picture.seen)
+        if track.edits and picture.seen and track.edits[0].empty:
+            notes.add(f"the picture begins {float(picture.seen):g} s into the presentation; times count from there")
         rate = frame_rate(picture.packets.times[picture.shown], picture.packets.end, track.timescale)
         others = sum(1 for other in self.movie.tracks if other.handler == b"vide" and self._sample_count(other)) - 1
         if others:
@@ -158,7 +158,7 @@ class IndexedMovie:
         # Without an edit list a late first frame is the writer's delay for reordering, and the label is meant for it.
         first = Fraction(shown[0].at if shown else 0, track.timescale)
         if placed is not None and placed.track.edits:
-            first = placed.picture.origin
+            first = placed.picture.seen
         slack = Fraction(1, self.movie.header.timescale)
         facts = read_timecode(self.source, description, samples, shown, track.timescale, first, slack, notes)
         others = sum(1 for other in self.movie.tracks if other.handler == b"tmcd") - 1

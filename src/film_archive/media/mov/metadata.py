@@ -18,6 +18,8 @@ from film_archive.media.mov.atoms import Atom, Notes, kind_text
 MAX_TAGS = 2000
 MAX_TEXT = 4096
 _QUICKTIME = "com.apple.quicktime."
+_OWN = "film-archive."
+"""Begins the keys under which cuts say where they come from."""
 _SEEN_AS = {
     "com.apple.quicktime.make": "make",
     "com.apple.quicktime.model": "model",
@@ -111,7 +113,7 @@ def camera_of(tags: Iterable[Tag]) -> dict[str, str]:
         key = _SEEN_AS.get(tag.key)
         if key is None:
             last = tag.key.rsplit(".", 1)[-1].lower()
-            if "." not in tag.key or last in _REEL_NAMES:
+            if "." not in tag.key or last in _REEL_NAMES or tag.key.startswith(_OWN):
                 continue
             key = tag.key.removeprefix(_QUICKTIME)
         if key and tag.text:

@@ -66,13 +66,15 @@ class Ground:
 class Picture:
     """A picture track, placed: `shown` is frame number → place in the tables.
 
-    `origin` is when the first frame is shown, in seconds of the presentation.
+    `origin` is the presentation second from which times count: where the first frame begins, even if an edit shows only its
+    end. `seen` is when that frame is shown first.
     """
 
     packets: Packets
     keys: NDArray[np.bool_]
     shown: Longs
     origin: Fraction
+    seen: Fraction
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,8 +90,8 @@ def place_picture(samples: Samples, shown: tuple[Segment, ...], slack: Fraction,
     """Place the frames of a picture track; `slack` is one tick of the movie's clock, in the track's ticks.
 
     A frame that an edit's border cuts counts as shown, unless less than half of it and less than `slack` is left: that
-    is the border's rounding. Of several edits, each brings its frames and what decoding them needs, one after the
-    other.
+    is the border's rounding. The clip's first frame keeps its whole length, so that a trim within a frame changes no
+    cadence. Of several edits, each brings its frames and what decoding them needs, one after the other.
     """
     ground.check(samples.offsets, samples.sizes)
     order = np.argsort(samples.times, kind="stable").astype(np.int64)
@@ -99,14 +101,12 @@ def place_picture(samples: Samples, shown: tuple[Segment, ...], slack: Fraction,
     if not cuts:
         never = np.full(len(samples), -1, np.int64)
         hidden = Packets(samples.offsets, samples.sizes, never, 0, Fraction(ground.timescale))
-        return Picture(hidden, samples.keys, order[:0], Fraction(0))
+        return Picture(hidden, samples.keys, order[:0], Fraction(0), Fraction(0))
     segment = cuts[0].segment
-    origin = segment.at + max(0, int(samples.times[cuts[0].frames[0]]) - segment.start)
+    origin = segment.at + int(samples.times[cuts[0].frames[0]]) - segment.start
     if len(cuts) == 1:
         positions = np.arange(len(samples), dtype=np.int64)
         times = samples.times + (segment.at - segment.start - origin)
-        first = cuts[0].frames[0]
-        times[first] = max(int(times[first]), segment.at - origin)
         if len(cuts[0].frames) < len(samples):
             hidden_frames = len(samples) - len(cuts[0].frames)
             ground.notes.add(f"the edit list hides {hidden_frames} of {len(samples)} frames")
@@ -116,7 +116,8 @@ def place_picture(samples: Samples, shown: tuple[Segment, ...], slack: Fraction,
     end = cuts[-1].until + cuts[-1].segment.at - cuts[-1].segment.start - origin
     offsets, sizes = samples.offsets[positions], samples.sizes[positions]
     packets = Packets(offsets, sizes, times, end, Fraction(ground.timescale))
-    return _without_missing(packets, samples.keys[positions], Fraction(origin, ground.timescale), ground)
+    seen = Fraction(max(origin, segment.at), ground.timescale)
+    return _without_missing(packets, samples.keys[positions], Fraction(origin, ground.timescale), seen, ground)
 
 
 def _cut(order: Longs, starts: Longs, ends: Longs, segment: Segment, slack: Fraction) -> _Cut:
@@ -146,13 +147,16 @@ def _joined(samples: Samples, cuts: list[_Cut], origin: int, ground: Ground) -> 
         ground.check_total(total)
         shift = cut.segment.at - cut.segment.start - origin
         part = np.full(highest + 1 - start, -1, np.int64)
-        part[cut.frames - start] = np.maximum(samples.times[cut.frames] + shift, cut.segment.at - origin)
+        begin = 0 if cut is cuts[0] else cut.segment.at - origin
+        part[cut.frames - start] = np.maximum(samples.times[cut.frames] + shift, begin)
         positions.append(np.arange(start, highest + 1, dtype=np.int64))
         times.append(part)
     return np.concatenate(positions), np.concatenate(times)
 
 
-def _without_missing(packets: Packets, keys: NDArray[np.bool_], origin: Fraction, ground: Ground) -> Picture:
+def _without_missing(
+    packets: Packets, keys: NDArray[np.bool_], origin: Fraction, seen: Fraction, ground: Ground
+) -> Picture:
     """Leave out the samples that the file doesn't have; frames are then shown up to the first that is missing."""
     offsets, sizes, times, end = packets.offsets, packets.sizes, packets.times, packets.end
     there = ground.has(offsets, sizes)
@@ -174,7 +178,7 @@ def _without_missing(packets: Packets, keys: NDArray[np.bool_], origin: Fraction
             )
     order = np.argsort(times, kind="stable")
     shown = order[(times[order] >= 0) & (times[order] < end)].astype(np.int64)
-    return Picture(Packets(offsets, sizes, times, end, packets.timescale), keys, shown, origin)
+    return Picture(Packets(offsets, sizes, times, end, packets.timescale), keys, shown, origin, seen)
 
 
 def place_sound(

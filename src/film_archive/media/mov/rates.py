@@ -42,7 +42,8 @@ def frame_rate(times: Longs, end: int, timescale: int) -> FrameRate | None:
     """The rate of frames shown at `times` (ascending ticks), the last until `end`; None for no frames or no time.
 
     Constant steps give their exact rate; steps that differ by rounding the trade's rate that explains them all; truly
-    variable ones the trade's rate within 0.5 % of the average, else that of the commonest step, else the average.
+    variable ones the trade's rate within 0.5 % of the average (of several that of the commonest step), else that of the
+    commonest step, else the average.
     """
     count = len(times)
     if count == 0 or end <= times[0]:
@@ -58,13 +59,15 @@ def frame_rate(times: Longs, end: int, timescale: int) -> FrameRate | None:
     if meant is not None:
         return meant
     average = Fraction(count * timescale, end - int(times[0]))
-    nearest = min(STANDARD, key=lambda rate: abs(average / rate - 1))
-    if abs(average / nearest - 1) <= Fraction(1, 200):
-        return nearest
     values, counts = np.unique(steps, return_counts=True)
     commonest = int(values[counts.argmax()])
-    if commonest > 0 and 2 * int(counts.max()) >= len(steps):
-        return tidy_rate(Fraction(timescale, commonest))
+    usual = commonest > 0 and 2 * int(counts.max()) >= len(steps)
+    meant = tidy_rate(Fraction(timescale, commonest)) if usual else None
+    near = [rate for rate in STANDARD if abs(average / rate - 1) <= Fraction(1, 200)]
+    if near:
+        return meant if meant in near else min(near, key=lambda rate: abs(average / rate - 1))
+    if usual:
+        return meant
     return tidy_rate(average.limit_denominator(100_000))
 
 

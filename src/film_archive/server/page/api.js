@@ -26,10 +26,48 @@ export async function archive(path) {
   return (await ask(`api/v1/archives/${encoded(path)}`)).json();
 }
 
-/** Some members of a role, from `offset` on: {members, next}. */
-export async function members(path, role, offset = 0) {
-  const query = new URLSearchParams({ role, offset, limit: 500 });
+/** Some members of a role, from `offset` on: {members, next}; with `words`, those in whose paths or facts all of them are. */
+export async function members(path, role, { offset = 0, words = "", limit = 500 } = {}) {
+  const query = new URLSearchParams({ role, offset, limit, ...(words ? { q: words } : {}) });
   return (await ask(`api/v1/archives/${encoded(path)}/members?${query}`)).json();
+}
+
+/** One member. */
+export async function member(path, name) {
+  return (await ask(`api/v1/archives/${encoded(path)}/member?${new URLSearchParams({ path: name })}`)).json();
+}
+
+/** Where the fragments of a member's proxies lie. */
+export async function fragments(path, member) {
+  return (await ask(`api/v1/archives/${encoded(path)}/fragments?${new URLSearchParams({ member })}`)).json();
+}
+
+/** What the token lets its bearer do: {right, roots}. */
+export async function session() {
+  return (await ask("api/v1/session")).json();
+}
+
+async function send(path, body) {
+  const options = { method: "POST", headers: { Accept: "application/json", "Content-Type": "application/json" } };
+  return (await ask(path, { ...options, body: JSON.stringify(body) })).json();
+}
+
+/** A list of selects as a file: {name, media_type, text, lost}. */
+export function list(body) {
+  return send("api/v1/lists", body);
+}
+
+/** Queue the extraction of a part of a clip: its job. */
+export function extract(body) {
+  return send("api/v1/jobs", body);
+}
+
+export async function jobs() {
+  return (await (await ask("api/v1/jobs")).json()).jobs;
+}
+
+export async function removeJob(id) {
+  await ask(`api/v1/jobs/${id}`, { method: "DELETE" });
 }
 
 /** Exchange the token for a cookie. */

@@ -30,12 +30,49 @@ export function durationText(media) {
   return `${minutes}:${String(Math.floor(seconds % 60)).padStart(2, "0")} min`;
 }
 
+const CODECS = {
+  prores_422: "ProRes",
+  prores_4444: "ProRes",
+  prores_raw: "ProRes",
+  dnxhd: "DNxHD",
+  dnxhr: "DNxHR",
+  h264: "H.264",
+  h265: "H.265",
+  jpeg2000: "JPEG 2000",
+  mjpeg: "Motion JPEG",
+  mpeg2: "MPEG-2",
+  uncompressed: "uncompressed",
+  xocn: "X-OCN",
+  arriraw: "ARRIRAW",
+  r3d: "R3D",
+  braw: "Blackmagic RAW",
+  crm: "Cinema RAW Light",
+  dpx: "DPX",
+  exr: "OpenEXR",
+  tiff: "TIFF",
+  jpeg: "JPEG",
+  png: "PNG",
+};
+
+/** A codec with its profile, as the trade says it. */
+export function codecText(media) {
+  const { codec, profile } = media ?? {};
+  const name = CODECS[codec] ?? codec ?? "";
+  return !profile || profile.startsWith(name) ? (profile ?? name) : `${name} ${profile}`;
+}
+
+/** A proxy's size as its name, if it has one, and in pixels. */
+export function proxyText(proxy) {
+  const pixels = `${proxy.width}×${proxy.height}`;
+  return /^\d/.test(proxy.size) ? pixels : `${proxy.size} ${pixels}`;
+}
+
 /** Two lines that tell clips apart: what it is, and where it stands in time. */
 export function summary(member) {
   const media = member.media;
   if (!media) return [sizeText(member.size), ""];
   const size = media.width ? `${media.width}×${media.height}` : "";
-  const kind = media.profile ?? media.codec ?? media.container;
+  const kind = codecText(media) || media.container;
   const time = [media.start_timecode, rateText(media), durationText(media)];
   return [[kind, size].filter(Boolean).join(" · "), time.filter(Boolean).join(" · ")];
 }
@@ -44,7 +81,7 @@ export function summary(member) {
 export function factsOf(member) {
   const media = member.media ?? {};
   const last = media.frames ? timecodeOf(media, media.frames - 1) : null;
-  const codec = [media.codec, media.profile].filter(Boolean).join(", ");
+  const codec = codecText(media);
   const audio = (media.audio ?? []).map((track) => `${track.channels} ch ${track.codec} ${track.sample_rate / 1000} kHz`);
   const color = media.color ?? {};
   const tags = [color.primaries, color.transfer, color.matrix, color.range].filter(Boolean).join(" / ");

@@ -48,6 +48,36 @@ export function labelOfFrame(frame, nominal, drop) {
   return `${clock}${drop ? ";" : ":"}${String(frames).padStart(nominal >= 100 ? 3 : 2, "0")}`;
 }
 
+/**
+ * What somebody types: {label} (frames since 00:00:00:00) for "01:00:10:12" or, filled from the right as on a deck,
+ * "10:12" and "1012"; {distance} for "+12" or "-1:00"; {frame} for "f123"; null for what is none of these, or a label
+ * that drop-frame leaves out.
+ */
+export function readEntry(text, nominal, drop) {
+  const typed = text.trim();
+  const number = /^f ?(\d{1,9})$/i.exec(typed);
+  if (number) return { frame: Number(number[1]) };
+  const match = /^([+-]?)((?:\d+[:;., ]){0,3}\d+)$/.exec(typed);
+  if (!match) return null;
+  const digits = nominal >= 100 ? 3 : 2;
+  let fields = match[2].split(/[:;., ]/);
+  if (fields.length === 1 && !match[1] && fields[0].length > digits) {
+    const rest = fields[0].slice(0, -digits);
+    if (rest.length > 6) return null;
+    fields = [...(rest.length % 2 ? `0${rest}` : rest).match(/../g), fields[0].slice(-digits)];
+  }
+  const [frames, seconds = 0, minutes = 0, hours = 0] = fields.reverse().map(Number);
+  if (match[1]) {
+    const distance = ((hours * 60 + minutes) * 60 + seconds) * nominal + frames;
+    return { distance: match[1] === "-" ? -distance : distance };
+  }
+  if (frames >= nominal || seconds > 59 || minutes > 59 || hours > 23) return null;
+  if (drop && frames < dropped(nominal) && seconds === 0 && minutes % 10) return null;
+  const two = (value) => String(value).padStart(2, "0");
+  const label = `${two(hours)}:${two(minutes)}:${two(seconds)}:${String(frames).padStart(digits, "0")}`;
+  return { label: frameOfLabel(label, nominal, drop) };
+}
+
 /** The timecode of frame `number` of a clip, or null where the clip has none that can be counted. */
 export function timecodeOf(media, number) {
   const rate = parseRate(media?.frame_rate);

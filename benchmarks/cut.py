@@ -1,0 +1,108 @@
+"""Cutting 6 GB out of a UHD ProRes HQ clip in an archive: against `cp` and fsync, against `ffmpeg -c copy`, and by reflink."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from benchmarks.footage import long_prores
+from benchmarks.measuring import Side, compare, require_tool, room
+from film_archive.core.source import FileSource
+from film_archive.media.mov import MovFile
+from film_archive.workflows.extraction import extract
+
+WANTED = 6_000_000_000
+_FRAME = 3_840_000
+"""Bytes, about, of a frame of this footage."""
+
+
+def run(folder: Path, runs: int) -> None:
+    size = min(WANTED, room(folder, 3 * WANTED) // 3)
+    clip = long_prores(folder / "A001C001.mov", size // _FRAME + 100, 3840, 2160)
+    with FileSource(clip) as source:
+        index = MovFile.open(source).index()
+    frames = index.frames - 96
+    part = folder / "same bytes"
+    _copy_part(clip, part, index.frame(48).offset, index.frame(48 + frames - 1).offset)
+    size = part.stat().st_size
+    print(f"{frames} of {index.frames} frames of 3840×2160 ProRes 422 HQ: {size / 1e9:.2f} GB")
+    target, copied, remuxed = folder / "cut.mov", folder / "copy", folder / "ffmpeg.mov"
+
+    def cut() -> None:
+        done = extract(str(clip), target, in_point="48", duration=str(frames))
+        assert done.frames == frames
+
+    def copy() -> None:
+        subprocess.run(["cp", "--reflink=never", part, copied], check=True)
+        _sync(copied)
+
+    def remux() -> None:
+        seconds = ("-ss", f"{48 / 24:.6f}", "-i", clip, "-t", f"{frames / 24:.6f}")
+        subprocess.run([ffmpeg, "-v", "error", "-y", *seconds, "-c", "copy", remuxed], check=True)
+        _sync(remuxed)
+
+    def gone(*paths: Path) -> None:
+        for path in paths:
+            path.unlink(missing_ok=True)
+        os.sync()
+
+    ours = Side("extract", cut, lambda: gone(target, copied, remuxed))
+    compare(ours, Side("cp --reflink=never, fsync", copy, lambda: gone(target, copied, remuxed)), runs=runs)
+    print("the bar is 1.1")
+    ffmpeg = require_tool("ffmpeg")
+    compare(ours, Side("ffmpeg -c copy, fsync", remux, lambda: gone(target, copied, remuxed)), runs=runs)
+    gone(target, copied, remuxed, part)
+    _by_reflink(folder, clip, frames, runs)
+
+
+def _by_reflink(folder: Path, clip: Path, frames: int, runs: int) -> None:
+    """On a file system that shares blocks, in a sparse file on a loop device."""
+    maker, mount = shutil.which("mkfs.xfs", path="/usr/sbin:/sbin:/usr/bin"), folder / "xfs"
+    if maker is None or os.geteuid() != 0:
+        print("mkfs.xfs, or the right to mount, is not there: the cut by reflink is left out")
+        return
+    image = folder / "xfs.img"
+    with image.open("wb") as file:
+        file.truncate(4 * clip.stat().st_size)
+    mount.mkdir()
+    subprocess.run([maker, "-q", "-m", "reflink=1", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, mount], check=True)
+    try:
+        source = mount / clip.name
+        shutil.copyfile(clip, source)
+        os.sync()
+        for _ in range(runs):
+            target = mount / "cut.mov"
+            before = shutil.disk_usage(mount).used
+            begun = time.perf_counter()
+            done = extract(str(source), target, in_point="48", duration=str(frames))
+            seconds = time.perf_counter() - begun
+            new = shutil.disk_usage(mount).used - before
+            size = target.stat().st_size
+            print(
+                f"by reflink: {frames / 24 / 60:.1f} minutes, {size / 1e9:.2f} GB in {seconds:.3f} s, {new / 1e6:.2f} MB "
+                f"({100 * new / size:.2f} %) new, {done.bytes_shared / 1e9:.2f} GB shared; the bars are 1 s and 1 %"
+            )
+            target.unlink()
+            os.sync()
+    finally:
+        subprocess.run(["umount", mount], check=True)
+
+
+def _copy_part(source: Path, target: Path, begin: int, end: int) -> None:
+    """A file of the bytes that a cut takes."""
+    with source.open("rb") as old, target.open("wb") as new:
+        position = begin
+        while position < end:
+            position += os.copy_file_range(old.fileno(), new.fileno(), min(1 << 30, end - position), position)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
