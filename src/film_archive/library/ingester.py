@@ -24,11 +24,13 @@ from film_archive.core.job import Failure, Plan, Report, Step, status_of
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import FileSource, printable
-from film_archive.library import hashing, mhl
+from film_archive.library import hashing
 from film_archive.library.cards import CardFinder
+from film_archive.library.chain_of_custody import Proven, write_generation
 from film_archive.library.hashing import Wanted
 from film_archive.library.listing import join, list_tree
 from film_archive.library.masters import Masters
+from film_archive.library.mhl import can_hold
 from film_archive.library.moves import Move, Moved, Moving, identity_of_entry, new_job, unfinished
 from film_archive.library.offload import Offloaded, apply_offload, plan_offload
 from film_archive.library.recording_dates import recorded
@@ -37,6 +39,8 @@ from film_archive.library.workers import Workers
 
 _DIGITS = 16
 """Of the digest, in a name."""
+_LATEST = 253_402_300_799 * 10**9
+"""The last moment that a date in XML can have; a file's time may be later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -420,13 +424,13 @@ class _Sealing:
 
     def __call__(self, moved: Sequence[Moved]) -> None:
         members = list(self._members(moved))
-        written = mhl.add_generation(self._target, members) if members else None
+        written = write_generation(self._target, members) if members else None
         self.written = None if written is None else os.fspath(written)
 
-    def _members(self, moved: Iterable[Moved]) -> Iterator[mhl.MhlFile]:
+    def _members(self, moved: Iterable[Moved]) -> Iterator[Proven]:
         for move in moved:
             relative = move.to[len(os.fspath(self._target)) + 1 :]
-            if not mhl.can_hold(relative):
+            if not can_hold(relative):
                 continue
             with files.explaining(f"look at {printable(move.to)}"):
                 status = Path(move.to).lstat()
@@ -435,7 +439,7 @@ class _Sealing:
                 (found,) = hashing.read_all([Wanted(move.to, status.st_size, status.st_mtime_ns, status.st_ino)], (KEY,))
                 digest = None if found.digests is None else found.digests[KEY]
             if digest is not None:
-                yield mhl.MhlFile(relative, status.st_size, status.st_mtime_ns, {KEY: digest})
+                yield Proven(relative, status.st_size, min(max(0, status.st_mtime_ns), _LATEST), digest)
 
 
 def _read_all(batch: Sequence[Wanted]) -> list[hashing.Read]:

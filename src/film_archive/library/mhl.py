@@ -1,6 +1,8 @@
-"""ASC MHL histories, through `ascmhl`, its reference implementation: writing a generation, and reading what is to hold.
+"""ASC MHL histories of cards, through `ascmhl`, its reference implementation: the generation that a card's copy gets, with
+digests of its folders and the history that the card came with; and reading what a history says.
 
-Digests are given, never computed again. A generation appears whole, with its chain, or not at all.
+Digests are given, never computed again. A history appears whole or not at all. (`chain_of_custody.py` adds to one that is
+there.)
 """
 
 from __future__ import annotations
@@ -92,44 +94,6 @@ def write_generation(
             _sync(path)
         made.commit()
     return place / written
-
-
-def add_generation(root: Path, members: Sequence[MhlFile]) -> Path | None:
-    """Write a generation that has only some files into a folder's history, which is begun where there is none.
-
-    None where the history says all of it already. The generation gets its name, then the chain is replaced.
-    """
-    from ascmhl.generator import MHLGenerationCreationSession
-    from ascmhl.hashlist import MHLProcess, MHLProcessInfo
-    from ascmhl.history import MHLHistory
-
-    place = root / FOLDER
-    files.make_folders(place)
-    with AtomicFolder(root / f"{FOLDER}-next") as made:  # what a killed run left of one is removed by this, too
-        if (place / "ascmhl_chain.xml").exists():
-            known = {entry.path: entry.digests.get(KEY) for entry in read_history(root)}
-            members = [member for member in members if known.get(member.path) != member.digests[KEY]]
-        if not members:
-            return None
-        history = _loaded(root) if (place / "ascmhl_chain.xml").exists() else MHLHistory()
-        history.child_histories, history.child_history_mappings = [], {}
-        history.chain = history.chain or _no_chain()
-        number = history.latest_generation_number() + 1
-        history.asc_mhl_path = os.fspath(made.path)
-        history.chain.file_path = os.fspath(made.path / "ascmhl_chain.xml")
-        session = MHLGenerationCreationSession(history)
-        for member in members:
-            _append(session, root, member)
-        process = MHLProcessInfo()
-        process.process = MHLProcess("transfer")
-        process.hashlist_custom_basename = f"{number:04d}_{root.name or 'library'}"
-        session.commit(_creator(), process)
-        written = Path(history.hash_lists[-1].file_path)
-        for path in made.path.iterdir():
-            _sync(path)
-        files.rename(written, place / written.name)
-        files.rename(made.path / "ascmhl_chain.xml", place / "ascmhl_chain.xml", replace=True)
-    return place / written.name
 
 
 def read_history(root: Path) -> Iterator[MhlEntry]:
