@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from film_archive.archive.check import check_archive
 from film_archive.archive.reader import open_archive
+from film_archive.archive.repair import repair_archive
 from film_archive.core import files
 from film_archive.core.errors import FilmArchiveError, NoSpace, StorageError
 from film_archive.testing import crash, faults
@@ -130,6 +132,12 @@ def small_disk(tmp_path: Path) -> object:
         yield mount
 
 
+@pytest.fixture
+def larger_disk(tmp_path: Path) -> object:
+    with tmpfs(tmp_path / "larger", "size=4m") as mount:
+        yield mount
+
+
 def fill_up(disk: Path, *, leave: int) -> None:
     (disk / "filling").write_bytes(bytes(max(0, files.free_space(disk) - leave)))
 
@@ -191,6 +199,43 @@ def test_a_disk_that_fills_up_while_adding(
     assert check(target).ok
     assert len(contents(target)) == 4
     assert [place.name for place in small_disk.iterdir()] == ["archive.zip"]
+
+
+def test_room_for_the_listing_of_what_is_there_is_asked_for(tmp_path: Path, larger_disk: Path) -> None:
+    """An add writes it anew: with many members that is more than what comes in."""
+    target = larger_disk / "archive.zip"
+    create(target, write_tree(tmp_path / "many", {f"{number:04}.xml": b"x" for number in range(400)}))
+    whole = target.read_bytes()
+    more = write_tree(tmp_path / "more", {"b": b"b"})
+    left = missing = 0
+    for left in (0, 8192, 16_384):
+        fill_up(larger_disk, leave=left)
+        with pytest.raises(NoSpace, match=r"\d+ bytes") as raised:
+            add(target, more)
+        (missing,) = map(int, re.findall(r"(\d+) bytes", str(raised.value))[:1])
+        assert 1_000 < missing < 400_000
+        assert target.read_bytes() == whole
+        assert sorted(place.name for place in larger_disk.iterdir()) == ["archive.zip", "filling"]
+        (larger_disk / "filling").unlink()
+    fill_up(larger_disk, leave=left + missing + 20_000)
+    add(target, more)
+    assert check(target).ok
+
+
+def test_a_full_disk_while_repairing_leaves_all_as_it_was(tmp_path: Path, larger_disk: Path) -> None:
+    target = larger_disk / "archive.zip"
+    create(target, write_tree(tmp_path / "many", {f"{number:04}.xml": b"x" for number in range(200)}))
+    broken = bytearray(target.read_bytes())
+    broken[-60_000:] = bytes(60_000)  # manifest and directory
+    target.write_bytes(broken)
+    fill_up(larger_disk, leave=0)
+    with pytest.raises(NoSpace, match=r"about \d{4,} bytes are missing; no member was touched; run `repair` again"):
+        repair_archive(target)
+    assert target.read_bytes() == broken
+    assert sorted(place.name for place in larger_disk.iterdir()) == ["archive.zip", "filling"]
+    (larger_disk / "filling").unlink()
+    repair_archive(target)
+    assert check(target).ok
 
 
 @pytest.mark.parametrize("act", [unpack_to, lambda archive, folder: add(folder, archive)], ids=["unpack", "add"])

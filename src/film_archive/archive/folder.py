@@ -147,7 +147,7 @@ class FolderWriter(Writer):
         base = None if self._base is None else self._base.header
         header = self._header(base, None, ())
         self._date_folders()
-        with files.explaining(f"finish {printable(self.target)}", needed=lambda: 1, folder=self.target):
+        with files.explaining(f"finish {printable(self.target)}", needed=self._still_to_write, folder=self.target):
             for name in (layout.MANIFEST_COPY, layout.MANIFEST):  # the copy first: whoever sees the manifest has both
                 with files.AtomicFile(self.target / name, replace=True) as new:
                     for line in sealed_lines(header, lambda: map(member_line, self._listed())):
@@ -183,6 +183,10 @@ class FolderWriter(Writer):
                 with files.explaining(f"set the time of {printable(place)}"):
                     if place.stat().st_mtime_ns != member.mtime_ns:
                         os.utime(place, ns=(member.mtime_ns, member.mtime_ns))
+
+    def _still_to_write(self) -> int:
+        """Bytes of the manifest and its copy."""
+        return 2 * sum(len(member_line(member)) for member in self._listed())
 
     def _copy_is_ahead(self) -> bool:
         base = self._base

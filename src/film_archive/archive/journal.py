@@ -24,6 +24,8 @@ from film_archive.core.errors import Refused, from_os_error
 from film_archive.core.manifest import is_member_record
 from film_archive.core.source import printable
 
+_ROOM = 1 << 16
+"""Bytes that a journal should have before its run goes on: a line has one to a few kilobytes."""
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
 """What file systems without locks answer (some network shares)."""
 
@@ -100,7 +102,7 @@ class MemberJournal:
             files.sync(self._descriptor)
 
     def _writing(self) -> AbstractContextManager[None]:
-        return files.explaining(f"write {printable(self.path)}", needed=lambda: 1, folder=self.path.parent)
+        return files.explaining(f"write {printable(self.path)}", needed=lambda: _ROOM, folder=self.path.parent)
 
     def remove(self) -> None:
         """The archive has its name: forget the journal."""

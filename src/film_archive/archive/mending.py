@@ -7,7 +7,7 @@ is written.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,9 +25,13 @@ from film_archive.core.source import ByteSource, FileSource, printable
 
 
 @contextmanager
-def editing(path: Path) -> Iterator[int]:
-    """The archive file, open for mending; what was written is durable when the block is left."""
-    with files.explaining(f"repair {printable(path)}", needed=lambda: 1, folder=path.parent):
+def editing(path: Path, needed: Callable[[], int] = lambda: 4096) -> Iterator[int]:
+    """The archive file, open for mending; what was written is durable when the block is left.
+
+    `needed` tells how many bytes have to be written, about, where the disk is full.
+    """
+    state = "no member was touched; run `repair` again when there is room"
+    with files.explaining(f"repair {printable(path)}", needed=needed, folder=path.parent, state=state):
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
             yield descriptor
@@ -134,7 +138,10 @@ def directory_size(source: ByteSource, found: FoundManifest) -> int:
 
 def write_generation(path: Path, base: Header | None, members: Sequence[Member], *, rebuilt: bool) -> list[str]:
     """Write a new manifest and directory behind all that is in the file; what no member uses is listed as superseded."""
-    with FileSource(path) as source, editing(path) as descriptor:
+    def needed() -> int:
+        return sum(2 * len(member_line(member)) for member in members)
+
+    with FileSource(path) as source, editing(path, needed) as descriptor, _cut_back(descriptor, source.size):
         entries = [placed for member in members for placed in entries_of(member)]
         done = list(mend_headers(descriptor, source, entries))
         files.sync(descriptor)
@@ -152,6 +159,16 @@ def write_generation(path: Path, base: Header | None, members: Sequence[Member],
         files.sync(descriptor)
         sealing.write_directory(descriptor, entries, manifest, payload)
     return done
+
+
+@contextmanager
+def _cut_back(descriptor: int, size: int) -> Iterator[None]:
+    """Where the block fails nothing stays behind what the file had."""
+    try:
+        yield
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
 
 
 def digest_of_region(source: ByteSource, offset: int, length: int) -> str | None:

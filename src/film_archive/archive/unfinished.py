@@ -17,7 +17,7 @@ from typing import Any
 from film_archive.archive import salvage
 from film_archive.archive.continuing import Sealed
 from film_archive.archive.journal import MemberJournal, peek
-from film_archive.archive.reader import ZipArchive
+from film_archive.archive.reader import Archive, FolderArchive, ZipArchive
 from film_archive.archive.verdict import Kind, Problem
 from film_archive.core import files
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported
@@ -36,6 +36,16 @@ def manifest_region(archive: ZipArchive) -> Region:
     entry = archive.manifest_entry
     assert entry is not None
     return Region(entry.header_offset, archive.directory.end.end)
+
+
+def listing_bytes(archive: Archive) -> int:
+    """How many bytes an archive's listing has, all of which the next generation writes anew (a folder's twice)."""
+    if isinstance(archive, FolderArchive):
+        return 2 * archive.manifest_path.stat().st_size
+    if not isinstance(archive, ZipArchive) or archive.manifest_entry is None:
+        return 0
+    region = manifest_region(archive)
+    return region.end - region.offset
 
 
 def seal_of(base: ZipArchive) -> str:

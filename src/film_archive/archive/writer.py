@@ -22,7 +22,7 @@ from film_archive.archive.draft import Draft
 from film_archive.archive.entries import EPOCH_NS, entries_of
 from film_archive.archive.journal import MemberJournal
 from film_archive.archive.reader import ZipArchive
-from film_archive.archive.unfinished import head_of_add, manifest_region, roll_back, seal_of
+from film_archive.archive.unfinished import head_of_add, listing_bytes, manifest_region, roll_back, seal_of
 from film_archive.core import copying, files
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, Refused
@@ -181,7 +181,7 @@ class ZipWriter(Writer):
         self._next_pending()
         self._stop_reusing()
         draft = self._draft
-        with files.explaining(f"finish {printable(self.target)}", needed=lambda: 1, folder=self.target.parent):
+        with files.explaining(f"finish {printable(self.target)}", needed=self._still_to_write, folder=self.target.parent):
             self._sync()
             header, size = self._placed_header()
             entry, payload = sealing.write_manifest(draft.descriptor, draft.end, self._manifest(header), size)
@@ -258,6 +258,10 @@ class ZipWriter(Writer):
         if 2 * (known + self._journal.end) >= zipformat.MAX32:  # a proxy is told of twice; more needs no second look
             lines_size = sum(len(member_line(member)) for member in self._listed())
         return sealing.manifest_of(lambda offset: replace(unplaced, offset=offset), self._draft.end, lines_size)
+
+    def _still_to_write(self) -> int:
+        """Bytes of manifest and directory, about: those of before, and what the journal has of the new members."""
+        return 2 * self._journal.end + (0 if self._base is None else listing_bytes(self._base))
 
     def _superseded(self) -> tuple[Superseded, ...]:
         if self._base is None:

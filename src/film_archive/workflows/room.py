@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from film_archive.archive.reader import open_archive
+from film_archive.archive.unfinished import listing_bytes
 from film_archive.core import copying, files
-from film_archive.core.errors import FilmArchiveError
+from film_archive.core.errors import FilmArchiveError, NotFound
 from film_archive.core.facts import MediaFacts
 from film_archive.core.ladder import Rung
 from film_archive.core.source import FileSource, printable
@@ -103,12 +105,22 @@ def require_room(target: Path, entries: Iterable[Found], outlook: Outlook, unfin
             if biggest is None or entry.size > biggest.size:
                 biggest = entry
     needed = count * (512 if in_place else _PER_FILE) + outlook.indexes + outlook.proxies + outlook.largest
+    needed += _listing_bytes(target)
     needed -= sum(size_of(path) for path in unfinished)
     if needed + size <= files.free_space(folder):
         return
     if biggest is None or not copying.can_share(Path(biggest.path), folder):
         needed += size
     files.require_space(folder, needed, printable(target))
+
+
+def _listing_bytes(target: Path) -> int:
+    """Of an archive that is added to: what it lists already is written anew."""
+    try:
+        with open_archive(target) as archive:
+            return listing_bytes(archive)
+    except NotFound:
+        return 0
 
 
 def _may_be_clip(entry: Found) -> bool:
