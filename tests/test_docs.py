@@ -221,11 +221,16 @@ def test_every_verb_has_its_keys_documented() -> None:
     headings = {verb for heading in documented_keys() for verb in heading.split(" and ")}
     application = _app()
     assert isinstance(application, typer.Typer)
-    verbs: set[str] = set()
-    for name, command in getattr(typer.main.get_command(application), "commands", {}).items():
-        below = getattr(command, "commands", None)
-        verbs |= {name} if below is None else {f"{name} {verb}" for verb in below}
-    assert verbs <= headings
+    assert set(verbs(typer.main.get_command(application))) <= headings
+
+
+def verbs(group: Any, above: str = "") -> Iterator[str]:
+    """All verbs of a command line, those of groups with their group's name in front."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from verbs(command, f"{above}{name} ")
+        else:
+            yield f"{above}{name}"
 
 
 def test_json_of_every_verb_has_the_documented_keys(

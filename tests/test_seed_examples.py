@@ -81,9 +81,6 @@ SHOWN: dict[str, str] = {
 }
 """Blocks without a language that are no list of files of the repository."""
 
-COMING_CLASSES = 8
-"""The issue with which mediastruct's five come."""
-
 INSTEAD: dict[str, str] = {
     r"git clone .*": ":",
     r"cd ded-io": ":",
@@ -501,7 +498,6 @@ def classes() -> list[str]:
 
 
 @needs_seeds
-@pytest.mark.xfail(strict=True, raises=ImportError, reason=f"issue {COMING_CLASSES}")
 @pytest.mark.parametrize("name", classes())
 def test_classes_of_mediastruct(name: str) -> None:
     module = re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()

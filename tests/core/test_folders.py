@@ -9,7 +9,7 @@ import pytest
 
 from film_archive.core import files
 from film_archive.core.errors import Refused
-from film_archive.core.folders import AtomicFolder
+from film_archive.core.folders import AtomicFolder, forget_unfinished
 
 
 def fill(folder: Path) -> None:
@@ -73,3 +73,16 @@ def test_two_at_once(tmp_path: Path) -> None:
             pass
         first.commit()
     assert len(os.listdir(tmp_path / "plates")) == 2
+
+
+def test_what_is_unfinished_is_forgotten_only_where_something_is_made(tmp_path: Path) -> None:
+    work = files.temporary_name(tmp_path / "card", "copy")
+    work.mkdir()
+    (work / "clip").write_bytes(b"half")
+    forget_unfinished(work, "clip")
+    forget_unfinished(work, "clip")
+    assert list(work.iterdir()) == []
+    (tmp_path / "clip").write_bytes(b"media")
+    with pytest.raises(Refused):
+        forget_unfinished(tmp_path, "clip")
+    assert (tmp_path / "clip").exists()

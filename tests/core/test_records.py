@@ -97,3 +97,20 @@ def test_what_is_no_record(changed: dict[str, Any]) -> None:
 def test_what_lacks_a_key() -> None:
     with pytest.raises(Damaged, match="'name'"):
         Inner.from_json({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Several(Record):
+    """A list of texts."""
+
+    paths: tuple[str, ...]
+
+
+def test_texts_in_a_list_are_kept_exactly_too() -> None:
+    record = Several(paths=("plain", os.fsdecode(b"caf\xe9"), "é"))
+    data = record.to_json()
+    assert data["raw_paths"] == [b"plain".hex(), b"caf\xe9".hex(), "é".encode().hex()]
+    assert Several.from_json(data) == record
+    assert "raw_paths" not in Several(paths=("é",)).to_json()
+    with pytest.raises(Damaged):
+        Several.from_json({**data, "raw_paths": [5]})

@@ -39,19 +39,25 @@ def _app() -> object:
         add,
         attach,
         bundle,
+        catalog,
         check,
         create,
         demo,
         edl,
         extract,
+        find,
+        library,
         ls,
+        offload,
         probe,
         proxy,
         pull,
         repair,
         repo,
+        safe,
         serve,
         unpack,
+        where,
     )
     from film_archive.cli.running import Verbs
 
@@ -72,7 +78,7 @@ def _app() -> object:
     ) -> None:
         """Keeps a film, from the camera card to the tape shelf."""
 
-    verbs = (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, pull, repo, bundle, serve)
-    for verb in verbs:
+    archives = (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, pull, repo, bundle, serve)
+    for verb in (*archives, offload, safe, where, find, library, catalog):
         verb.register(app)
     return app

@@ -256,3 +256,38 @@ def _copy_across(source: Path, target: Path) -> None:
             raise SourceChanged(
                 f"{printable(source)} changed while it was moved; it stays, and {printable(target)} holds what it was."
             )
+
+
+def finish_move(source: Path, target: Path) -> None:
+    """Complete a move that was stopped when the target was there already, and the source still was.
+
+    Both are read and compared; only where they are the same, byte for byte, the source is removed. Raises Refused
+    otherwise: something else has taken the target's name.
+    """
+    for path in (source, target):
+        with files.explaining(f"look at {printable(path)}"):
+            status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise Refused(f"{printable(path)} is {kind_of(status.st_mode)} by now; nothing was changed.")
+    if not same_bytes(source, target):
+        raise Refused(
+            f"{printable(target)} exists already, with other bytes; {printable(source)} stays where it is."
+        )
+    files.sync_folder(target.parent)
+    files.remove(source, missing_ok=False)
+    files.sync_folder(source.parent)
+
+
+def same_bytes(one: Path, other: Path) -> bool:
+    """Whether two files have the same bytes, both read here and now; raises NotFound, Refused, SourceChanged."""
+    with FileSource(one) as first, FileSource(other) as second:
+        if first.size != second.size:
+            return False
+        position = 0
+        for block in read_ahead(first):
+            if block != second.read_at(position, len(block)):
+                return False
+            position += len(block)
+        first.check_unchanged()
+        second.check_unchanged()
+    return True

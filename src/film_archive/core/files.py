@@ -248,6 +248,19 @@ def remove_tree(folder: Path) -> None:
             raise from_os_error(error, f"remove {printable(folder)}") from error
 
 
+def make_folders(folder: Path) -> None:
+    """Make a folder and those above it, as far as they are not there, each durable in the one above."""
+    missing = []
+    with explaining(f"make the folder {printable(folder)}"):
+        while not folder.is_dir():
+            missing.append(folder)
+            folder = folder.parent
+        for each in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                each.mkdir()
+            sync_folder(each.parent)
+
+
 def remove_empty_folders(folder: Path) -> None:
     """Remove a folder of ours and the folders in it, as far as they are empty."""
     for below, _, _ in os.walk(folder, topdown=False):

@@ -80,3 +80,10 @@ class AtomicFolder:
             if error.errno not in _NO_LOCKS:  # else this file system has none
                 os.close(self._descriptor)
                 raise
+
+
+def forget_unfinished(folder: Path, relative: str) -> None:
+    """Remove an unfinished file from a hidden folder in which something is built; any other folder is refused."""
+    if not files.is_temporary_name(folder.name):
+        raise Refused(f"{printable(folder)} is not a folder in which something is being made; nothing was removed from it.")
+    files.remove(folder / relative)

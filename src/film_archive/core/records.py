@@ -1,9 +1,9 @@
 """Records: values that are plain data, printed as JSON and read again.
 
 A record is a frozen dataclass. A field's name is its key (without the underscore at the end that Python's own words
-need), and the text below the field says what it means; the pages about JSON are made from both (`tools/json_docs.py`).
-Text that is not UTF-8, as file names may be, is shown with
-escapes under its key and stands exactly, as hex, under `raw_KEY` beside it, so nothing is lost on the way.
+need: `from_` is "from"), and the text below the field says what it means; the pages about JSON are made from both
+(`tools/json_docs.py`). Text that is not UTF-8, as file names may be, is shown with escapes under its key and stands
+exactly, as hex, under `raw_KEY` beside it (a list of texts beside a list), so nothing is lost on the way.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ class Record:
                     plain[f"raw_{name}"] = os.fsencode(text).hex()
             else:
                 plain[name] = _plain(value)
+                if type(value) is tuple and any(type(item) is str and _shown(item) is not item for item in value):
+                    plain[f"raw_{name}"] = [os.fsencode(item).hex() for item in value]
         return plain
 
     @classmethod
@@ -107,8 +109,13 @@ def _values(kind: Any, data: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             continue
         value = data[name]
         if is_text and (raw := data.get(f"raw_{name}")) is not None:
-            value = os.fsdecode(bytes.fromhex(raw))
+            value = _from_hex(raw)
         yield field, decode(value)
+
+
+def _from_hex(raw: Any) -> Any:
+    """Text, or a list of texts, of which the bytes are given."""
+    return [_from_hex(item) for item in raw] if isinstance(raw, list) else os.fsdecode(bytes.fromhex(raw))
 
 
 @functools.cache
@@ -120,7 +127,8 @@ def _decoders(kind: type[Any]) -> tuple[tuple[str, _Decode, bool, bool], ...]:
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         hint = hints[field.name]
         choices = typing.get_args(hint) if _is_union(hint) else (hint,)
-        rows.append((field.name, _decoder(hint), str in choices or Path in choices, required))
+        is_text = str in choices or Path in choices or hint == tuple[str, ...]
+        rows.append((field.name, _decoder(hint), is_text, required))
     return tuple(rows)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import struct
 import sys
 from pathlib import Path
 
@@ -66,3 +67,44 @@ def _ask(target: int, request: int, argument: int | bytes) -> bool:
             return False
         raise
     return True
+
+
+_FS_IOC_FIEMAP = 0xC020660B
+"""_IOWR('f', 11, struct fiemap)"""
+_EXTENT = struct.Struct("=QQQQQLLLL")
+_HEADER = struct.Struct("=QQLLLL")
+_EXTENTS_AT_ONCE = 256
+_LAST, _UNPLACED, _SHARED = 0x1, 0x2 | 0x4 | 0x8 | 0x100 | 0x200, 0x2000
+"""linux/fiemap.h; what is not placed yet, or inside metadata, has no place of its own to compare."""
+
+
+def shared_extents(descriptor: int) -> tuple[tuple[int, int, int], ...] | None:
+    """(offset, place on the device, length) of an open file's bytes, if all of them are shared with other files.
+
+    Two files of one device for which this is equal are stored once. None where some are not shared, or the file system
+    does not tell.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    found: list[tuple[int, int, int]] = []
+    start = 0
+    while True:
+        request = bytearray(_HEADER.size + _EXTENTS_AT_ONCE * _EXTENT.size)
+        _HEADER.pack_into(request, 0, start, (1 << 64) - 1 - start, 0, 0, _EXTENTS_AT_ONCE, 0)
+        try:
+            fcntl.ioctl(descriptor, _FS_IOC_FIEMAP, request)
+        except OSError as error:
+            if error.errno in _CANNOT:
+                return None
+            raise
+        count = _HEADER.unpack_from(request)[3]
+        for number in range(count):
+            offset, place, length, *_, flags, _, _, _ = _EXTENT.unpack_from(request, _HEADER.size + number * _EXTENT.size)
+            if not flags & _SHARED or flags & _UNPLACED:
+                return None
+            found.append((offset, place, length))
+            start = offset + length
+            if flags & _LAST:
+                return tuple(found)
+        if count == 0:
+            return tuple(found) or None

@@ -1,1 +1,1 @@
-"""Media between drives: offloading, cataloguing, and the chain of custody that goes with them."""
+"""The library: cards, drives and folders; offload, crawl, duplicates, sorting, volumes."""

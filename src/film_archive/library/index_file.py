@@ -1,0 +1,126 @@
+"""The master index as a file: path, hash and size of each file, as JSON, CSV, or in memory.
+
+JSON is a list of objects with exactly the keys `path`, `hash` and `size` (and `raw_path`, in hex, where a path is no UTF-8);
+CSV has the same three columns under their names. The hash is XXH3-128 in hex.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from film_archive.core import files
+from film_archive.core.errors import Damaged, NotSupported
+from film_archive.core.records import Record
+from film_archive.core.source import FileSource, printable
+
+_LARGEST = 4 << 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexEntry(Record):
+    """A file in an index."""
+
+    path: str
+    """Where it is."""
+    hash: str
+    """XXH3-128, hex."""
+    size: int
+    """Bytes."""
+
+
+def write_index(target: Path, entries: Iterable[IndexEntry]) -> int:
+    """Write an index whole or not at all, replacing an older one; returns how many files it has.
+
+    Its form follows from the name: `.json` or `.csv`.
+    """
+    lines = {".json": _json_lines, ".csv": _csv_lines}.get(target.suffix.lower())
+    if lines is None:
+        raise NotSupported(f"An index is written as .json or .csv, not as {printable(target.name)}; nothing was written.")
+    counted = _Counted(entries)
+    with files.AtomicFile(target, replace=True) as new:
+        with files.explaining(f"write the index {printable(target)}", state="nothing was changed"):
+            for line in lines(counted):
+                new.file.write(line)
+        new.commit()
+    return counted.count
+
+
+def read_index(path: Path) -> Iterator[IndexEntry]:
+    """The files of an index; raises Damaged where it is none, NotFound."""
+    with FileSource(path) as source:
+        if source.size > _LARGEST:
+            raise NotSupported(f"{source.name} is too large for an index ({source.size} bytes).")
+        data = source.read_at(0, source.size)
+    reading = _read_csv if path.suffix.lower() == ".csv" else _read_json
+    yield from reading(data, printable(path))
+
+
+class _Counted:
+    def __init__(self, entries: Iterable[IndexEntry]) -> None:
+        self._entries = entries
+        self.count = 0
+
+    def __iter__(self) -> Iterator[IndexEntry]:
+        for entry in self._entries:
+            self.count += 1
+            yield entry
+
+
+def _json_lines(entries: Iterable[IndexEntry]) -> Iterator[bytes]:
+    from pydantic_core import to_json
+
+    before = b"[\n"
+    for entry in entries:
+        yield before + to_json(entry.to_json())
+        before = b",\n"
+    yield b"[]\n" if before == b"[\n" else b"\n]\n"
+
+
+def _csv_lines(entries: Iterable[IndexEntry]) -> Iterator[bytes]:
+    """Names are bytes in a CSV, as they are on disk."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("path", "hash", "size"))
+    for entry in entries:
+        writer.writerow((entry.path, entry.hash, entry.size))
+        yield text.getvalue().encode("utf-8", "surrogateescape")
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue().encode()
+
+
+def _read_json(data: bytes, name: str) -> Iterator[IndexEntry]:
+    from pydantic_core import from_json
+
+    try:
+        rows = from_json(data)
+    except ValueError as error:
+        raise Damaged(f"{name} is not an index: it is no JSON ({error}).") from error
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise Damaged(f"{name} is not an index: it is no list of objects with path, hash and size.")
+    for row in rows:
+        yield _checked(IndexEntry.from_json(row), name)
+
+
+def _read_csv(data: bytes, name: str) -> Iterator[IndexEntry]:
+    reader = csv.DictReader(io.StringIO(data.decode("utf-8", "surrogateescape"), newline=""))
+    try:
+        for row in reader:
+            yield _checked(IndexEntry(path=row["path"], hash=row["hash"], size=int(row["size"])), name)
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise Damaged(f"{name} is not an index: line {reader.line_num} has no path, hash and size ({error!r}).") from error
+
+
+def _checked(entry: IndexEntry, name: str) -> IndexEntry:
+    try:
+        possible = len(bytes.fromhex(entry.hash)) == 16 and entry.size >= 0 and "\0" not in entry.path and os.fsencode(entry.path)
+    except ValueError:
+        possible = False
+    if not possible:
+        raise Damaged(f"{name} is not an index: {printable(entry.path)[:80]} has no XXH3-128 of 32 digits, or no size.")
+    return entry
