@@ -178,7 +178,10 @@ def test_a_bomb_by_ratio(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as made:
         made.writestr("bomb", packed)
-    data = directory_field(directory_field(buffer.getvalue(), 10, 8, 2), 24, 5 << 20)
+    local = bytearray(buffer.getvalue())
+    struct.pack_into("<H", local, 8, zipfile.ZIP_DEFLATED)
+    struct.pack_into("<L", local, 22, 5 << 20)
+    data = directory_field(directory_field(bytes(local), 10, 8, 2), 24, 5 << 20)
     refuses(data, tmp_path / "out", match="zip bomb")
 
 
