@@ -183,7 +183,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("Files of a cut", pull_records.CutFile),
     _plan("pull", pull.PullPlan, "apply_pull", "[cuts to pull](#cuts-to-pull)"),
     Section("Cuts to pull", pull_plans.PullStep),
-    Section("repo", reports.Begun, "What `repo init` prints; the other verbs follow. `repo lock` and `unlock` print locks."),
+    Section("repo init", reports.Begun),
     Section("repo branch", reports.BranchReport),
     Section("repo branches", reports.BranchesReport),
     Section("repo add, rm and unstage", reports.StagedReport),

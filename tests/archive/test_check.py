@@ -87,7 +87,7 @@ def test_an_interrupted_add_is_told_from_damage(interrupted: Path) -> None:
     assert (problem.path, problem.kind, result.exit_status) == ("end", Kind.UNFINISHED, 12)
     assert "generation 1 before them is whole" in problem.what
     assert "repeat it" in problem.what
-    assert "create --abandon" in problem.what
+    assert "add --abandon" in problem.what
     assert "repair" not in problem.what
     assert interrupted.read_bytes() == before
     with ZipWriter.add_to(interrupted) as archive:

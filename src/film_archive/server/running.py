@@ -377,4 +377,5 @@ class _Crew:
                 passed_on = self._told
                 for worker, _ in self._workers:
                     worker.terminate()
-        return all(worker.exitcode == 0 for worker, _ in self._workers)
+        # One that was told before it served, as one that took a dead one's place a moment ago, had nothing to break off.
+        return all(worker.exitcode == 0 or not started.is_set() for worker, started in self._workers)
