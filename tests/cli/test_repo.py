@@ -214,7 +214,7 @@ def test_json_has_the_documented_keys(show: Show, tmp_path: Path) -> None:
     make_archive(tmp_path / "master.zip", {"c.mov": b"c"})
     write(show.root, {"new": b"new", "old": b"old"})
     commands: list[tuple[str, tuple[object, ...]]] = [
-        ("repo", ("init", tmp_path / "another")),
+        ("repo init", ("init", tmp_path / "another")),
         ("repo branch", ("branch", "vfx")),
         ("repo branches", ("branches",)),
         ("repo add, rm and unstage", ("add", "new", "old")),
