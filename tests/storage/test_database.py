@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from film_archive.core import devices
 from film_archive.core.errors import Damaged, NotFound, Refused, StorageError
 from film_archive.storage import database
 from film_archive.storage.database import SqliteDatabase
@@ -81,11 +82,11 @@ def test_network_shares_are_refused_with_advice(tmp_path: Path, monkeypatch: pyt
         f"30 22 0:40 / {escaped} rw,relatime shared:5 - cifs //server/share rw\n"
         "a line that is something else\n"
     )
-    monkeypatch.setattr(database, "_MOUNTS", mounts)
+    monkeypatch.setattr(devices, "_MOUNTS", mounts)
     with pytest.raises(Refused, match=r"network share \(cifs\).*put the repository on a local disk"):
         SqliteDatabase(tmp_path / "share with blank" / "deep" / "rows.sqlite")
     SqliteDatabase(tmp_path / "rows.sqlite").execute("SELECT 1")
-    monkeypatch.setattr(database, "_MOUNTS", tmp_path / "nothing")
+    monkeypatch.setattr(devices, "_MOUNTS", tmp_path / "nothing")
     SqliteDatabase(tmp_path / "share with blank" / "rows.sqlite").execute("SELECT 1")
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sqlite3
 import threading
 from abc import ABC, abstractmethod
@@ -19,10 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from film_archive.core import files
 from film_archive.core.errors import Damaged, NoSpace, NotFound, Refused, StorageError
 from film_archive.core.source import printable
-from film_archive.storage.locking import locked
+from film_archive.storage.locking import locked, require_local
 
 Row = tuple[Any, ...]
 Values = Mapping[str, Any]
@@ -31,15 +29,6 @@ _PATIENCE = 60.0
 """Seconds that one process waits for another's transaction."""
 _FULL, _CORRUPT, _NOT_A_DATABASE, _BUSY, _LOCKED, _READ_ONLY, _CANNOT_OPEN = 13, 11, 26, 5, 6, 8, 14
 """SQLite's primary result codes (sqlite.org/rescode.html)."""
-_NETWORK = frozenset(
-    (
-        *("nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "afs", "afpfs", "ncpfs", "9p", "webdav", "davfs"),
-        *("fuse.sshfs", "fuse.glusterfs", "fuse.rclone", "fuse.davfs"),
-    )
-)
-"""File systems whose locks or shared memory SQLite's write-ahead log can't rely on (sqlite.org/wal.html, section 3)."""
-_OCTAL = re.compile(r"\\([0-7]{3})")
-_MOUNTS = Path("/proc/self/mountinfo")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +129,7 @@ class SqliteDatabase(Database):
         self.name = printable(path)
         if must_exist and not path.is_file():
             raise NotFound(f"The database {self.name} is missing; restore it from a copy.")
-        require_local(path)
+        require_local(path, "put the repository on a local disk, and share it by exporting archives")
         self._idle: list[_Connection] = []
         self._guard = threading.Lock()
         self._process = os.getpid()
@@ -251,33 +240,3 @@ def _explained(name: str, error: sqlite3.Error, code: int) -> Exception:
     if code == _CANNOT_OPEN:
         return Refused(f"The database {name} can't be opened ({error}).")
     return StorageError(f"The database {name} failed: {error}; what was not finished is undone.")
-
-
-def require_local(path: Path) -> None:
-    """Refuse a network share, where SQLite's locks are not to be relied on; nothing is known where no system tells."""
-    kind = _file_system_of(path)
-    if kind in _NETWORK:
-        raise Refused(
-            f"{printable(path.parent)} is on a network share ({kind}), where two machines could damage an SQLite database; "
-            "put the repository on a local disk, and share it by exporting archives."
-        )
-
-
-def _file_system_of(path: Path) -> str | None:
-    """The type of the file system that a path is on, by Linux's list of mounts (proc(5), mountinfo)."""
-    try:
-        lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
-    except OSError:
-        return None
-    with files.explaining(f"look at {printable(path)}"):
-        where = os.path.realpath(path)
-    longest, kind = -1, None
-    for line in lines:
-        before, _, behind = line.partition(" - ")
-        fields = before.split(" ")
-        if len(fields) < 5 or not behind:
-            continue
-        mount = _OCTAL.sub(lambda escape: chr(int(escape[1], 8)), fields[4])
-        if (where == mount or where.startswith(mount.rstrip("/") + "/")) and len(mount) >= longest:
-            longest, kind = len(mount), behind.split(" ")[0]
-    return kind

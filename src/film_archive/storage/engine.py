@@ -16,9 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql, sqlite
 
-from film_archive.core import devices, files
+from film_archive.core import files
 from film_archive.core.errors import Damaged, NoSpace, NotFound, NotSupported, Refused, StorageError, UsageError
 from film_archive.core.source import printable
+from film_archive.storage.locking import require_local
 
 _PATIENCE = 60.0
 """Seconds that one writer waits for another's transaction."""
@@ -158,12 +159,7 @@ _META = sa.Table("meta", sa.MetaData(), sa.Column("key", sa.String, primary_key=
 def _require_place(path: Path, what: str, must_exist: bool) -> None:
     if must_exist and not path.exists():
         raise NotFound(f"There is no {what} {printable(path)}; `film-archive library crawl` makes one.")
-    kind = devices.mount_of(path).kind
-    if kind in devices.NETWORK:
-        raise Refused(
-            f"{printable(path.parent)} is on a network share ({kind}), where two machines could damage an SQLite database; "
-            f"put the {what} on a local disk, or name a PostgreSQL database (postgresql+psycopg://…)."
-        )
+    require_local(path, f"put the {what} on a local disk, or name a PostgreSQL database (postgresql+psycopg://…)")
     with files.explaining(f"make the folder of the {what} {printable(path)}"):
         path.parent.mkdir(parents=True, exist_ok=True)
 

@@ -1,4 +1,7 @@
-"""Locks between processes and between threads: a file each, waited for, given up by the system when a process dies."""
+"""Locks between processes and between threads: a file each, waited for, given up by the system when a process dies.
+
+Also where locks can't be relied on: on network shares, which are no place for an SQLite database (sqlite.org/wal.html, 3).
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,19 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from film_archive.core import files
+from film_archive.core import devices, files
+from film_archive.core.errors import Refused
 from film_archive.core.source import printable
+
+
+def require_local(path: Path, instead: str) -> None:
+    """Raise Refused for a database on a network share; nothing is known where no system tells. `instead` says what to do."""
+    kind = devices.mount_of(path).kind
+    if kind in devices.NETWORK:
+        raise Refused(
+            f"{printable(path.parent)} is on a network share ({kind}), where two machines could damage an SQLite database; "
+            f"{instead}."
+        )
 
 
 @contextlib.contextmanager
