@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from film_archive.cli.output import print_json, say, size_text
 from film_archive.core.wording import amount
+
+if TYPE_CHECKING:
+    from film_archive.workflows.unpacking import Unpacked, UnpackPlan
 
 
 def register(app: typer.Typer) -> None:
@@ -37,22 +41,32 @@ def unpack_verb(
         if json:
             print_json({**as_planned(plan).to_json(), "plan": plan.to_json()})
             return 0
-        for step in plan.steps:
-            say(f"{size_text(step.size):>10}  {step.member}")
-        say(f"Would write {amount(len(plan.steps), 'member')}, {size_text(plan.size)}, below {folder}.")
+        show_would_write(plan)
         return 0
     with progress() as counted:
         done = apply_unpack(plan, progress=counted)
     if json:
         print_json(done.to_json())
         return done.exit_status
+    show_left_out(done)
+    already = f", {len(done.already_there)} were there already" if done.already_there else ""
+    left_out = f"; {amount(len(done.skipped), 'link')} left out" if done.skipped else ""
+    say(f"{amount(len(done.written), 'file')}, {size_text(done.bytes)}, written below {folder}{already}{left_out}.")
+    return done.exit_status
+
+
+def show_would_write(plan: UnpackPlan) -> None:
+    """What a dry run prints."""
+    for step in plan.steps:
+        say(f"{size_text(step.size):>10}  {step.member}")
+    say(f"Would write {amount(len(plan.steps), 'member')}, {size_text(plan.size)}, below {plan.folder}.")
+
+
+def show_left_out(done: Unpacked) -> None:
+    """What was not written, and why, and whether that may not be all."""
     if done.caution is not None:
         say(f"note: {done.caution}")
     for left in done.skipped:
         say(f"left out: {left.path} {left.reason}")
     for failed in done.failed:
         say(failed.reason if failed.path in failed.reason else f"{failed.path}: {failed.reason}")
-    already = f", {len(done.already_there)} were there already" if done.already_there else ""
-    left_out = f"; {amount(len(done.skipped), 'link')} left out" if done.skipped else ""
-    say(f"{amount(len(done.written), 'file')}, {size_text(done.bytes)}, written below {folder}{already}{left_out}.")
-    return done.exit_status

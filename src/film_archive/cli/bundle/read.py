@@ -22,6 +22,7 @@ def read(
 ) -> int:
     """Extract an OTIO bundle; a run that was stopped is continued by the same command."""
     from film_archive.cli.progress import progress
+    from film_archive.cli.unpack import show_left_out, show_would_write
     from film_archive.core.wording import amount
     from film_archive.workflows.bundle_reading import apply_bundle_read, bundle_read_as_planned, plan_bundle_read
 
@@ -30,19 +31,14 @@ def read(
         if json:
             print_json({**bundle_read_as_planned(plan).to_json(), "plan": plan.to_json()})
             return 0
-        for step in plan.steps:
-            say(f"{size_text(step.size):>10}  {step.member}")
-        say(f"Would write {amount(len(plan.steps), 'member')}, {size_text(plan.size)}, below {folder}.")
+        show_would_write(plan)
         return 0
     with progress() as counted:
         done = apply_bundle_read(plan, progress=counted)
     if json:
         print_json(done.to_json())
         return done.exit_status
-    for left in done.skipped:
-        say(f"left out: {left.path} {left.reason}")
-    for failed in done.failed:
-        say(failed.reason if failed.path in failed.reason else f"{failed.path}: {failed.reason}")
+    show_left_out(done)
     already = f", {len(done.already_there)} were there already" if done.already_there else ""
     relinked = f"; {amount(done.relinked, 'reference')} relinked" if plan.relink else ""
     say(f"{done.timeline}: {amount(len(done.written), 'file')}, {size_text(done.bytes)}, written{already}{relinked}.")
