@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -298,20 +298,14 @@ def apply_offload(
             Failure(path=final, reason=f"{printable(final)} waits unfinished for what could not be read.", status=IN_PART)
             for final in wanted
         )
-    return Offloaded(
-        card=plan.card,
-        kind=plan.kind,
-        name=plan.name,
-        date=plan.date,
-        files=len(plan.steps),
-        bytes=plan.size,
+    return replace(
+        as_planned(plan),
         copies=(
             *(_there(final, plan) for final in plan.already if final not in wanted),
             *(copy for copy in copies if copy is not None),
         ),
         resumed=run.resumed,
         failed=(*plan.failed, *run.failed),
-        notes=plan.notes,
         seconds=time.monotonic() - begun,
     )
 
