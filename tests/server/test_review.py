@@ -157,6 +157,16 @@ def test_what_is_nowhere_is_said_and_nothing_moves(review: Review, typed: str, s
     review.check(spec, 10)
 
 
+def test_a_key_right_after_a_timecode_is_not_lost(review: Review) -> None:
+    """The field gives the keyboard back at once, not when the page is drawn the next time."""
+    review.open("B001C002", frame=10)
+    review.press("g", "f", "4", "0")
+    holder = "() => (document.getElementById('jump-form').requestSubmit(), document.activeElement.tagName)"
+    assert review.page.evaluate(holder) == "BODY"
+    review.press("i")
+    review.until(lambda: review.text("marks").startswith("00:00:59;10"))
+
+
 def test_every_size_can_be_asked_for(review: Review) -> None:
     spec = CLIPS["A001C001"]
     review.open(spec.name, frame=40)

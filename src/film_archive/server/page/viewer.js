@@ -250,7 +250,9 @@ export class Viewer extends EventTarget {
     else this.#player.seek(frame);
   }
 
+  /** A hidden field keeps the keyboard until the next picture is drawn: a key pressed right after Enter would be lost. */
   #endJump() {
+    find("jump-to").blur();
     find("jump-form").hidden = true;
     find("timecode").hidden = false;
   }
