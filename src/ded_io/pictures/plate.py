@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from ded_io.pictures.colour import conversion
-from ded_io.pictures.exr import read_attribute, require_format, write_exr
+from ded_io.pictures.exr import is_whole, read_attribute, require_format, write_exr
 from ded_io.pictures.framing import Fit, Framing, frame_picture
 from ded_io.pictures.raster import read_raster, size_of
 from ded_io.pictures.resample import resample
@@ -125,7 +125,7 @@ def _make(job: FrameJob, *, look: PlateLook, size: tuple[int, int], first: Path)
     recipe = recipe_of(job, look)
     if job.destination.exists():
         made = read_attribute(job.destination, MADE)
-        if made == recipe:
+        if made == recipe and is_whole(job.destination):
             return FrameResult(job.number, job.destination, job.destination.stat().st_size, kept=True)
         if made is None and not _is_unfinished(job.destination):
             raise Refused(f"{printable(job.destination)} is there already and no plate of ours; nothing was changed.")
