@@ -16,7 +16,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from film_archive.core.errors import InvalidTimecode, NotSupported, UsageError
-from film_archive.core.facts import ColorFacts, MediaFacts
+from film_archive.core.facts import MediaFacts
 from film_archive.core.source import ByteSource
 from film_archive.core.timecode import FrameRate, Timecode, parse_timecode
 from film_archive.core.xml import MAXIMUM, parse_xml, text_of

@@ -16,7 +16,15 @@ from ded_io.pictures import plate
 from ded_io.pictures.dpx import DpxLabels, write_dpx
 from ded_io.pictures.exr import library, read_attribute, write_exr
 from ded_io.pictures.framing import Framing
-from ded_io.pictures.plate import FrameJob, PlateLook, convert_frames, frame_memory, tool_command, tool_line, workers_for
+from ded_io.pictures.plate import (
+    FrameJob,
+    PlateLook,
+    convert_frames,
+    frame_memory,
+    tool_command,
+    tool_line,
+    workers_for,
+)
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NoSpace, NotFound, Refused, UsageError
 from film_archive.core.timecode import Timecode
