@@ -44,8 +44,8 @@ class Spent:
 
     cpu: float
     wall: float
-    memory: float
-    """Megabytes, of the largest process."""
+    memory: float = 0
+    """Megabytes at the peak, where it is known."""
 
 
 def run(folder: Path, runs: int) -> None:
@@ -69,8 +69,7 @@ def _compare(what: str, frames: int, runs: int, ours: Callable[[], Spent], peer:
             spent[name].append(work())
     for name, all_of in spent.items():
         cpu, wall = (statistics.median(getattr(each, part) for each in all_of) / frames for part in ("cpu", "wall"))
-        memory = max(each.memory for each in all_of)
-        print(f"{what}, {name:10} {cpu:7.3f} CPU s and {wall:7.3f} s a frame, {1 / wall:6.2f} frames/s, {memory:6.0f} MB")
+        print(f"{what}, {name:10} {cpu:7.3f} CPU s and {wall:7.3f} s a frame, {1 / wall:6.2f} frames/s")
     pairs = list(zip(spent["the tools"], spent["ours"], strict=True))
     for part, says in (("cpu", "times less CPU"), ("wall", "times more frames a second")):
         ratios = [getattr(theirs, part) / getattr(our, part) for theirs, our in pairs]
@@ -196,7 +195,7 @@ def _spent(work: Callable[[], object]) -> Spent:
     work()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return Spent(cpu, time.perf_counter() - begun, after.ru_maxrss / 1024)
+    return Spent(cpu, time.perf_counter() - begun)
 
 
 def _compare_pixels(frame: Path, folder: Path, oiiotool: str) -> None:
