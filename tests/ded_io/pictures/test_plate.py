@@ -213,7 +213,7 @@ def test_memory_bounds_the_workers() -> None:
     assert workers_for(uhd, 64) * frame_memory(uhd) <= plate.MEMORY
     assert workers_for(uhd, 2) == 2
     huge = Framing((8640, 5760), (17280, 5760), (17280, 5760), 0, 0)
-    assert workers_for(huge, 64) == 1
+    assert workers_for(huge, 64, in_floats=True) == 1
 
 
 def test_the_command_is_what_a_shell_takes(tmp_path: Path) -> None:
