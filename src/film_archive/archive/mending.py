@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from film_archive.archive import sealing, zipformat
-from film_archive.archive.entries import entries_of, gaps_between, is_zero, naming_proxies
+from film_archive.archive.entries import entries_of, gaps_between, is_zero, naming_others
 from film_archive.archive.reader import ZipArchive
 from film_archive.archive.salvage import FoundManifest
 from film_archive.archive.zipformat import Entry
@@ -149,7 +149,7 @@ def write_generation(path: Path, base: Header | None, members: Sequence[Member],
         unused = tuple(_unused(source, [*regions, (source.size, source.size)]))
 
         def lines() -> Iterator[bytes]:
-            return (member_line(member) for member in naming_proxies(lambda: members))
+            return (member_line(member) for member in naming_others(lambda: members))
 
         def make(offset: int) -> Header:
             return _header(base, members, offset, unused, rebuilt=rebuilt)

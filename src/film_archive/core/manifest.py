@@ -230,6 +230,16 @@ class Member:
             return tuple(ProxyRecord.from_json(data) for data in self._record.get("proxies", ()))
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """Of the first file of a clip that is spanned over several: all of them, itself among them, in order."""
+        return tuple(map(str, self._record.get("parts", ())))
+
+    @property
+    def part_of(self) -> str | None:
+        """Of every other file of such a clip: the first one's path, whose line has what is known of the clip."""
+        return self._record.get("part_of")
+
+    @property
     def is_original(self) -> bool:
         return self.role == Role.ORIGINAL
 
@@ -470,10 +480,10 @@ def line_start(path: str) -> bytes:
 
 
 _TYPES: Mapping[str, type] = {
-    **dict.fromkeys(("path", "role", "of", "crc32", "target", "raw_name", "raw_target", "table"), str),
+    **dict.fromkeys(("path", "role", "of", "part_of", "crc32", "target", "raw_name", "raw_target", "table"), str),
     **dict.fromkeys(("size", "offset", "mtime_ns", "mode", "packed_size", "method"), int),
     **dict.fromkeys(("digests", "media", "sequence", "proxy", "still"), dict),
-    "proxies": list,
+    **dict.fromkeys(("proxies", "parts"), list),
 }
 """What a member's values have to be before anything is done with them."""
 

@@ -131,7 +131,11 @@ def probe_clip(
     if sequence is not None:
         facts = stills.sequence_facts(sequence, lambda number: facts_of(sequence.file(number)))
         return replace(facts, diagnostics=(*facts.diagnostics, *_empty_frames(sequence, size_of)))
-    facts = facts_of(clip.parts[0], clip.sidecars)
+    return of_spanned(clip, facts_of(clip.parts[0], clip.sidecars))
+
+
+def of_spanned(clip: Clip, facts: MediaFacts) -> MediaFacts:
+    """The facts of a clip's first file as those of the clip, which may be spanned over more."""
     said = list(facts.diagnostics)
     if clip.missing_parts:
         said.append(f"parts {', '.join(map(str, clip.missing_parts))} of this spanned clip are missing")

@@ -34,7 +34,7 @@ from film_archive.proxy.making import Proxy
 from film_archive.proxy.original import Original
 from film_archive.proxy.recipe import PLAIN, STILL_FILES, Recipe, Still
 from film_archive.workflows.clip_logs import ClipLog
-from film_archive.workflows.gathering import Found, FoundSequence, Kind, LeftOut
+from film_archive.workflows.gathering import Found, FoundPart, FoundSequence, Kind, LeftOut
 from film_archive.workflows.locating import is_member, locate, state_of
 from film_archive.workflows.room import Outlook
 
@@ -146,7 +146,7 @@ def reason_without_proxies(facts: MediaFacts) -> str | None:
 
 def fill(
     archive: Writer,
-    entries: Sequence[Found | FoundSequence],
+    entries: Sequence[Found | FoundSequence | FoundPart],
     rungs: Sequence[Rung],
     outlook: Outlook,
     work: Path,
@@ -174,6 +174,8 @@ def fill(
     for entry in entries:
         if isinstance(entry, FoundSequence):
             filling.sequence(entry)
+        elif isinstance(entry, FoundPart):
+            filling.file(entry.file, entry)
         elif entry.kind == Kind.FILE:
             filling.file(entry)
         elif entry.kind == Kind.SYMLINK:
@@ -246,7 +248,7 @@ class _Filling:
         """All frames of an image sequence, as one member."""
         from film_archive.media.probe import probe_clip
 
-        self.progress.begin(self.phase, sequence.name.pattern)
+        self.progress.begin(self.phase, sequence.member)
         for number, frame in sequence.frames:
             with _unchanged(frame) as source:
                 self.archive.add_frame(
@@ -265,7 +267,7 @@ class _Filling:
         except (NotMedia, NotSupported, Damaged) as error:  # then it is archived without facts
             problem = str(error)
         member = self.archive.end_sequence(
-            sequence.name, media=facts, media_problem=problem, original_path=sequence.original
+            sequence.name, sequence.member, media=facts, media_problem=problem, original_path=sequence.original
         )
         self.tell(member)
         self.tally.clips += facts is not None
@@ -289,13 +291,17 @@ class _Filling:
         original = Original(printable(member.path), facts, open_frame=open_frame)
         self._embed(member, original, facts.frames or 0, sequence.images.first)
 
-    def file(self, entry: Found) -> None:
-        """A file, and what is made of it."""
+    def file(self, entry: Found, part: FoundPart | None = None) -> None:
+        """A file, and what is made of it; of a spanned clip the first `part`'s line has what is known of the clip."""
         self.progress.begin(self.phase, entry.member)
         member = self.archive.reuse(entry.member, entry.identity or "")
         with _unchanged(entry) as source:
             if member is None:
                 facts, problem = (None, None) if self.plain else _facts(source)
+                if facts is not None and part is not None:
+                    from film_archive.media.probe import of_spanned
+
+                    facts = None if part.part_of is not None else of_spanned(part.clip, facts)
                 if facts is not None:
                     facts = self.logged(entry.member, facts)
                 member = self.archive.add(
@@ -309,6 +315,7 @@ class _Filling:
                     media=facts,
                     media_problem=problem,
                     original_path=entry.original,
+                    part_of=None if part is None else part.part_of,
                 )
             else:
                 self.progress.add(self.phase, member.size)
