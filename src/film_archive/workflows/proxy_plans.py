@@ -323,4 +323,4 @@ def identity_of_member(member: Member) -> str:
 
 
 def _reason(facts: MediaFacts) -> str:
-    return reason_without_proxies(facts) or "it has no picture"
+    return (reason_without_proxies(facts) or "it has no picture").rstrip(".")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from film_archive.core.errors import NotSupported
+from film_archive.core.errors import Damaged, NotSupported
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.source import ByteSource
@@ -42,6 +42,8 @@ def _open_mov(source: ByteSource, index: FrameIndex | None) -> MovieClip:
     movie = MovFile.open(source)
     facts = movie.facts()
     placed = movie.placed_picture
+    if movie.why_empty is not None:
+        raise Damaged(f"{source.name} {movie.why_empty}.")
     if placed is None:
         raise NotSupported(f"{source.name} has no picture; sound alone is not cut yet.")
     if movie.movie.fragments:
