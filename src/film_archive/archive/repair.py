@@ -140,9 +140,13 @@ def _require_ours(source: ByteSource, found: Directory | None) -> None:
     if directory.begins_as_ours(head):
         return
     if found is None and not head.startswith(zipformat.LOCAL_SIGNATURE):
-        raise Damaged(f"{source.name} does not begin as an archive does; nothing can be rebuilt from it.")
+        raise Damaged(
+            f"{source.name} does not begin as an archive does; nothing can be rebuilt from it. Copy it again."
+        )
     if found is None or not found.sealed:
-        raise NotSupported(f"{source.name} is a zip that another program made; `repair` mends only archives of ours.")
+        raise NotSupported(
+            f"{source.name} is a zip that another program made; `repair` mends only archives of ours. Get it again."
+        )
 
 
 def _of_sealed(source: ByteSource, found: Directory) -> _Case:

@@ -121,4 +121,6 @@ def from_os_error(error: OSError, doing: str) -> FilmArchiveError:
     if isinstance(error, FilmArchiveError):
         return error
     reason = error.strerror or str(error)
+    if error.errno == errno.ELOOP:
+        reason = "its symbolic links lead in a circle; name the file or folder itself, or mend the links"
     return _CLASSES.get(error.errno or 0, StorageError)(f"Could not {doing}: {reason}.")

@@ -237,7 +237,7 @@ class IndexedMovie:
 
     @cached_property
     def why_empty(self) -> str | None:
-        """Why a file that is made of fragments has no samples at all, said of it ("is …"); None where it has some, or is no such file."""
+        """Why a file that is made of fragments has no samples at all, said of it ("is …"); None where that is not so."""
         tracks = self.movie.tracks
         if not self.movie.defaults or any(self._sample_count(track) for track in tracks):
             return None
