@@ -119,6 +119,8 @@ def _plan(verb: str, plan: type[Any], apply: str, steps: str) -> Section:
 SECTIONS: tuple[Section, ...] = (
     Section("demo", demo.Demo),
     Section("Steps of the demo", demo.DemoStep),
+    _plan("demo", demo.DemoPlan, "run_demo", "[what it would do](#what-the-demo-would-do)"),
+    Section("What the demo would do", demo.DemoPlanStep),
     Section("probe", probing.Inspection, "The exit status is 12 where some could be probed and some not."),
     Section("probe --engine", engines.Engines),
     Section("create and add", filling.Made),
