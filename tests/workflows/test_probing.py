@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from film_archive.workflows.listing import list_members
 from film_archive.workflows.probing import probe_all
 from film_archive.workflows.production import add_to_archive, create_archive
 from film_archive.workflows.unpacking import unpack_archive
+from tests.cli.running import film_archive
 from tests.media import making
 from tests.workflows.making import check, contents
 
@@ -99,6 +101,21 @@ def test_a_part_that_is_damaged_is_told(tmp_path: Path) -> None:
     made = create_archive(tmp_path / "a.zip", [card], proxies=())
     assert made.clips == 4
     assert any(broken.name in warning for warning in made.warnings), made.warnings
+
+
+def test_what_is_no_file_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    card = make_card(tmp_path)
+    os.mkfifo(card / "neg" / "pipe.dpx")
+    (card / "neg" / "link").symlink_to("/dev/null")
+    (card / "neg" / "below").symlink_to(card / "two")
+    found = probe_all([str(card)])
+    assert (len(found.media), found.failed, found.exit_status) == (4, (), 0)
+    assert [(left.path, left.reason) for left in found.left_out] == [
+        (f"{card}/neg/link", "is a device"), (f"{card}/neg/pipe.dpx", "is a pipe (FIFO)"),
+    ]  # fmt: skip
+    made = create_archive(tmp_path / "a.zip", [card], proxies=())
+    assert [left.reason for left in made.left_out] == ["is a pipe (FIFO)"], "a link is archived as one"
+    assert f"left out: {card}/neg/pipe.dpx is a pipe (FIFO)" in film_archive(capfd, "probe", card).output
 
 
 def test_the_media_in_another_program_s_zip(tmp_path: Path) -> None:

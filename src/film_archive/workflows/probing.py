@@ -15,6 +15,7 @@ from film_archive.core.manifest import Member
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.core.timecode import RateLike
+from film_archive.workflows.gathering import LeftOut
 from film_archive.workflows.locating import SEPARATOR, is_archive, split
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Inspection(Record):
     """The clips."""
     failed: tuple[Failure, ...]
     """What was named, or looked like media, and could not be read."""
+    left_out: tuple[LeftOut, ...] = ()
+    """What lies among the clips of a folder and is no file: pipes, sockets, devices."""
 
     @property
     def exit_status(self) -> int:
@@ -59,19 +62,20 @@ def probe_all(named: Iterable[str], *, rate: RateLike | None = None, log: ClipLo
     """
     clips: list[Probed] = []
     failed: list[Failure] = []
+    left_out: list[LeftOut] = []
     for what in named:
         try:
-            for found in _probe(what, rate):
+            for found in _probe(what, rate, left_out):
                 if isinstance(found, Failure):
                     failed.append(found)
                 else:
                     clips.append(found if log is None else replace(found, facts=log.completed(found.path, found.facts)))
         except FilmArchiveError as error:
             failed.append(Failure.of(printable(what), error))
-    return Inspection(media=tuple(clips), failed=tuple(failed))
+    return Inspection(media=tuple(clips), failed=tuple(failed), left_out=tuple(left_out))
 
 
-def _probe(what: str, rate: RateLike | None) -> Iterator[Probed | Failure]:
+def _probe(what: str, rate: RateLike | None, left_out: list[LeftOut]) -> Iterator[Probed | Failure]:
     from film_archive.media.probe import probe, probe_path
 
     path, member_path = split(what)
@@ -87,7 +91,11 @@ def _probe(what: str, rate: RateLike | None) -> Iterator[Probed | Failure]:
     if is_archive(Path(what)) and not Path(what).is_dir():
         yield from _in_archive(what, rate)
         return
-    found = probe_path(what, rate=rate)
+
+    def leave_out(path: str, kind: str) -> None:
+        left_out.append(LeftOut(path=printable(path), reason=f"is {kind}"))
+
+    found = probe_path(what, rate=rate, on_left_out=leave_out)
     if not found:
         raise NotMedia(f"There is no media in {printable(what)}.")
     for each in found:

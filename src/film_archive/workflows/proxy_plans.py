@@ -124,13 +124,15 @@ def plan_proxies(
     """Look at what would be made; changes nothing.
 
     In an archive only what is missing or stale is made. Raises UsageError where files are named without `output` or
-    `program`.
+    `program`, Refused where `output` is there and no folder.
     """
     if not rungs:
         raise UsageError("No proxy size was named; there are thumbnail, preview, editorial, and sizes like 1280x720.")
     recipe = recipe.looked_at()
     if program is not None:
         _require_fitting(program, rungs, recipe, output)
+    if output is not None and os.path.lexists(output) and not output.is_dir():
+        raise Refused(f"{printable(output)} exists and is not a folder; nothing was written. Name a folder for the proxies.")
     planning = _Planning(tuple(rungs), recipe, output, program, rate, None if log is None else log.open())
     for path in named:
         planning.add(path)
