@@ -64,7 +64,10 @@ def _with_picture(facts: MediaFacts, file: IndexedMovie, placed: PlacedPicture, 
         if codec.name.startswith("dnx"):
             codec = header.codec  # the four letters don't tell which
         if scan is not None and header.scan is not None and scan != header.scan:
-            notes.add(f"the description says {scan}, the first frame {header.scan}; the description is told")
+            by_frame = described.scan_doubtful and header.scan != "progressive"
+            told = "frame" if by_frame else "description"
+            notes.add(f"the description says {scan}, the first frame {header.scan}; the {told} is told")
+            scan = header.scan if by_frame else scan
         scan = scan or header.scan
         color = _filled(color, header.color)
         if (header.width, header.height or described.height) != (described.width, described.height):
