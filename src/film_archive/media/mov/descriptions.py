@@ -22,7 +22,7 @@ MAX_DESCRIPTIONS = 1024
 _VIDEO_FIXED = 78
 """Bytes of a picture entry behind its size and kind."""
 _SCANS = {1: "tff", 6: "bff", 9: "tff", 14: "bff"}
-"""`fiel` detail → which field is shown first. 9 and 14 mean interleaved fields with the topmost line early or late (Apple's TN2162 and
+"""`fiel` detail → which field is shown first. 9 and 14: interleaved fields, the topmost line early or late (Apple's TN2162 and
 ImageCompression.h); the QuickTime File Format tells these two the other way round, so a frame that says itself is believed."""
 _DOUBTFUL = (9, 14)
 
