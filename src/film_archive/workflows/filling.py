@@ -17,7 +17,7 @@ from film_archive.archive.continuing import Writer
 from film_archive.archive.entries import EPOCH_NS
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher
-from film_archive.core.errors import Damaged, NotMedia, NotSupported, ShortRead, SourceChanged, UsageError
+from film_archive.core.errors import Damaged, NoSpace, NotMedia, NotSupported, ShortRead, SourceChanged, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.job import Report, identity_of, require_unchanged
@@ -171,17 +171,9 @@ def fill(
     filling = _Filling(archive, tuple(rungs), recipe, outlook, work, progress, workers, Tally(), log, plain, frame_digests)
     progress.expect(filling.phase, sum(entry.size for entry in entries))
     progress.expect(Phase.ENCODING, sum(outlook.frames.values()))
-    for entry in entries:
-        if isinstance(entry, FoundSequence):
-            filling.sequence(entry)
-        elif isinstance(entry, FoundPart):
-            filling.file(entry.file, entry)
-        elif entry.kind == Kind.FILE:
-            filling.file(entry)
-        elif entry.kind == Kind.SYMLINK:
-            filling.symlink(entry)
-        else:
-            filling.folder(entry)
+    for number, entry in enumerate(entries, 1):
+        with _counting_the_rest(() if archive.target.is_dir() else entries[number:]):
+            filling.entry(entry)
     for each in closing(archive, filling.tally):
         _enclose(archive, each)
     files.remove_tree(work)  # all are in the archive now; behind its end nobody would remove them after a kill
@@ -197,6 +189,18 @@ def fill(
         warnings=(*tally.warnings, *tally.without.sentences()),
         seconds=time.monotonic() - begun,
     )
+
+
+@contextlib.contextmanager
+def _counting_the_rest(entries: Sequence[Found | FoundSequence | FoundPart]) -> Iterator[None]:
+    """Where the disk is full: what comes after the entry that did not fit needs room as well."""
+    try:
+        yield
+    except NoSpace as error:
+        rest = sum(entry.size for entry in entries)
+        if not rest:
+            raise
+        raise NoSpace(f"{str(error).rstrip('.')}, and {rest} more for what comes after it.") from error
 
 
 def _enclose(archive: Writer, each: Enclosure) -> None:
@@ -224,6 +228,19 @@ class _Filling:
     def phase(self) -> Phase:
         """Files are read where they are in an archive that is made in place, and written to another."""
         return Phase.READING if self.archive.target.is_dir() and not self.plain else Phase.WRITING
+
+    def entry(self, entry: Found | FoundSequence | FoundPart) -> None:
+        """Put one in, whatever it is."""
+        if isinstance(entry, FoundSequence):
+            self.sequence(entry)
+        elif isinstance(entry, FoundPart):
+            self.file(entry.file, entry)
+        elif entry.kind == Kind.FILE:
+            self.file(entry)
+        elif entry.kind == Kind.SYMLINK:
+            self.symlink(entry)
+        else:
+            self.folder(entry)
 
     def folder(self, entry: Found) -> None:
         self.archive.add_folder(
