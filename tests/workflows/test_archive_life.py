@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,24 @@ def test_no_payload_ever_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
     with ZipArchive(target) as archive:
         assert {"first/notes.txt", "first/s.0003.dpx", "second/c.mov", "fourth/d"} <= set(ever)
         assert archive.header is not None
+
+
+def test_the_same_sources_give_the_same_archive(tmp_path: Path) -> None:
+    """With clips, their frame indexes and proxies, a sequence and links; wherever they lie and however many workers there are."""
+    made = []
+    for name, workers in (("one", 1), ("two", 2)):
+        folder = tmp_path / name
+        folder.mkdir()
+        if made:
+            shutil.copytree(tmp_path / "one" / "card", folder / "card", symlinks=True)  # times and permissions with it
+        else:
+            card = write_tree(folder / "card", {"notes.txt": b"notes", **{f"s.{n:04d}.dpx": b"frame %d" % n for n in range(3)}})
+            make_clip(ClipSpec(name="a", width=96, height=54, frames=30), card)
+            (card / "link").symlink_to("notes.txt")
+            (card / "broken.mov").write_bytes(b"no movie")
+            (card / "short.mov").write_bytes((card / "a.mov").read_bytes()[:-3000])
+        create_archive(folder / "archive.zip", [folder / "card"], proxies=parse_sizes("64x36"), workers=workers)
+        made.append((folder / "archive.zip").read_bytes())
+    assert made[0] == made[1]
+    with open_archive(tmp_path / "one" / "archive.zip") as archive:
+        assert str(tmp_path) not in "".join(str(member.to_json()) for member in archive.members())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from film_archive.archive import layout
@@ -283,6 +283,7 @@ class _Filling:
                 facts = self.logged(sequence.images.hashes, probe_clip(clip_of_sequence(sequence.images)))
         except (NotMedia, NotSupported, Damaged) as error:  # then it is archived without facts
             problem = str(error)
+        facts, problem = _as_in_archive(sequence.frames[0][1], facts, problem)
         member = self.archive.end_sequence(
             sequence.name, sequence.member, media=facts, media_problem=problem, original_path=sequence.original
         )
@@ -314,7 +315,7 @@ class _Filling:
         member = self.archive.reuse(entry.member, entry.identity or "")
         with _unchanged(entry) as source:
             if member is None:
-                facts, problem = (None, None) if self.plain else _facts(source)
+                facts, problem = (None, None) if self.plain else _as_in_archive(entry, *_facts(source))
                 if facts is not None and part is not None:
                     from film_archive.media.probe import of_spanned
 
@@ -533,6 +534,17 @@ def _facts(source: ByteSource) -> tuple[MediaFacts | None, str | None]:
         return None, str(error) if is_media_extension(extension_of(source.name)) else None
     except (Damaged, NotSupported) as error:
         return None, str(error)
+
+
+def _as_in_archive(entry: Found, facts: MediaFacts | None, problem: str | None) -> tuple[MediaFacts | None, str | None]:
+    """What is told of a file, by its path in the archive: where it lay on this machine is not kept."""
+    place, member = printable(entry.path).rpartition("/"), printable(entry.member).rpartition("/")
+    before, after = "".join(place[:2]), "".join(member[:2])
+    if not before:
+        return facts, problem
+    if facts is not None and any(before in said for said in facts.diagnostics):
+        facts = replace(facts, diagnostics=tuple(said.replace(before, after) for said in facts.diagnostics))
+    return facts, None if problem is None else problem.replace(before, after)
 
 
 def _hex(raw: bytes | None) -> str | None:
