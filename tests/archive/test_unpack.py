@@ -16,7 +16,7 @@ from film_archive.archive.writer import ZipWriter
 from film_archive.core import copying, files
 from film_archive.core.errors import NoSpace, NotFound, Refused
 from film_archive.core.frame_table import SequenceName
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, MemorySource
 from tests.archive.making import FIRST, MTIME_NS, make_archive, make_two_generations, noise
 

@@ -12,7 +12,7 @@ from film_archive.archive.reader import ZipArchive
 from film_archive.archive.writer import ZipWriter
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NotFound, NotSupported, Refused
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.source import MemorySource
 from tests.archive.making import (
     FIRST,

@@ -13,7 +13,8 @@ import pytest
 
 from film_archive.archive.reader import open_archive
 from film_archive.core import files
-from film_archive.core.manifest import Member, Role, member_line
+from film_archive.core.manifest import member_line
+from film_archive.core.member import Member, Role
 from tests.archive.making import Layout, make_two_generations, sealed_zip
 from tests.cli.running import film_archive
 from tests.workflows.making import sources, tree, write_tree

@@ -12,7 +12,7 @@ from film_archive.archive.entries import parts_of
 from film_archive.archive.reader import ZipArchive, open_archive
 from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.ladder import parse_sizes
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.proxy.recipe import Recipe
 from film_archive.testing.media import ClipSpec, make_clip
 from film_archive.workflows.checking import check

@@ -18,7 +18,8 @@ from film_archive.archive.verdict import Kind, Problem
 from film_archive.archive.zipformat import Entry
 from film_archive.core.digest import MultiHasher, read_ahead
 from film_archive.core.errors import FilmArchiveError, NotSupported
-from film_archive.core.manifest import Member, Role, Superseded
+from film_archive.core.manifest import Superseded
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, SliceSource, printable
 from film_archive.core.wording import amount
 

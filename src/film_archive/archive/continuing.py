@@ -25,7 +25,8 @@ from film_archive.core.digest import KEY
 from film_archive.core.errors import Damaged, FilmArchiveError, Refused
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_table import FrameFile, SequenceName
-from film_archive.core.manifest import Header, Member, Role, Superseded, archive_id, member_line
+from film_archive.core.manifest import Header, Superseded, archive_id, member_line
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, MemorySource, printable
 
 OnBytes = Callable[[int], None]

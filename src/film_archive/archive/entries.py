@@ -9,7 +9,7 @@ from typing import Any
 from film_archive.archive import layout, zipformat
 from film_archive.archive.zipformat import Entry
 from film_archive.core.errors import Damaged
-from film_archive.core.manifest import Member, ProxyRecord, Role
+from film_archive.core.member import Member, ProxyRecord, Role
 from film_archive.core.source import printable
 
 EPOCH_NS = 315_532_800 * 10**9

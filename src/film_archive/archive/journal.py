@@ -21,7 +21,7 @@ from pydantic_core import from_json, to_json
 
 from film_archive.core import files
 from film_archive.core.errors import Refused, from_os_error
-from film_archive.core.manifest import is_member_record
+from film_archive.core.member import is_member_record
 from film_archive.core.source import printable
 
 _ROOM = 1 << 16

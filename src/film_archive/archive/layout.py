@@ -7,7 +7,7 @@ import zlib
 from pathlib import PurePosixPath
 
 from film_archive.core.errors import Refused
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.names import (
     JUNK_NAMES,
     LONGEST_PART,

@@ -20,7 +20,8 @@ from film_archive.archive.zipformat import Entry
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
 from film_archive.core.errors import Damaged
-from film_archive.core.manifest import Header, Member, Superseded, archive_id, member_line
+from film_archive.core.manifest import Header, Superseded, archive_id, member_line
+from film_archive.core.member import Member
 from film_archive.core.source import ByteSource, FileSource, printable
 
 

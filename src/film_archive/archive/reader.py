@@ -16,7 +16,8 @@ from film_archive.archive.opened import Archive
 from film_archive.archive.unpacked import UnpackedSource
 from film_archive.archive.zipformat import Entry
 from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported
-from film_archive.core.manifest import Header, Member, Role, member_lines, read_manifest
+from film_archive.core.manifest import Header, member_lines, read_manifest
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, FileSource, SliceSource, printable
 
 __all__ = ["Archive", "FolderArchive", "ZipArchive", "is_folder", "manifest_chunks", "open_archive"]

@@ -31,7 +31,8 @@ from film_archive.archive.verdict import Problem
 from film_archive.archive.zipformat import Entry
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NotFound, NotSupported
-from film_archive.core.manifest import Header, Member, Role
+from film_archive.core.manifest import Header
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, FileSource
 from film_archive.core.wording import amount
 

@@ -19,7 +19,8 @@ from film_archive.archive.zipformat import Entry
 from film_archive.archive.zipreading import End, LocalHeader
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
 from film_archive.core.errors import FilmArchiveError, NotSupported
-from film_archive.core.manifest import Header, Member, Role, read_manifest
+from film_archive.core.manifest import Header, read_manifest
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, MemorySource, printable
 
 _NAME = layout.MANIFEST.encode()

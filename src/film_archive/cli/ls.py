@@ -11,7 +11,7 @@ from film_archive.cli.output import print_error, print_json_list, say, size_text
 from film_archive.core.wording import amount
 
 if TYPE_CHECKING:
-    from film_archive.core.manifest import Member, ProxyRecord
+    from film_archive.core.member import Member, ProxyRecord
 
 
 def register(app: typer.Typer) -> None:

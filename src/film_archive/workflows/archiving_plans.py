@@ -17,7 +17,7 @@ from film_archive.core.digest import MultiHasher
 from film_archive.core.errors import NotFound, Refused, UsageError
 from film_archive.core.job import Plan
 from film_archive.core.ladder import Rung, parse_sizes
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.source import printable
 from film_archive.proxy.recipe import PLAIN, Recipe
 from film_archive.workflows.clip_logs import LogFile

@@ -18,7 +18,7 @@ from film_archive.bundles.opened import Bundle, Status, open_bundle
 from film_archive.core.digest import Digest, digest_source
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported
 from film_archive.core.facts import MediaFacts
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import printable
 from film_archive.core.wording import amount

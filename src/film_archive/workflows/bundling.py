@@ -28,7 +28,7 @@ from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import FilmArchiveError, NotFound, Refused, UsageError
 from film_archive.core.job import Plan, Report
 from film_archive.core.ladder import Rung, parse_sizes
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.progress import Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable

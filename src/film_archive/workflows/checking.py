@@ -15,7 +15,7 @@ from film_archive.core.errors import Damaged, FilmArchiveError
 from film_archive.core.facts import frame_ranges
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.job import Report
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable

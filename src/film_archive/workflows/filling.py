@@ -22,7 +22,7 @@ from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.job import Report, identity_of, require_unchanged
 from film_archive.core.ladder import LADDER, Rung
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.progress import Phase, Progress
 from film_archive.core.records import Record
 from film_archive.core.source import ByteSource, FileSource, printable

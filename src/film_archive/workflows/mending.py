@@ -13,7 +13,7 @@ from film_archive.archive.entries import parts_of
 from film_archive.archive.reader import is_folder, open_archive
 from film_archive.archive.repair import diagnose, repair_archive
 from film_archive.core.job import DONE, IN_PART, Plan, Report, Step, identity_at, require_unchanged
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.workflows.leftovers import abandon_unfinished, has_unfinished

@@ -11,7 +11,7 @@ from film_archive.archive.reader import open_archive
 from film_archive.core.errors import FilmArchiveError, NotMedia
 from film_archive.core.facts import MediaFacts
 from film_archive.core.job import Failure, status_of
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.core.timecode import RateLike

@@ -17,7 +17,7 @@ from film_archive.archive.writer import ZipWriter
 from film_archive.core import files
 from film_archive.core.job import require_unchanged
 from film_archive.core.ladder import Rung
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.progress import Progress, quiet
 from film_archive.media.clips import part_name
 from film_archive.proxy.recipe import PLAIN, Recipe

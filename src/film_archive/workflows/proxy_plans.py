@@ -15,7 +15,7 @@ from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSup
 from film_archive.core.facts import MediaFacts
 from film_archive.core.job import Failure, Plan, Step
 from film_archive.core.ladder import Rung, parse_sizes
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.proxy import companions, embedding, making

@@ -21,7 +21,7 @@ from film_archive.core.digest import KEY
 from film_archive.core.errors import FilmArchiveError
 from film_archive.core.executors.inline import InlineExecutor
 from film_archive.core.job import Failure, Report, status_of
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.progress import Progress, quiet
 from film_archive.core.source import printable
 from film_archive.library import mhl
