@@ -131,7 +131,7 @@ def test_a_sidecar_says_what_the_cut_was_made_from(footage: Path, tmp_path: Path
     with FileSource(clip) as file:
         assert said["source_digest"] == digest_source(file)["xxh128"]
     assert {key: said[key] for key in ("schema", "source", "output", "first_frame", "frames", "mode")} == {
-        **{"schema": "film-archive cut 1", "source": source, "output": "cut.mov", "first_frame": 4, "frames": 6, "mode": "copy"}
+        "schema": "film-archive cut 1", "source": source, "output": "cut.mov", "first_frame": 4, "frames": 6, "mode": "copy"
     }
     assert said["files"] == [{"path": "cut.mov", "size": (tmp_path / "cut.mov").stat().st_size, "xxh128": None}]
     assert said["tool"].startswith("film-archive ")
