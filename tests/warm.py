@@ -15,13 +15,13 @@ import json
 import os
 import pkgutil
 import select
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -96,15 +96,16 @@ def serve(number: int) -> None:
         importlib.import_module(name)
     assert len(os.listdir("/proc/self/task")) == 1
     gc.freeze()  # the forks leave it alone
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listening = socket.socket(fileno=number)
     while True:
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         ready, _, _ = select.select([listening, 0], [], [])
         if 0 in ready:
             return
         asked, _ = listening.accept()
         if os.fork() == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             listening.close()
             _answer(asked)
         asked.close()

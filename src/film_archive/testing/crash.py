@@ -17,6 +17,8 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from film_archive.core.errors import is_interrupt
+
 _FAILED = 113
 """The exit status of a fork whose work raised an error, which it has printed."""
 _POLL = 0.0005
@@ -158,7 +160,9 @@ def _interrupted(work: Callable[[], object], times: int, dice: random.Random) ->
             signal.setitimer(signal.ITIMER_REAL, dice.uniform(1e-5, whole))
             work()
             signal.setitimer(signal.ITIMER_REAL, 0)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RuntimeError) as error:
+            if not is_interrupt(error):
+                raise
             count += 1
     return count
 
