@@ -21,8 +21,12 @@ if importlib.util.find_spec("hypothesis"):  # a plain install has none, and its 
 
 @pytest.fixture(scope="session")
 def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where `cached_clip` and its kin keep what they make."""
-    return tmp_path_factory.mktemp("footage")
+    """Where `cached_clip` and its kin keep what they make; the processes of one run share it."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return tmp_path_factory.mktemp("footage")
+    folder = tmp_path_factory.getbasetemp().parent / "footage"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from functools import cache
 from types import FrameType
 from typing import NoReturn
 
@@ -32,6 +33,7 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+@cache
 def _app() -> object:
     import typer
 
