@@ -92,11 +92,8 @@ def _server() -> str:
 
 def serve(number: int) -> None:
     """Fork for each who asks at a listening socket, until stdin ends; returns (or exits) in the forks too."""
-    from film_archive.cli import main, running
-
     for name in (*_modules(), *_LOADED):
         importlib.import_module(name)
-    running._command(main._app())
     assert len(os.listdir("/proc/self/task")) == 1
     gc.freeze()  # the forks leave it alone
     listening = socket.socket(fileno=number)

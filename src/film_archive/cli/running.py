@@ -6,7 +6,6 @@ import contextlib
 import os
 import sys
 import traceback
-from functools import cache
 from typing import Any
 
 import typer
@@ -43,7 +42,7 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
         if getattr(sys, stream) is None:  # closed by whoever started us; its number must not become a file's of ours
             setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115  for as long as the program runs
     wants_json = "--json" in arguments
-    command = _command(app)
+    command = typer.main.get_command(app)
     if any(argument == "" or (argument.startswith("--") and argument.endswith("=")) for argument in arguments):
         # To the system an empty path is the working directory, which nobody means who wrote "$CARD".
         return print_error(name, "One of the arguments is empty; name what is meant (\".\" is this folder).", 2, wants_json)
@@ -86,12 +85,6 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
     if status == 130:  # which is what newer typers make of Ctrl-C
         return print_error(name, _stopped(arguments), 130, wants_json)
     return status if isinstance(status, int) else 0
-
-
-@cache
-def _command(app: Any) -> Any:
-    """Typer's reading of an app's functions, which takes as long as many a verb: once for whoever runs several."""
-    return typer.main.get_command(app)
 
 
 def _stopped(arguments: list[str]) -> str:
