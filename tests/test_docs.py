@@ -104,7 +104,9 @@ def programs(tmp_path: Path) -> dict[str, str]:
     folder = tmp_path / "bin"
     warm.programs(folder)
     path = os.pathsep.join([str(folder), os.environ["PATH"]])
-    return {**os.environ, "PATH": path, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    # The catalog and all else that outlives a command is the test's own, not that of whoever runs it.
+    kept = {f"FILM_ARCHIVE_{name}": str(tmp_path / name.lower()) for name in ("SHELF", "DATA", "STATE", "CACHE")}
+    return {**os.environ, **kept, "PATH": path, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
 SMALL_DEMO = {
