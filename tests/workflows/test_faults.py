@@ -90,7 +90,7 @@ def half_done(job: Job) -> Job:
 
 @pytest.mark.parametrize("names", [WRITING, READING], ids=["writing", "reading"])
 def test_some_calls_fail_while_a_killed_job_is_continued(job: Job, names: tuple[str, ...]) -> None:
-    fail_each(half_done(job), errno.EIO, names, 31)
+    fail_each(half_done(job), errno.EIO, names, 13)
 
 
 @pytest.mark.nightly
