@@ -1,8 +1,8 @@
 """The frames of a cut as numbered files: DPX with all its headers (SMPTE ST 268-1), or the images that there are.
 
 Own writer: OpenImageIO's leaves the film header's fields to names that few know, and packs more slowly. The reader of
-`film_archive.media.dpx` reads it all back. Images of a sequence are taken as they are, under a hard link where the file
-system can: a DPX that went through a library has lost what only its header knew.
+`film_archive.media.dpx` reads it all back. Images of a sequence are taken as they are: a DPX that went through a library
+has lost what only its header knew.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def extract_dpx(
     """Write the frames `first` to `last` of a clip, both included and counted from 0, as `base_name.NNNN.dpx`.
 
     The first gets `start_number`. Returns the files in order; frames that a sequence has not (`clip.missing`) are left out,
-    their numbers with them. A sequence's images keep their format and so their extension. What an earlier run has written of
-    the same clip is kept. `on_frame` hears each number. Raises OutOfRange, NotSupported for X-OCN, Damaged, NoSpace.
+    their numbers with them. A sequence's images are copied: they keep their format and so their extension. What an earlier run
+    has decoded of the same clip is kept. `on_frame` hears each number. Raises OutOfRange, NotSupported for X-OCN, Damaged, NoSpace.
     """
     clip.require(first, last)
     if clip.needs_exporter:
@@ -188,14 +188,11 @@ def _images(
 
 
 def _put(image: ByteSource, target: Path) -> None:
-    """An image under another name: linked, or copied."""
-    if isinstance(image, FileSource):
-        if target.exists():
-            if target.samefile(image.path):
-                return
-            files.remove(target)
-        if files.hard_link(image.path, target):
-            return
+    """A copy of an image under another name, blocks shared where the file system can.
+
+    Never a link: what a stage or an artist writes into the copy must not end up in the camera's file. Always made anew: size
+    and time do not tell one frame of a shot from the next.
+    """
     with files.AtomicFile(target, replace=True) as new:
         with files.explaining(f"write {printable(target)}", needed=lambda: image.size, folder=target.parent):
             copying.transfer(image, new.file.fileno(), 0)

@@ -149,6 +149,9 @@ def test_images_are_taken_as_they_are(tmp_path: Path) -> None:
         assert told == [993, 994, 996, 997]
         assert [path.read_bytes() for path in made] == [frames[place].read_bytes() for place in (1, 2, 3, 4)]
         assert extract_dpx(clip, 1, 5, directory=tmp_path / "out", base_name="s", start_number=993) == made
+        before = frames[1].read_bytes()
+        made[0].write_bytes(b"graded")  # as tools do that write into a file instead of a new one
+        assert frames[1].read_bytes() == before
 
 
 def test_scene_linear_images_stay_exr(tmp_path: Path) -> None:
