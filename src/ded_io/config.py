@@ -8,10 +8,26 @@ from __future__ import annotations
 
 import os
 
+# The show
+
+PROJECT = "default"
+SHOT_TREE_ROOT = "./shots"
+TASK = "pla"
+ELEMENT = "rawPlate"
+SOURCE_FPS = 24.0
+"""Of what does not tell its own rate, such as an image sequence."""
+
+# Names: `docs/plates.md` says what may stand in the brackets
+
+FRAME_NAME = "{shot}_{task}_{element}_v{version:03d}_{rep}_{colorspace}.{frame:04d}.{ext}"
+MOVIE_NAME = "{shot}_{task}_{element}_v{version:03d}_proxy_{colorspace}.{ext}"
+
 # Frame numbers
 
 DIGITAL_START_FRAME = 1001
 """The number of the in point's frame."""
+FIRST_FRAME_IS = "in"
+"""What that number belongs to: "in", the in point; "handle", the first frame of the head handle."""
 HEAD_HANDLE_FRAMES = 8
 TAIL_HANDLE_FRAMES = 8
 
@@ -42,6 +58,21 @@ PROXY_CODEC = "libx264"
 PROXY_COLORSPACE = "sRGB"
 """The token in the movie's name."""
 PROXY_CRF = 18
+PROXY_WIDTH = 1920
+PROXY_HEIGHT = 1080
+DISPLAY = "sRGB - Display"
+VIEW = "ACES 1.0 - SDR Video"
+"""The display transform that the proxy is made through."""
+
+# Running
+
+ENGINE = "builtin"
+"""Who makes the pixels: "builtin", this process; "tools", the named oiiotool and ffmpeg."""
+JOBS = 4
+"""Frames at the same time."""
+SONY_CONVERTER = r"C:\Program Files\Sony\RAW Viewer\rawexporter.exe"
+SONY_TIMEOUT = 300
+"""Seconds without a new frame after which Sony's exporter is given up."""
 
 
 def ocio_config() -> str:
