@@ -75,6 +75,8 @@ class Settings:
     element: str
 
     shot_tree_root: Path
+    output_dir: Path | None
+    """Where version containers go without the tree's folders of shot and task."""
     temp_dir: Path
 
     sony_converter: str
@@ -135,6 +137,7 @@ class Settings:
             task=config.TASK,
             element=config.ELEMENT,
             shot_tree_root=Path(config.SHOT_TREE_ROOT),
+            output_dir=None,
             temp_dir=places.temporary() / "ded_io",
             sony_converter=config.SONY_CONVERTER,
             sony_timeout=config.SONY_TIMEOUT,
