@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
 
 from ded_io import __version__
 
@@ -26,13 +26,37 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the arguments say; returns the exit status."""
-    if any(word.split("=")[0] in OPTIONS for word in arguments):
+    if arguments[:1] != ["kitsu"] and any(word.split("=")[0] in OPTIONS for word in arguments):
         return _ingest()
     parsed = _parser().parse_args(arguments)
     if parsed.verb is None:
         _parser().print_help(sys.stderr)
         return 2
+    if parsed.verb == "kitsu":
+        return kitsu(parsed)
     return doctor(json=parsed.json)
+
+
+def kitsu(parsed: argparse.Namespace) -> int:
+    """Do what the arguments of `kitsu` say; the status is that of its report, or of what went wrong."""
+    from ded_io.kitsu import command
+    from film_archive.core.errors import FilmArchiveError
+
+    try:
+        result = command.run(parsed)
+    except FilmArchiveError as error:
+        print(f"ded-io: {error}", file=sys.stderr)
+        if parsed.json:
+            _print_json({"error": {"status": error.exit_status, "message": str(error)}})
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("ded-io: Stopped; what was finished is kept, and the same command continues.", file=sys.stderr)
+        return 130
+    if parsed.json:
+        _print_json(result.document)
+    else:
+        print("\n".join(result.lines))
+    return result.exit_status
 
 
 def doctor(*, json: bool = False) -> int:
@@ -47,11 +71,14 @@ def doctor(*, json: bool = False) -> int:
             print(check)
     ok = all(check.ok for check in checks)
     if json:
-        from pydantic_core import to_json
-
-        document = {"schema_version": SCHEMA_VERSION, **Examination(ok, tuple(checks)).to_json()}
-        print(to_json(document, indent=2).decode())
+        _print_json(Examination(ok, tuple(checks)).to_json())
     return 0 if ok else NotSupported.exit_status
+
+
+def _print_json(document: Mapping[str, Any]) -> None:
+    from pydantic_core import to_json
+
+    print(to_json({"schema_version": SCHEMA_VERSION, **document}, indent=2).decode())
 
 
 def _ingest() -> int:
@@ -62,6 +89,8 @@ def _ingest() -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from ded_io.kitsu import command
+
     parser = argparse.ArgumentParser(
         prog="ded-io",
         description="From a camera clip and a cut to plates. The ingest itself is not in this version yet.",
@@ -70,4 +99,5 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     examine = verbs.add_parser("doctor", help="examine whether this machine has what the ingest needs")
     examine.add_argument("--json", action="store_true", help="print one JSON document")
+    command.add_verbs(verbs)
     return parser
