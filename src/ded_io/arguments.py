@@ -44,15 +44,18 @@ def parser() -> argparse.ArgumentParser:
     many = made.add_argument_group("many shots")
     many.add_argument("--batch", metavar="FILE", help="a JSON file of shots")
     many.add_argument("--pull", metavar="LIST", help="an EDL, OTIO, ALE or CSV; its clips lie in --media")
-    many.add_argument("--media", metavar="PATH", action="append", default=[], help="a clip, a folder or an archive; may be repeated")
+    media = "a clip, a folder or an archive; may be repeated"
+    many.add_argument("--media", metavar="PATH", action="append", default=[], help=media)
     many.add_argument("--shot-names", metavar="TEMPLATE", help="names of a list's shots (default {number:03}0)")
     many.add_argument("--mapping", metavar="FILE", help="a CSV that says which media an event means")
     many.add_argument("--only", metavar="SHOT", action="append", default=[], help="this shot only; may be repeated")
-    many.add_argument("--count-sheet", metavar="FILE", action="append", default=[], help="write the count sheet as .csv or .html")
+    sheet = "write the count sheet as .csv or .html; may be repeated"
+    many.add_argument("--count-sheet", metavar="FILE", action="append", default=[], help=sheet)
     many.add_argument("--contact-sheet", metavar="FILE", help="first, middle and last frame of each shot")
     stop = many.add_mutually_exclusive_group()
-    stop.add_argument("--stop-on-error", dest="stop_on_error", action="store_true", default=None, help="end at the first shot that fails")
-    stop.add_argument("--continue-on-error", dest="stop_on_error", action="store_false", help="go on with the next shot (default)")
+    failing = {"dest": "stop_on_error", "default": None}
+    stop.add_argument("--stop-on-error", action="store_true", help="end at the first shot that fails", **failing)
+    stop.add_argument("--continue-on-error", action="store_false", help="go on with the next shot (default)", **failing)
     _add_settings(made)
     _add_running(made)
     return made

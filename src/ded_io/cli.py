@@ -1,6 +1,6 @@
 """`ded-io`: the command line of the plate ingest.
 
-Without a verb it ingests: one shot, a batch, or an edit list. Verbs: `doctor`, `verify`.
+Without a verb it ingests: one shot, a batch, or an edit list. Verbs: `doctor`, `verify`, `kitsu setup`, `kitsu sync`.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from film_archive.core.errors import Damaged, FilmArchiveError, Interrupted, NotSupported, PartlyDone
+from film_archive.core.source import printable
 
 if TYPE_CHECKING:
     from ded_io.arguments import Wishes
@@ -31,9 +32,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
 def main(arguments: Sequence[str]) -> int:
     """Do what the arguments say; returns the exit status."""
     try:
-        if arguments and arguments[0] in VERBS:
-            return VERBS[arguments[0]](list(arguments[1:]))
-        return _ingest(arguments)
+        return _verb(arguments) if arguments and not arguments[0].startswith("-") else _ingest(arguments)
     except FilmArchiveError as error:
         print(f"ded-io: {error}", file=sys.stderr)
         return error.exit_status
@@ -60,32 +59,57 @@ def doctor(*, json: bool = False) -> int:
     return 0 if ok else NotSupported.exit_status
 
 
-def _doctor(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="ded-io doctor", description="Examine whether this machine has what the ingest needs.")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    return doctor(json=parser.parse_args(arguments).json)
+def kitsu(parsed: argparse.Namespace) -> int:
+    """Do what the arguments of `kitsu` say; the status is that of its report, or of what went wrong."""
+    from ded_io.kitsu import command
+
+    try:
+        result = command.run(parsed)
+    except FilmArchiveError as error:
+        if parsed.json:
+            _print_json({"error": {"status": error.exit_status, "message": str(error)}})
+        raise
+    if parsed.json:
+        _print_json(result.document)
+    else:
+        print("\n".join(result.lines))
+    return result.exit_status
 
 
-def _verify(arguments: list[str]) -> int:
-    from ded_io.plate_manifest import problems, read_manifest
+def verify(named: Sequence[str]) -> int:
+    """Read plates again and hold them against their manifests; the status is 0 where all is as it was, else 11."""
+    from ded_io.plate_manifest import NAME, problems, read_manifest
     from ded_io.shot_tree import containers
 
-    parser = argparse.ArgumentParser(prog="ded-io verify", description="Read plates again and hold them against their manifests.")
-    parser.add_argument("container", nargs="+", help="a version container, or a shot tree")
     found = 0
-    for named in map(Path, parser.parse_args(arguments).container):
-        for container in [named] if (named / "manifest.json").exists() else list(containers(named)) or [named]:
+    for path in map(Path, named):
+        for container in [path] if (path / NAME).exists() else list(containers(path)) or [path]:
             manifest = read_manifest(container)
             broken = list(problems(container, manifest, digests=True))
             found += len(broken)
-            for line in broken:
+            for line in broken or [f"{printable(container)}: {len(manifest.files)} files are what they were."]:
                 print(line)
-            if not broken:
-                print(f"{container}: {len(manifest.files)} files are what they were")
     return Damaged.exit_status if found else 0
 
 
-VERBS: dict[str, Callable[[list[str]], int]] = {"doctor": _doctor, "verify": _verify}
+def _verb(arguments: Sequence[str]) -> int:
+    parsed = _verbs().parse_args(arguments)
+    if parsed.verb == "kitsu":
+        return kitsu(parsed)
+    return verify(parsed.container) if parsed.verb == "verify" else doctor(json=parsed.json)
+
+
+def _verbs() -> argparse.ArgumentParser:
+    from ded_io.kitsu import command
+
+    parser = argparse.ArgumentParser(prog="ded-io", description="What belongs to the plate ingest; see `ded-io --help`.")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    examine = verbs.add_parser("doctor", help="examine whether this machine has what the ingest needs")
+    examine.add_argument("--json", action="store_true", help="print one JSON document")
+    again = verbs.add_parser("verify", help="read plates again and hold them against their manifests")
+    again.add_argument("container", nargs="+", metavar="CONTAINER", help="a version container, or a shot tree")
+    command.add_verbs(verbs)
+    return parser
 
 
 def _ingest(arguments: Sequence[str]) -> int:
@@ -148,7 +172,7 @@ def _write_count_sheets(parsed: argparse.Namespace, wishes: Wishes, pipeline: Fo
         write_count_sheet(Path(where), rows, f"{pipeline.project}: count sheet")
 
 
-def _print_json(document: dict[str, Any]) -> None:
+def _print_json(document: Mapping[str, Any]) -> None:
     from pydantic_core import to_json
 
     print(to_json({"schema_version": SCHEMA_VERSION, **document}, indent=2).decode())

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from ded_io.kitsu.account import Account
+
 # The show
 
 PROJECT = "default"
@@ -89,6 +91,38 @@ SONY_OPTIONS = {
 """What the exporter calls its options; frames are counted from 0, `last` belongs to the range."""
 SONY_TIMEOUT = 300
 """Seconds without a new frame after which Sony's exporter is given up."""
+
+# Kitsu: the environment's variables of the same names come before these; who logs in stands only there
+
+KITSU_HOST = ""
+"""As in https://kitsu.studio.com/api. Without it, and without the variable, nothing is registered."""
+KITSU_PROJECT = ""
+"""The production's name in Kitsu, where it is not the project's."""
+KITSU_TASK_TYPES = {"pla": "Plates"}
+"""The task type's name in Kitsu of each task; others have the task's own name."""
+KITSU_STATUS = "wfa"
+"""The short name of the status that a plate's task gets."""
+KITSU_NORMALIZE = False
+"""Whether Kitsu encodes the proxy again. Its own encoding freezes the first frames of silent H.264 with B-frames."""
+KITSU_PATIENCE = 300
+"""Seconds to wait for Kitsu to process a preview."""
+
+
+def kitsu_account() -> Account | None:
+    """Where Kitsu is and who logs in, from KITSU_HOST, KITSU_TOKEN, KITSU_EMAIL and KITSU_PASSWORD; None without a host.
+
+    Raises UsageError where the host is no address.
+    """
+    host = os.environ.get("KITSU_HOST", KITSU_HOST).strip()
+    if not host:
+        return None
+    token, email, password = (os.environ.get(f"KITSU_{name}") or None for name in ("TOKEN", "EMAIL", "PASSWORD"))
+    return Account(host, token=token, email=email, password=password)
+
+
+def kitsu_project() -> str | None:
+    """The production's name in Kitsu, where it is not the project's."""
+    return os.environ.get("KITSU_PROJECT", KITSU_PROJECT).strip() or None
 
 
 def ocio_config() -> str:
