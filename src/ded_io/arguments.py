@@ -53,9 +53,9 @@ def parser() -> argparse.ArgumentParser:
     many.add_argument("--count-sheet", metavar="FILE", action="append", default=[], help=sheet)
     many.add_argument("--contact-sheet", metavar="FILE", help="first, middle and last frame of each shot")
     stop = many.add_mutually_exclusive_group()
-    failing = {"dest": "stop_on_error", "default": None}
-    stop.add_argument("--stop-on-error", action="store_true", help="end at the first shot that fails", **failing)
-    stop.add_argument("--continue-on-error", action="store_false", help="go on with the next shot (default)", **failing)
+    ends, goes_on = "end at the first shot that fails", "go on with the next shot (default)"
+    stop.add_argument("--stop-on-error", dest="stop_on_error", action="store_true", default=None, help=ends)
+    stop.add_argument("--continue-on-error", dest="stop_on_error", action="store_false", default=None, help=goes_on)
     _add_settings(made)
     _add_running(made)
     return made

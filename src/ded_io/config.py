@@ -22,7 +22,7 @@ SOURCE_FPS = 24.0
 # Names: `docs/plates.md` says what may stand in the brackets
 
 FRAME_NAME = "{shot}_{task}_{element}_v{version:03d}_{rep}_{colorspace}.{frame:04d}.{ext}"
-MOVIE_NAME = "{shot}_{task}_{element}_v{version:03d}_proxy_{colorspace}.{ext}"
+MOVIE_NAME = "{shot}_{task}_{element}_v{version:03d}_{rep}_{colorspace}.{ext}"
 
 # Frame numbers
 

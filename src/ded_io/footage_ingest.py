@@ -63,9 +63,9 @@ class FootageIngestPipeline:
         """The stages that the settings ask for, in order."""
         from ded_io import stages
 
+        yield stages.PreparationStage(logger=self._logger("Preparation"))
         yield stages.SonyRawConversionStage(logger=self._logger("SonyRawConversion"))
         yield stages.OIIOColorTransformStage(logger=self._logger("OIIOColorTransform"))
-        yield stages.QualityCheckStage(logger=self._logger("QualityCheck"))
         if self.settings.burn_in_proxy:
             yield stages.BurnInProxyStage(logger=self._logger("BurnInProxy"))
         else:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ded_io import colours
 from ded_io.cut import frame_of, shot_frames
@@ -23,6 +24,9 @@ from film_archive.core.digest import key_of
 from film_archive.core.errors import NotFound, Refused, UsageError, from_os_error
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRate, Timecode
+
+if TYPE_CHECKING:
+    from ded_io.pictures.source import SourceClip
 
 _REVISION = 1
 """Of how plates are made; a change that gives other pixels raises it, so that unchanged shots are made anew."""
@@ -41,6 +45,10 @@ class SourceFacts:
     colorspace: str | None
     squeeze: Fraction | None
     needs_exporter: bool
+    extension: str = "dpx"
+    """Of its frames as files: an image sequence's own, else dpx."""
+    missing: frozenset[int] = frozenset()
+    """Frames that have no file."""
     camera: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -143,8 +151,17 @@ def look_at(source: str, fps: FrameRate, identity: str) -> SourceFacts:
             clip.colorspace,
             clip.squeeze,
             clip.needs_exporter,
+            _extension(clip),
+            clip.missing,
             dict(clip.camera),
         )
+
+
+def _extension(clip: SourceClip) -> str:
+    """What its frames will be called, for a plan; of a sequence in an archive that is only known when they are made."""
+    files = clip.files(0, 0)
+    first = None if files is None else files[0]
+    return "dpx" if first is None else first.suffix[1:]
 
 
 def source_identity(source: Path) -> str:

@@ -83,6 +83,7 @@ def _of_file(document: Located, warnings: list[str]) -> dict[str, object]:
             raise document.error(place, "an object, in braces, is expected")
         if key is None:
             warnings.append(_unknown(document, place))
+        if key is None or value is None:  # null is as good as not there
             continue
         try:
             values[key.field] = key.read(value)

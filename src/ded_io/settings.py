@@ -6,6 +6,7 @@ is `reading_settings`.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -138,7 +139,7 @@ class Settings:
             element=config.ELEMENT,
             shot_tree_root=Path(config.SHOT_TREE_ROOT),
             output_dir=None,
-            temp_dir=places.temporary() / "ded_io",
+            temp_dir=places.temporary() / f"ded_io-{os.getuid()}",
             sony_converter=config.SONY_CONVERTER,
             sony_timeout=config.SONY_TIMEOUT,
             oiiotool="oiiotool",

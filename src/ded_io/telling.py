@@ -116,6 +116,8 @@ def ending_lines(summaries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         outputs = each["outputs"]
         if not each["overall_success"]:
             yield f"{each['code']}: failed: {each['errors'][0] if each['errors'] else 'no reason was told'}"
+            if outputs.get("work"):
+                yield f"{each['code']}: its frames so far are in {outputs['work']}; the next run goes on from there"
         elif each["unchanged"]:
             yield f"{each['code']}: unchanged, {outputs['container']}"
         else:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from ded_io import __version__
 from ded_io.models import Act, ImageSequence, ProcessingResult, ShotInfo
+from ded_io.numbers import numbers_text
 from ded_io.plate_manifest import NAME, PlateFile, PlateManifest
 from ded_io.preparing import planned_work, prepare, timecode_of
 from ded_io.shot_tree import Place, movie_extension, next_version, padding_of, remember, sequence_in, standing
@@ -177,18 +178,6 @@ def _require_whole(shot_info: ShotInfo) -> None:
         )
     if made.proxy is not None and not made.proxy.is_file():
         raise StorageError(f"The proxy {printable(made.proxy)} is no longer there; no version was made.")
-
-
-def numbers_text(numbers: list[int]) -> str:
-    """Numbers as ranges: 993-995, 1001."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    said = [str(first) if first == last else f"{first}-{last}" for first, last in runs[:8]]
-    return ", ".join(said) + (" …" if len(runs) > 8 else "")
 
 
 def _copied(

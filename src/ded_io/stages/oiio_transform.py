@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ded_io.models import Act, ImageSequence, ProcessingResult, ShotInfo
+from ded_io.numbers import numbers_text
 from ded_io.preparing import look_at, planned_work, prepare, settings_without_source, source_identity, work_folder
 from ded_io.settings import Engine
 from ded_io.stages.base import PipelineStage
+from ded_io.tools import program
 from film_archive.core import files, programs
 from film_archive.core.errors import Damaged, NotFound
 from film_archive.core.executors.threads import ThreadExecutor
@@ -120,8 +122,6 @@ class OIIOColorTransformStage(PipelineStage):
 
     def _present(self, shot_info: ShotInfo, sequence: ImageSequence, result: ProcessingResult) -> list[int]:
         """The numbers of the frames that are there; says which are not."""
-        from ded_io.stages.file_operations import numbers_text
-
         frames = shot_info.outputs.frames
         wanted = set(sequence.numbers) if frames is None else set(sequence.numbers) | set(frames.numbers)
         lacking = set(sequence.missing())
@@ -147,7 +147,7 @@ class OIIOColorTransformStage(PipelineStage):
     def _by_tool(self, shot_info: ShotInfo, jobs: Sequence[FrameJob], look: PlateLook) -> int:
         from ded_io.pictures.raster import size_of
 
-        oiiotool = str(programs.require(shot_info.settings.oiiotool, "set tools.oiiotool, or the engine to builtin"))
+        oiiotool = program(shot_info.settings.oiiotool, "oiiotool")
         make = partial(_by_oiiotool, look=look, oiiotool=oiiotool, size=size_of(jobs[0].source))
         with ThreadExecutor(shot_info.settings.jobs) as executor:
             for done, _ in enumerate(executor.map(make, jobs), 1):
@@ -201,7 +201,7 @@ def frame_job(shot_info: ShotInfo, source: Path, destination: Path, number: int)
     made = shot_info.outputs
     position = 0 if made.frames is None else made.frames.source_of(number)
     clip = ShotClip(
-        str(shot_info.editorial_info.source_file),
+        shot_info.editorial_info.source_file.name,
         made.rate or shot_info.settings.source_fps,
         None if made.frames is None else made.start_timecode,
         made.reel,

@@ -13,6 +13,7 @@ from ded_io.models import Act, ImageSequence, ProcessingResult, ShotInfo
 from ded_io.preparing import planned_work, settings_without_source, timecode_of, work_folder
 from ded_io.settings import Engine
 from ded_io.stages.base import PipelineStage
+from ded_io.tools import program
 from film_archive.core import files, programs
 from film_archive.core.errors import NotFound, ProgramFailed
 from film_archive.core.executors.threads import ThreadExecutor
@@ -127,17 +128,16 @@ class ProxyGenerationStage(PipelineStage):
     def _by_tools(self, shot_info: ShotInfo, sequence: ImageSequence, target: Path) -> None:
         """The display's pictures by oiiotool, one by one, and the movie of them by ffmpeg."""
         settings = shot_info.settings
-        programs.require(settings.oiiotool, "set tools.oiiotool, or the engine to builtin")
-        programs.require(settings.ffmpeg, "set tools.ffmpeg, or the engine to builtin")
+        oiiotool, ffmpeg = program(settings.oiiotool, "oiiotool"), program(settings.ffmpeg, "ffmpeg")
         pictures = target.parent / "pictures"
         files.make_folders(pictures)
-        picture = partial(_picture_by_tool, shot_info, sequence, pictures, burn_in=self.BURN_IN)
+        picture = partial(_picture_by_tool, oiiotool, shot_info, sequence, pictures, burn_in=self.BURN_IN)
         with ThreadExecutor(settings.jobs) as executor:
             for done, _ in enumerate(executor.map(picture, sequence.numbers), 1):
                 shot_info.report(self.name, done, sequence.frame_count)
         unfinished = target.with_name(f"unfinished.{target.name}")
         command = _movie_command(shot_info, pictures, sequence.first_frame, unfinished)
-        programs.run(command, timeout=_MOVIE_SECONDS, progress=lambda: _size(unfinished)).require_success()
+        programs.run([ffmpeg, *command[1:]], timeout=_MOVIE_SECONDS, progress=lambda: _size(unfinished)).require_success()
         if not _size(unfinished):
             raise ProgramFailed(f"ffmpeg said that it was done and has not written {printable(target)}.")
         files.rename(unfinished, target, replace=True)
@@ -198,9 +198,11 @@ def _only_here(shot_info: ShotInfo) -> list[str]:
     return [name for name, there in asked.items() if there]
 
 
-def _picture_by_tool(shot_info: ShotInfo, sequence: ImageSequence, folder: Path, number: int, *, burn_in: bool) -> None:
+def _picture_by_tool(
+    oiiotool: str, shot_info: ShotInfo, sequence: ImageSequence, folder: Path, number: int, *, burn_in: bool
+) -> None:
     command = _picture_command(shot_info, sequence, number, folder, burn_in=burn_in)
-    programs.run(command, timeout=_FRAME_SECONDS).require_success()
+    programs.run([oiiotool, *command[1:]], timeout=_FRAME_SECONDS).require_success()
 
 
 def _picture_command(

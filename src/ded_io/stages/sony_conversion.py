@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ded_io.models import Act, ImageSequence, ProcessingResult, ShotInfo
+from ded_io.numbers import runs
 from ded_io.preparing import SourceFacts, planned_work, prepare, work_folder
-from ded_io.shot_tree import Place, remember, standing
 from ded_io.sony_exporter import Exporter, export, frame_problem
 from ded_io.stages.base import PipelineStage
 from film_archive.core import files
@@ -20,7 +20,10 @@ _BYTES_A_PIXEL = {True: 6, False: 4}
 
 
 class SonyRawConversionStage(PipelineStage):
-    """Takes the shot's frames, handles included, out of the clip as DPX. Frames of an earlier run are gone on with."""
+    """Takes the shot's frames, handles included, out of the clip as DPX; images of a sequence stay what they are.
+
+    What an earlier run has written is kept, and gone on with.
+    """
 
     def process(
         self, shot_info: ShotInfo, result: ProcessingResult, *, output_dir: Path | None = None, **kwargs: Any
@@ -32,43 +35,26 @@ class SonyRawConversionStage(PipelineStage):
         facts = prepare(shot_info, result)
         assert made.frames is not None
         folder = Path(output_dir) if output_dir is not None else work_folder(shot_info).folder("dpx")
-        sequence = _sequence(shot_info, folder)
         files.make_folders(folder)
-        missing = runs([number for number in sequence.numbers if frame_problem(sequence.path(number)) is not None])
-        lacking = sum(map(len, missing))
-        if lacking < sequence.frame_count:
-            result.data["frames_of_earlier_run"] = sequence.frame_count - lacking
-        files.require_space(folder, lacking * frame_bytes(facts), f"The DPX of {shot_info.code}")
-        done = sequence.frame_count - lacking
-        for run in missing:
-            part = ImageSequence(folder, sequence.base_name, "dpx", run[0], run[-1])
-
-            def on_frame(count: int, before: int = done) -> None:
-                shot_info.report(self.name, before + count, sequence.frame_count)
-
-            if facts.needs_exporter:
-                self._export(shot_info, part, on_frame)
-            else:
-                _decode(shot_info, part, on_frame)
-            done += len(run)
+        sequence = _sequence(shot_info, folder, facts.extension)
+        if facts.needs_exporter:
+            self._export(shot_info, result, sequence, facts)
+        else:
+            files.require_space(folder, sequence.frame_count * frame_bytes(facts), f"The DPX of {shot_info.code}")
+            total = sequence.frame_count
+            made_files = _decode(shot_info, sequence, lambda done: shot_info.report(self.name, done, total))
+            sequence = _sequence(shot_info, folder, made_files[0].suffix if made_files else facts.extension)
         made.dpx = sequence
         result.data["frames"] = sequence.frame_count
         result.data["directory"] = str(folder)
 
     def plan(self, shot_info: ShotInfo, result: ProcessingResult, **kwargs: Any) -> Iterator[Act]:
         made = shot_info.outputs
+        if made.unchanged:
+            return
         facts = prepare(shot_info, result)
         assert made.frames is not None
-        assert made.ingest_id is not None
-        place = Place.of(shot_info)
-        found, warnings = standing(place, made.ingest_id)
-        for warning in warnings:
-            result.add_warning(warning)
-        if found is not None:
-            remember(shot_info, place, found)
-            yield Act(self.name, "note", f"unchanged: {found.container} was made of the same; nothing is to be done")
-            return
-        sequence = _sequence(shot_info, planned_work(shot_info) / "dpx")
+        sequence = _sequence(shot_info, planned_work(shot_info) / "dpx", facts.extension)
         made.dpx = sequence
         first, last = made.frames.first_source, made.frames.last_source
         source = shot_info.editorial_info.source_file
@@ -82,24 +68,41 @@ class SonyRawConversionStage(PipelineStage):
         for path in sequence.paths():
             yield Act(self.name, "write", str(path), size)
 
-    def _export(self, shot_info: ShotInfo, part: ImageSequence, on_frame: Any) -> None:
+    def _export(
+        self, shot_info: ShotInfo, result: ProcessingResult, sequence: ImageSequence, facts: SourceFacts
+    ) -> None:
+        """Have the exporter write the frames that are not there, whole, from an earlier run."""
         made, settings = shot_info.outputs, shot_info.settings
         assert made.frames is not None
+        missing = runs([number for number in sequence.numbers if frame_problem(sequence.path(number)) is not None])
+        done = sequence.frame_count - sum(map(len, missing))
+        if done:
+            result.data["frames_of_earlier_run"] = done
+        needed = (sequence.frame_count - done) * frame_bytes(facts)
+        files.require_space(sequence.directory, needed, f"The DPX of {shot_info.code}")
         exporter = Exporter.find(settings.sony_converter)
-        self.logger.debug("%s: frames %d-%d by %s", shot_info.code, part.first_frame, part.last_frame, exporter.program)
-        export(
-            exporter,
-            shot_info.editorial_info.source_file,
-            made.frames.source_of(part.first_frame),
-            made.frames.source_of(part.last_frame),
-            scratch=part.directory / "exporter",
-            target=part,
-            timeout=settings.sony_timeout,
-            on_frame=on_frame,
-        )
+        for run in missing:
+            part = ImageSequence(sequence.directory, sequence.base_name, "dpx", run[0], run[-1])
+            self.logger.debug("%s: frames %d-%d by %s", shot_info.code, run[0], run[-1], exporter.program)
+
+            def on_frame(count: int, before: int = done) -> None:
+                shot_info.report(self.name, before + count, sequence.frame_count)
+
+            export(
+                exporter,
+                shot_info.editorial_info.source_file,
+                made.frames.source_of(run[0]),
+                made.frames.source_of(run[-1]),
+                scratch=sequence.directory / "exporter",
+                target=part,
+                timeout=settings.sony_timeout,
+                on_frame=on_frame,
+            )
+            done += len(run)
 
 
-def _decode(shot_info: ShotInfo, part: ImageSequence, on_frame: Any) -> None:
+def _decode(shot_info: ShotInfo, part: ImageSequence, on_frame: Callable[[int], None]) -> list[Path]:
+    """Write the frames; those of a sequence keep their kind, and so their ending."""
     from ded_io.pictures.dpx import extract_dpx
     from ded_io.pictures.source import SourceClip
 
@@ -113,7 +116,7 @@ def _decode(shot_info: ShotInfo, part: ImageSequence, on_frame: Any) -> None:
         on_frame(count)
 
     with SourceClip.open(shot_info.editorial_info.source_file, fps=made.rate) as clip:
-        extract_dpx(
+        return extract_dpx(
             clip,
             made.frames.source_of(part.first_frame),
             made.frames.source_of(part.last_frame),
@@ -125,23 +128,12 @@ def _decode(shot_info: ShotInfo, part: ImageSequence, on_frame: Any) -> None:
         )
 
 
-def _sequence(shot_info: ShotInfo, folder: Path) -> ImageSequence:
+def _sequence(shot_info: ShotInfo, folder: Path, extension: str) -> ImageSequence:
     frames = shot_info.outputs.frames
     assert frames is not None
-    return ImageSequence(folder, shot_info.code, "dpx", frames.first_number, frames.last_number)
+    return ImageSequence(folder, shot_info.code, extension, frames.first_number, frames.last_number)
 
 
 def frame_bytes(facts: SourceFacts) -> int:
     """About how many bytes a DPX frame of this clip has."""
     return _DPX_HEADER + facts.width * facts.height * _BYTES_A_PIXEL[facts.needs_exporter]
-
-
-def runs(numbers: list[int]) -> list[range]:
-    """Numbers, in order, as ranges without holes."""
-    found: list[range] = []
-    for number in numbers:
-        if found and found[-1].stop == number:
-            found[-1] = range(found[-1].start, number + 1)
-        else:
-            found.append(range(number, number + 1))
-    return found
