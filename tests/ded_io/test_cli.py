@@ -67,7 +67,12 @@ def test_doctor_fails_where_something_is_missing(
     ],
 )
 def test_arguments_that_make_no_ingest(
-    arguments: list[str], status: int, says: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    status: int,
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.main(arguments) == status

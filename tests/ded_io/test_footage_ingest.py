@@ -19,6 +19,7 @@ from ded_io.settings import Engine, Resolution, Settings
 from ded_io.shot_tree import Place
 from ded_io.stages import PipelineStage
 from film_archive.core.errors import NotFound, UsageError
+from film_archive.core.source import FileSource
 from film_archive.core.timecode import FrameRate, Timecode
 from film_archive.testing.media import ClipSpec, cached_clip, read_frame_code
 from film_archive.testing.stills import SequenceSpec, make_sequence
@@ -74,9 +75,9 @@ def frames_in(folder: Path) -> list[Path]:
 def shown_code(path: Path) -> int:
     """Which frame of its clip a plate's picture says that it is."""
     import numpy as np
-    import OpenImageIO as oiio
+    import OpenImageIO
 
-    pixels = oiio.ImageBuf(str(path)).get_pixels(oiio.FLOAT)[:, :, :3]
+    pixels = OpenImageIO.ImageBuf(str(path)).get_pixels(OpenImageIO.FLOAT)[:, :, :3]
     code = read_frame_code(np.clip(np.asarray(pixels) * 255, 0, 255).astype(np.uint8))
     assert code is not None
     return code.number
@@ -93,7 +94,8 @@ def test_a_shot_end_to_end(ingest: Callable[..., dict[str, Any]], settings: Sett
     names = [path.name for path in frames_in(place)]
     assert names == [f"{VERSION}_main_ACEScg.{number:04d}.exr" for number in range(993, 1013)]
     assert {path.name for path in place.iterdir()} == {
-        *("main_ACEScg", f"{VERSION}_proxy_sRGB.mp4", f"{VERSION}_main_ACEScg.otio", f"{VERSION}_main_ACEScg.nk", "manifest.json"),
+        *("main_ACEScg", "manifest.json", f"{VERSION}_proxy_sRGB.mp4"),
+        *(f"{VERSION}_main_ACEScg.otio", f"{VERSION}_main_ACEScg.nk"),
     }
     manifest = read_manifest(place)
     assert list(problems(place, manifest, digests=True)) == []
@@ -113,26 +115,26 @@ def test_each_number_has_its_source_frame(ingest: Callable[..., dict[str, Any]],
 
 
 def test_headers_say_where_a_frame_is_from(ingest: Callable[..., dict[str, Any]], settings: Settings, clip: Path) -> None:
-    import OpenImageIO as oiio
+    import OpenImageIO
 
     ingest()
-    spec = oiio.ImageInput.open(str(frames_in(container(settings))[8])).spec()
+    spec = OpenImageIO.ImageInput.open(str(frames_in(container(settings))[8])).spec()
     assert spec.getattribute("reelName") == "A001"
     assert spec.getattribute("film-archive:source_frame") == 10
     assert spec.getattribute("film-archive:source") == clip.name
     assert spec.getattribute("imageCounter") == 1001
-    from film_archive.core.source import FileSource
     from film_archive.media.stills import still_facts
 
     with FileSource(frames_in(container(settings))[8]) as source:
-        assert still_facts(source).timecode == START + 10
+        assert still_facts(source).start_timecode == START + 10
 
 
 def test_the_proxy_has_the_frames_and_the_timecode(ingest: Callable[..., dict[str, Any]], settings: Settings) -> None:
-    from film_archive.media.probe import probe_path
+    from film_archive.media.probe import probe
 
     assert ingest(burn_in_proxy=True)["overall_success"]
-    facts = probe_path(container(settings) / f"{VERSION}_proxy_sRGB.mp4")
+    with FileSource(container(settings) / f"{VERSION}_proxy_sRGB.mp4") as movie:
+        facts = probe(movie)
     assert (facts.frames, facts.start_timecode, facts.width, facts.height) == (20, START + 2, 160, 90)
 
 
@@ -193,12 +195,13 @@ def test_a_frame_of_another_size_in_the_middle(ingest: Callable[..., dict[str, A
 
 
 def test_sound_slate_and_hash_list(ingest: Callable[..., dict[str, Any]], settings: Settings) -> None:
-    from film_archive.media.probe import probe_path
+    from film_archive.media.probe import probe
 
     summary = ingest(slate=True, mhl=True)
     assert summary["errors"] == []
     place = container(settings)
-    assert probe_path(place / f"{VERSION}_proxy_sRGB.mp4").frames == 21
+    with FileSource(place / f"{VERSION}_proxy_sRGB.mp4") as movie:
+        assert probe(movie).frames == 21
     (listed,) = (place / "ascmhl").glob("*.mhl")
     text = listed.read_text()
     assert text.count("<hash>") == 23
@@ -432,7 +435,9 @@ def test_a_sequence_that_lacks_frames_is_not_placed(settings: Settings, clip: Pa
 # The exporter
 
 
-def test_x_ocn_by_the_exporter(ingest: Callable[..., dict[str, Any]], settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_x_ocn_by_the_exporter(
+    ingest: Callable[..., dict[str, Any]], settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     from ded_io import preparing
 
     facts = dataclasses.replace(preparing.look_at(*_looked(ingest)), needs_exporter=True, width=16, height=8)
@@ -475,7 +480,8 @@ def test_a_batch_goes_on_unless_told_to_stop(settings: Settings, clip: Path) -> 
 
 
 def test_a_shot_that_is_none_fails_alone(settings: Settings, clip: Path) -> None:
-    shots: list[Any] = [{"sequence": "sht"}, 3, {"sequence": "sht", "shot": "1", "source_file": clip, "in_point": 0, "out_point": 0}]
+    whole = {"sequence": "sht", "shot": "1", "source_file": clip, "in_point": 0, "out_point": 0}
+    shots: list[Any] = [{"sequence": "sht"}, 3, whole]
     results = FootageIngestPipeline(settings=settings).ingest_batch(shots, dry_run=True)
     assert [each["overall_success"] for each in results] == [False, False, True]
     assert "lacks the key shot" in results[0]["errors"][0]
