@@ -230,7 +230,6 @@ def for_tape(root: Path) -> dict[str, Any]:
 def for_stages(root: Path) -> dict[str, Any]:
     """What the seed has from blocks before: a shot, and a pipeline for it."""
     from ded_io.footage_ingest import FootageIngestPipeline  # type: ignore[import-not-found]
-
     from ded_io.models import EditorialCutInfo, ShotInfo  # type: ignore[import-not-found]
     from ded_io.pipeline import PipelineBuilder  # type: ignore[import-not-found]
 

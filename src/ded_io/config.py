@@ -22,7 +22,7 @@ SOURCE_FPS = 24.0
 # Names: `docs/plates.md` says what may stand in the brackets
 
 FRAME_NAME = "{shot}_{task}_{element}_v{version:03d}_{rep}_{colorspace}.{frame:04d}.{ext}"
-MOVIE_NAME = "{shot}_{task}_{element}_v{version:03d}_proxy_{colorspace}.{ext}"
+MOVIE_NAME = "{shot}_{task}_{element}_v{version:03d}_{rep}_{colorspace}.{ext}"
 
 # Frame numbers
 
@@ -73,6 +73,22 @@ ENGINE = "builtin"
 JOBS = 4
 """Frames at the same time."""
 SONY_CONVERTER = r"C:\Program Files\Sony\RAW Viewer\rawexporter.exe"
+SONY_BAKE = "SGAMUT3CINE_SLOG3"
+"""What the exporter writes: the encoding that the colour stage expects."""
+SONY_OPTIONS = {
+    "source": "--input",
+    "folder": "--dir",
+    "name": "--output",
+    "format": "--video",
+    "first": "--in",
+    "last": "--out",
+    "number": "--start",
+    "digits": "--digits",
+    "depth": "--depth",
+    "bake": "--bake",
+    "display": "--display",
+}
+"""What the exporter calls its options; frames are counted from 0, `last` belongs to the range."""
 SONY_TIMEOUT = 300
 """Seconds without a new frame after which Sony's exporter is given up."""
 
@@ -112,3 +128,13 @@ def kitsu_project() -> str | None:
 def ocio_config() -> str:
     """The colour config that names are looked up in: what the environment's OCIO names, else the built-in one."""
     return os.environ.get("OCIO") or BUILTIN_OCIO_CONFIG
+
+
+def environment() -> dict[str, str]:
+    """The environment's settings of the ingest: `DED_IO_...`, and OCIO; what is empty is not set."""
+    return {name: value for name, value in os.environ.items() if value and (name.startswith("DED_IO_") or name == "OCIO")}
+
+
+def distribution() -> str | None:
+    """The name of this Linux where it runs inside Windows (WSL), else None."""
+    return os.environ.get("WSL_DISTRO_NAME")

@@ -7,7 +7,7 @@ after it find it: the sequences, the movie, the version and its container.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 from ded_io.cut import ShotFrames
 from ded_io.settings import Settings
+from ded_io.work_folder import WorkFolder
 from film_archive.core.errors import NotFound, UsageError, from_os_error
 from film_archive.core.records import Record
 from film_archive.core.source import printable
@@ -160,8 +161,8 @@ class Outputs:
     squeeze: Fraction | None = None
     colorspace: str | None = None
     """What the source frames are encoded in."""
-    work: Path | None = None
-    """The one folder that this run made for itself."""
+    work: WorkFolder | None = None
+    """The one folder in which this run makes its frames."""
     dpx: ImageSequence | None = None
     exr: ImageSequence | None = None
     proxy: Path | None = None
@@ -177,6 +178,10 @@ class Outputs:
     """Digest of all that decides what the plate is: source, range and settings. The same input has the same one."""
     unchanged: bool = False
     """Whether the shot tree had this plate already, and nothing was made."""
+    failed: bool = False
+    """Whether a stage failed."""
+    notes: dict[str, Any] = field(default_factory=dict)
+    """What stages tell each other beside the above, plain JSON values."""
 
     @property
     def plate_timecode(self) -> Timecode | None:
@@ -196,6 +201,8 @@ class ShotInfo:
     editorial_info: EditorialCutInfo
     settings: Settings = field(default_factory=Settings.defaults)
     project_id: str | None = None
+    watch: Watch | None = None
+    """Hears of every frame that is done; what it raises ends the stage."""
     outputs: Outputs = field(default_factory=Outputs)
 
     @property
@@ -210,6 +217,16 @@ class ShotInfo:
     @property
     def element(self) -> str:
         return self.editorial_info.element or self.settings.element
+
+
+    def report(self, stage: str, done: int, total: int) -> None:
+        """Tell whoever watches that a stage has done so many of its frames."""
+        if self.watch is not None:
+            self.watch(self, stage, done, total)
+
+
+Watch = Callable[[ShotInfo, str, int, int], None]
+"""Called with the shot, the stage, the frames that are done and all its frames; from any thread."""
 
 
 @dataclass

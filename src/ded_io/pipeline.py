@@ -162,4 +162,5 @@ def _outputs(shot_info: ShotInfo) -> dict[str, Any]:
         "movie": None if made.movie is None else str(made.movie),
         "manifest": None if made.manifest is None else str(made.manifest),
         "ingest_id": made.ingest_id,
+        "work": None if made.work is None else str(made.work.path),
     }

@@ -6,6 +6,7 @@ is `reading_settings`.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -75,6 +76,8 @@ class Settings:
     element: str
 
     shot_tree_root: Path
+    output_dir: Path | None
+    """Where version containers go without the tree's folders of shot and task."""
     temp_dir: Path
 
     sony_converter: str
@@ -135,7 +138,8 @@ class Settings:
             task=config.TASK,
             element=config.ELEMENT,
             shot_tree_root=Path(config.SHOT_TREE_ROOT),
-            temp_dir=places.temporary() / "ded_io",
+            output_dir=None,
+            temp_dir=places.temporary() / f"ded_io-{os.getuid()}",
             sony_converter=config.SONY_CONVERTER,
             sony_timeout=config.SONY_TIMEOUT,
             oiiotool="oiiotool",

@@ -60,6 +60,8 @@ class PipelineStage(ABC):
         except Exception as error:  # a stage that a studio wrote may raise anything; it fails its shot only
             self.logger.debug("%s: %s", shot_info.code, self.name, exc_info=True)
             result.add_error(f"{self.name} of {shot_info.code} failed: {type(error).__name__}: {error}", 1)
+        if not result.success:
+            shot_info.outputs.failed = True
         result.duration_seconds = time.monotonic() - begun
         self._log(shot_info, result)
         return result

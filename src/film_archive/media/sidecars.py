@@ -157,6 +157,11 @@ def _sony(root: Element) -> SidecarFacts:
         "exposure_index": items.get("ExposureIndexOfPhotoMeter"),
         "white_balance": items.get("WhiteBalance"),
         "capture_rate": _attribute(frame, "captureFps"),
+        "focal_length": items.get("LensZoomActualFocalLength"),
+        "t_stop": items.get("IrisTNumber"),
+        "focus_distance": items.get("FocusPositionFromImagePlane"),
+        "shutter_angle": items.get("ShutterSpeed_Angle"),
+        **_color_decision(root),
     }
     return SidecarFacts(
         kind="Sony NonRealTimeMeta",
@@ -172,6 +177,18 @@ def _sony(root: Element) -> SidecarFacts:
         color_space=space or None,
         camera=_named(camera),
     )
+
+
+def _color_decision(root: Element) -> dict[str, str | None]:
+    """The ASC CDL that VENICE keeps in `ExtendedContents`: three numbers each of slope, offset and power, and saturation."""
+    names = {"Slope": "cdl_slope", "Offset": "cdl_offset", "Power": "cdl_power", "Saturation": "cdl_saturation"}
+    found: dict[str, str | None] = {}
+    for name, key in names.items():
+        node = root.find(f"ExtendedContents//{name}")
+        numbers = "" if node is None or node.text is None else " ".join(node.text.split())
+        if re.fullmatch(r"-?[\d.]+(?:[eE][-+]?\d+)?(?: -?[\d.]+(?:[eE][-+]?\d+)?)*", numbers, re.ASCII):
+            found[key] = numbers[:200]
+    return found
 
 
 def _sony_rate(text: str | None) -> FrameRate | None:
