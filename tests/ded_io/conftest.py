@@ -1,4 +1,4 @@
-"""What the tests of the Kitsu client share: one real server for the session."""
+"""What the tests of DED-IO share: one real Kitsu server for the session."""
 
 from __future__ import annotations
 
