@@ -123,10 +123,10 @@ class Session:
         with self._asking(what):
             raw.delete(path, client=self._client)
 
-    def upload(self, path: str, file: Path, what: str) -> None:
-        """POST a file."""
+    def upload(self, path: str, file: Path, what: str) -> Row:
+        """POST a file; returns what it became."""
         with self._asking(what):
-            raw.upload(path, str(file), client=self._client)
+            return Row.of(raw.upload(path, str(file), client=self._client))
 
     def is_alive(self) -> bool:
         """Whether the server still answers at all."""
@@ -257,6 +257,7 @@ class _Limited(HTTPAdapter):
         limit = self._limits.upload if uploads else self._limits.answer
         response = super().send(request, stream, (self._limits.connect, limit), verify, cert, proxies)
         if response.status_code >= 400 and response.status_code not in _KNOWN_TO_GAZU:
+            response.close()
             raise requests.HTTPError(f"it answered {response.status_code} {response.reason}", response=response)
         return response
 

@@ -105,10 +105,18 @@ def same_fps(text: object, rate: FrameRate) -> bool:
 
 
 def sequence(session: Session, project: str, name: str) -> Standing:
+    """A sequence by its name. Kitsu lets two be made of one name in the same instant; then the older one is meant."""
+
+    def find() -> Row | None:
+        return min(session.rows("sequences", project_id=project, name=name), key=_age, default=None)
+
     return found_or_created(
-        lambda: session.first("sequences", project_id=project, name=name),
-        lambda: session.create(f"data/projects/{project}/sequences", {"name": name}, f"make the sequence {name}"),
+        find, lambda: session.create(f"data/projects/{project}/sequences", {"name": name}, f"make the sequence {name}")
     )
+
+
+def _age(row: Row) -> tuple[str, str]:
+    return row.text("created_at"), row.id
 
 
 def shot(session: Session, project: str, sequence_id: str, publication: Publication) -> tuple[Standing, bool]:

@@ -5,7 +5,7 @@ down nor a kill loses one. A file appears whole and durable, or not at all. What
 harm (`publishing`). Nothing that lets anybody log in is in it.
 
     00000007-5d1f3ac94e0b1f62.json     the seventh; the digest is of the server and what is published (`Publication.key`)
-    .lock, .shots-3f                   held while the outbox is changed, while shots are published
+    .lock, .making, .shots-3f          held while the outbox is changed, sequences are made, shots are published
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -119,6 +120,10 @@ class Outbox:
         with self._locked(f".shots-{stripe:02x}"):
             yield
 
+    def making(self) -> AbstractContextManager[None]:
+        """Let nobody else make what several shots share while the block lasts."""
+        return self._locked(".making")
+
     def _names(self) -> list[re.Match[str]]:
         try:
             names = os.listdir(self.directory)  # noqa: PTH208  names are what is matched
@@ -142,7 +147,10 @@ class Outbox:
                 raise Refused(
                     f"{printable(self.directory)} is on a file system without locks; let FILM_ARCHIVE_STATE name another folder."
                 ) from error
-            yield
+            try:
+                yield
+            finally:
+                fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough where a fork has the descriptor too
         finally:
             os.close(descriptor)
 

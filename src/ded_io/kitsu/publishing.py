@@ -6,6 +6,7 @@ The same publication twice changes nothing; one that says something else of the 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from ded_io.kitsu import entities, previews
@@ -33,24 +34,31 @@ class _Ledger:
 
 
 def publish(
-    publication: Publication, session: Session, *, normalize: bool = False, patience: float = PATIENCE
+    publication: Publication,
+    session: Session,
+    *,
+    normalize: bool = False,
+    patience: float = PATIENCE,
+    alone: AbstractContextManager[object] | None = None,
 ) -> Published:
     """Register a version: find what is there, create what is not, update what differs.
 
     `normalize` lets Kitsu encode the movie again; left off, it serves the very bytes (Kitsu's own encoding freezes the first
     frames of silent H.264 with B-frames). A preview that Kitsu breaks, that is not done after `patience` seconds, or whose
-    file is gone is the result's `problem`; all else is registered then. Raises StorageError, Refused or NotFound where the
-    server fails or refuses; publishing again goes on from there.
+    file is gone is the result's `problem`; all else is registered then. `alone` is held while things are made that shots
+    share and that Kitsu would make twice (sequences, task types, statuses). Raises StorageError, Refused or NotFound where
+    the server fails or refuses; publishing again goes on from there.
     """
     ledger = _Ledger()
-    project = ledger.note(
-        "project", entities.production(session, publication.project, publication.project_id, publication.fps)
-    )
-    sequence = ledger.note("sequence", entities.sequence(session, project.id, publication.sequence))
+    with alone or nullcontext():
+        project = ledger.note(
+            "project", entities.production(session, publication.project, publication.project_id, publication.fps)
+        )
+        sequence = ledger.note("sequence", entities.sequence(session, project.id, publication.sequence))
+        kind = ledger.note("task_type", entities.task_type(session, publication.task_type, publication.task))
+        status = ledger.note("status", entities.status(session, publication.status))
     shot, newest = entities.shot(session, project.id, sequence.id, publication)
     ledger.note("shot", shot)
-    kind = ledger.note("task_type", entities.task_type(session, publication.task_type, publication.task))
-    status = ledger.note("status", entities.status(session, publication.status))
     ledger.done[entities.use_task_type(session, project.row, kind.id)].append("task_type in project")
     ledger.done[entities.use_status(session, project.row, status.id)].append("status in project")
     task = ledger.note("task", entities.task(session, project.id, shot.id, kind.id, status.id))

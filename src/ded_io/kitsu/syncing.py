@@ -92,7 +92,7 @@ def _publish_one(
         now = next((each for each in outbox.read().pending if each.path == pending.path), None)
         if now is None:
             return None
-        result = publish(now.entry.publication, session, normalize=normalize, patience=patience)
+        result = publish(now.entry.publication, session, normalize=normalize, patience=patience, alone=outbox.making())
         if result.done:
             outbox.remove(now)
     return result

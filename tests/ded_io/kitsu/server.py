@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import pwd
@@ -71,35 +72,22 @@ def kitsu_server() -> Iterator[KitsuServer]:
 
 def _started(folder: Path, postgres: Path, redis: str, running: contextlib.ExitStack) -> KitsuServer:
     database, cache, http = (_free_port() for _ in range(3))
-    for name in ("postgres", "previews", "tmp", "plugins", "handlers"):
+    for name in ("previews", "tmp", "plugins", "handlers"):
         (folder / name).mkdir()
     account = _account()
-    if account:
-        os.chown(folder / "postgres", account["user"], account["group"])
-    data = folder / "postgres"
-    options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
-    _run([postgres / "initdb", "-D", data, *options], account=account)
-    settings = (
-        "listen_addresses=127.0.0.1",
-        "unix_socket_directories=",
-        "fsync=off",
-        "synchronous_commit=off",
-        "full_page_writes=off",
-    )
-    words = [word for setting in settings for word in ("-c", setting)]
-    # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for clients to leave.
-    running.enter_context(
-        _running(
-            [postgres / "postgres", "-D", data, "-p", str(database), *words], folder, "postgres", signal.SIGINT, account
-        )
-    )
     keeping = ["--save", "", "--appendonly", "no", "--dir", str(folder)]
     running.enter_context(_running([redis, "--port", str(cache), "--bind", "127.0.0.1", *keeping], folder, "redis"))
-    _wait(lambda: _answers(database) and _answers(cache), "PostgreSQL and Redis")
-    _run([postgres / "createdb", "-h", "127.0.0.1", "-p", str(database), "-U", "postgres", "zou"])
+    _wait(lambda: _answers(cache), "Redis")
     variables = _variables(folder, database, cache)
+    template = (
+        environment.place() / f"database-{postgres.parent.name}-{hashlib.sha256(_SEED.encode()).hexdigest()[:12]}"
+    )
+    if not template.is_dir():
+        _make_template(template, folder, postgres, database, variables, account)
+    shutil.copytree(template, folder / "postgres")
+    _give(folder / "postgres", account)
+    running.enter_context(_database(folder, postgres, database, account))
     zou = environment.place() / "bin"
-    _run([zou / "python", "-c", _SEED, EMAIL, PASSWORD], variables=variables)
     running.enter_context(
         _running(
             [zou / "gunicorn", "-b", f"127.0.0.1:{http}", "-k", "gthread", "--threads", "4", "-w", "1",
@@ -110,6 +98,55 @@ def _started(folder: Path, postgres: Path, redis: str, running: contextlib.ExitS
     server = KitsuServer(f"http://127.0.0.1:{http}", folder)
     _wait(lambda: _speaks(server.host), "zou")
     return server
+
+
+@contextmanager
+def _database(folder: Path, postgres: Path, port: int, account: dict[str, int]) -> Iterator[None]:
+    settings = (
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        "fsync=off",
+        "synchronous_commit=off",
+        "full_page_writes=off",
+    )
+    words = [word for setting in settings for word in ("-c", setting)]
+    command = [postgres / "postgres", "-D", folder / "postgres", "-p", str(port), *words]
+    # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for clients to leave.
+    with _running(command, folder, "postgres", signal.SIGINT, account):
+        _wait(lambda: _answers(port) and _is_ready(postgres, port), "PostgreSQL")
+        yield
+
+
+def _make_template(
+    template: Path, folder: Path, postgres: Path, port: int, variables: dict[str, str], account: dict[str, int]
+) -> None:
+    """A database with zou's tables and the administrator, kept beside zou: making it takes most of a start's time."""
+    data = folder / "postgres"
+    data.mkdir()
+    _give(data, account)
+    options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+    _run([postgres / "initdb", "-D", data, *options], account=account)
+    with _database(folder, postgres, port, account):
+        _run([postgres / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "zou"])
+        _run([environment.place() / "bin" / "python", "-c", _SEED, EMAIL, PASSWORD], variables=variables)
+    with tempfile.TemporaryDirectory(dir=template.parent) as making:
+        shutil.copytree(data, Path(making, "database"))
+        with contextlib.suppress(OSError):  # another run has made it meanwhile
+            os.rename(Path(making, "database"), template)
+    shutil.rmtree(data)
+
+
+def _give(folder: Path, account: dict[str, int]) -> None:
+    """Let PostgreSQL's account own a folder and all in it."""
+    folder.chmod(0o700)
+    if account:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, account["user"], account["group"])
+
+
+def _is_ready(postgres: Path, port: int) -> bool:
+    command = [postgres / "pg_isready", "-h", "127.0.0.1", "-p", str(port), "-q"]
+    return subprocess.run(command, check=False, cwd="/").returncode == 0
 
 
 def _variables(folder: Path, database: int, cache: int) -> dict[str, str]:
