@@ -141,6 +141,8 @@ class OIIOColorTransformStage(PipelineStage):
         kept = 0
         for done, frame in enumerate(convert_frames(jobs, look, workers=shot_info.settings.jobs), 1):
             kept += frame.kept
+            if frame.levels is not None:
+                shot_info.outputs.levels[frame.number] = frame.levels
             shot_info.report(self.name, done, len(jobs))
         return kept
 
