@@ -110,7 +110,7 @@ class OIIOColorTransformStage(PipelineStage):
         for number in made.exr.numbers:
             if by_tool:
                 yield Act(self.name, "run", _for_frame(command, made.dpx, made.exr, first, number))
-            yield Act(self.name, "write", str(made.exr.path(number)), size)
+            yield Act(self.name, "write", f"{made.exr.directory}/{made.exr.name(number)}", size)
 
     def _look_at_clip(self, shot_info: ShotInfo, result: ProcessingResult) -> None:
         try:
