@@ -13,13 +13,15 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from film_archive.core.errors import Damaged, FilmArchiveError, Interrupted, NotSupported, PartlyDone
+from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported, PartlyDone
 from film_archive.core.source import printable
 
 if TYPE_CHECKING:
     from ded_io.arguments import Wishes
     from ded_io.footage_ingest import FootageIngestPipeline
 
+_STOPPED = 130
+"""The exit status after Ctrl-C, as shells have it: 128 and the signal's number."""
 SCHEMA_VERSION = 1
 """Of the documents that `--json` prints."""
 
@@ -38,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         return error.exit_status
     except KeyboardInterrupt:
         print("ded-io: stopped; no plate is left in part, and the next run goes on where this one was.", file=sys.stderr)
-        return Interrupted.exit_status
+        return _STOPPED
     except BrokenPipeError:  # what reads our output has had enough
         sys.stderr.close()
         return 128 + signal.SIGPIPE

@@ -18,7 +18,7 @@ from ded_io.pipeline import Pipeline, PipelineBuilder
 from ded_io.reading_settings import read_settings
 from ded_io.settings import Settings
 from ded_io.stages.base import LOGGER, PipelineStage
-from film_archive.core.errors import FilmArchiveError, Interrupted, NotFound, PartlyDone, UsageError
+from film_archive.core.errors import FilmArchiveError, NotFound, PartlyDone, UsageError
 from film_archive.core.executors.inline import InlineExecutor
 from film_archive.core.executors.threads import ThreadExecutor
 
@@ -193,7 +193,7 @@ class FootageIngestPipeline:
 
     def _watched(self, shot: ShotInfo, stage: str, done: int, total: int) -> None:
         if self._stopping:
-            raise Interrupted(f"{shot.code} was stopped; its frames so far are kept, and the next run goes on from there.")
+            raise KeyboardInterrupt  # what the main thread got; frames that are whole stay for the next run
         if self.watch is not None:
             self.watch(shot, stage, done, total)
 
