@@ -75,6 +75,7 @@ def write_exr(
     spec = oiio.ImageSpec(width, height, 3, "half" if pixels.dtype == np.float16 else "float")
     spec.attribute("compression", compression)
     spec.attribute("PixelAspectRatio", float(pixel_aspect))
+    spec.attribute("DateTime", "")  # or it writes the present time as the time of capture
     for name, value in (attributes or {}).items():
         _put(oiio, spec, name, value)
     with files.AtomicFile(target, replace=replace) as new:

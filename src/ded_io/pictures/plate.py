@@ -105,23 +105,24 @@ def convert_frames(
     size = size_of(jobs[0].source)
     framing = look.framing(*size)
     make = partial(_make, look=look, size=size, first=jobs[0].source)
-    with ThreadExecutor(workers_for(framing, workers)) as executor:
+    colours = conversion(look.ocio_config, look.source_colorspace, look.target_colorspace)
+    with ThreadExecutor(workers_for(framing, workers, in_floats=colours.whole is not None)) as executor:
         for result in executor.map(make, jobs):
             if on_frame is not None:
                 on_frame(result.number)
             yield result
 
 
-def workers_for(framing: Framing, workers: int | None = None) -> int:
+def workers_for(framing: Framing, workers: int | None = None, *, in_floats: bool = False) -> int:
     """How many frames may be made at once: as many as asked for, if their memory fits into `MEMORY`."""
-    return max(1, min(worker_count(workers), MEMORY // frame_memory(framing)))
+    return max(1, min(worker_count(workers), MEMORY // frame_memory(framing, in_floats=in_floats)))
 
 
-def frame_memory(framing: Framing) -> int:
-    """Bytes that making one frame takes, at most: the source in its file and in floats, the plate twice."""
+def frame_memory(framing: Framing, *, in_floats: bool = False) -> int:
+    """Bytes that making one frame takes: the source as it is read, the plate twice; `in_floats` the source in floats too."""
     source = framing.source[0] * framing.source[1]
     canvas = framing.canvas[0] * framing.canvas[1]
-    return source * (8 + 12) + canvas * 12
+    return source * (36 if in_floats else 12) + canvas * 12
 
 
 def _make(job: FrameJob, *, look: PlateLook, size: tuple[int, int], first: Path) -> FrameResult:

@@ -163,14 +163,24 @@ def write_review(
             source.close()
 
 
-def shown_picture(frame: Path, look: ReviewLook, *, squeeze: Fraction = Fraction(1)) -> NDArray[np.uint8]:
-    """A plate as the review shows it, (height, width, 3) RGB of the display's 8 bits, without burn-in."""
+def shown_picture(frame: Path, look: ReviewLook, *, squeeze: Fraction | None = None) -> NDArray[np.uint8]:
+    """A plate as the review shows it, (height, width, 3) RGB of the display's 8 bits, without burn-in.
+
+    `squeeze` is the pixel aspect that its header says, where that is known already.
+    """
     raster = read_raster(frame)
+    squeeze = pixel_aspect_of(frame) if squeeze is None else squeeze
     framing = frame_picture(raster.size, squeeze, (look.width, look.height), "letterbox")
     prepared, curves = Conversion(None, IDENTITY).prepared(raster)
     pixels: Any = resample(prepared, framing, curves=curves, matrix=IDENTITY, half=False)
     display_processor(look).applyRGB(pixels)
     return _eight_bits(pixels)
+
+
+def pixel_aspect_of(frame: Path) -> Fraction:
+    """Of an image, by its header; 1 where that says nothing."""
+    with FileSource(frame) as source:
+        return still_facts(source).pixel_aspect or Fraction(1)
 
 
 def display_processor(look: ReviewLook) -> Any:
@@ -226,8 +236,7 @@ def _look_transform(ocio: Any, path: Path, look_id: str) -> Any:
 
 def _shown(frames: Sequence[Path], look: ReviewLook, workers: int | None) -> Any:
     """The pictures, in order; a few at a time."""
-    with FileSource(frames[0]) as source:
-        squeeze = still_facts(source).pixel_aspect or Fraction(1)
+    squeeze = pixel_aspect_of(frames[0])
     with ThreadExecutor(min(worker_count(workers), 8)) as executor:
         yield from executor.map(partial(shown_picture, look=look, squeeze=squeeze), frames)
 

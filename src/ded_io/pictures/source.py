@@ -44,6 +44,8 @@ _INSTALL = (
     "and name it as tools.sony_converter; or give its DPX"
 )
 _IMAGES = frozenset(extension for row in FORMATS for extension in row.extensions)
+_STILLS = frozenset(row.name for row in FORMATS)
+"""Containers that hold one image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +128,8 @@ class SourceClip:
     def files(self, first: int, last: int) -> list[Path | None] | None:
         """The files of an image sequence on disk, None for a hole; None for a clip of another kind."""
         self.require(first, last)
+        if isinstance(self._images, OneImage):
+            return [self._images.path]
         if not isinstance(self._images, FilesOnDisk):
             return None
         sequence = self._images.sequence
@@ -180,6 +184,27 @@ class SourceClip:
 # Finding what is meant
 
 
+@dataclass(frozen=True, slots=True)
+class OneImage:
+    """A single image, as a sequence of one."""
+
+    path: Path
+
+    @property
+    def first(self) -> int:
+        return 0
+
+    def name(self, number: int) -> str:
+        return self.path.name
+
+    def open(self, number: int) -> ByteSource | None:
+        return FileSource(self.path) if number == 0 else None
+
+    def stamp(self, number: int) -> tuple[int, int]:
+        with FileSource(self.path) as source:
+            return source.status.st_mtime_ns, source.status.st_mode & 0o777
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Found:
     name: str
@@ -198,8 +223,7 @@ def _find(what: str, rate: FrameRate | None, stack: ExitStack) -> _Found:
     if place.is_file():
         if place.suffix.lower().lstrip(".") in _IMAGES and (sequence := sequence_of(what)) is not None:
             return _sequence(FilesOnDisk(sequence), probe_clip(clip_of_sequence(sequence), rate=rate), what)
-        source = stack.enter_context(FileSource(place))
-        return _file(source, probe(source, rate=rate), None, identity_of(source.status))
+        return _on_disk(place, rate, stack)
     found = [each for each in probe_path(what, rate=rate) if each.facts is not None]
     if len(found) != 1:
         names = ", ".join(printable(each.clip.name) for each in found[:5])
@@ -210,8 +234,15 @@ def _find(what: str, rate: FrameRate | None, stack: ExitStack) -> _Found:
     assert only.facts is not None
     if only.clip.sequence is not None:
         return _sequence(FilesOnDisk(only.clip.sequence), only.facts, what)
-    source = stack.enter_context(FileSource(only.clip.parts[0]))
-    return _file(source, only.facts, None, identity_of(source.status))
+    return _on_disk(Path(only.clip.parts[0]), rate, stack)
+
+
+def _on_disk(place: Path, rate: FrameRate | None, stack: ExitStack) -> _Found:
+    source = stack.enter_context(FileSource(place))
+    facts, identity = probe(source, rate=rate), identity_of(source.status)
+    if facts.container in _STILLS:
+        return _Found(name=place.name, facts=facts, identity=identity, images=OneImage(place))
+    return _file(source, facts, None, identity)
 
 
 def _in_archive(path: str, member_path: str, rate: FrameRate | None, stack: ExitStack) -> _Found:

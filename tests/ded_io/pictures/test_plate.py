@@ -213,7 +213,7 @@ def test_memory_bounds_the_workers() -> None:
     assert workers_for(uhd, 64) * frame_memory(uhd) <= plate.MEMORY
     assert workers_for(uhd, 2) == 2
     huge = Framing((8640, 5760), (17280, 5760), (17280, 5760), 0, 0)
-    assert workers_for(huge, 64) == 1
+    assert workers_for(huge, 64, in_floats=True) == 1
 
 
 def test_the_command_is_what_a_shell_takes(tmp_path: Path) -> None:
@@ -248,3 +248,33 @@ def test_attributes_of_what_is_no_plate(tmp_path: Path) -> None:
     assert read_attribute(tmp_path / "text.exr", "x") is None
     write_dpx(tmp_path / "a.exr", camera_picture(8, 8), DpxLabels())
     assert read_attribute(tmp_path / "a.exr", "x") is None
+
+
+def test_the_same_frame_has_the_same_bytes(tmp_path: Path) -> None:
+    job, *_ = jobs_of(tmp_path, 1)
+    look = replace(LOOK, compression="dwaa:15")
+    list(convert_frames([job], look))
+    first = job.destination.read_bytes()
+    job.destination.unlink()
+    list(convert_frames([job], look))
+    assert job.destination.read_bytes() == first
+    assert probe(job.destination).created is None, "the time of making is no time of capture"
+
+
+def test_what_a_killed_run_left_is_taken_over(tmp_path: Path) -> None:
+    jobs = jobs_of(tmp_path, 2)
+    left = files.temporary_name(jobs[0].destination, "new")
+    left.write_bytes(b"half a frame")
+    assert [each.kept for each in convert_frames(jobs, LOOK)] == [False, False]
+    assert not left.exists()
+
+
+def test_stopping_in_the_middle_leaves_whole_frames_only(tmp_path: Path) -> None:
+    jobs = jobs_of(tmp_path, 8)
+    for result in convert_frames(jobs, LOOK, workers=2):
+        if result.number == 995:
+            break
+    there = [job for job in jobs if job.destination.exists()]
+    assert len(there) >= 3
+    kept = [each.kept for each in convert_frames(jobs, LOOK)]
+    assert kept == [job in there for job in jobs]

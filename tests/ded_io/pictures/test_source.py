@@ -188,3 +188,14 @@ def test_a_frame_that_is_damaged_is_named(tmp_path: Path, movie: Path) -> None:
         assert len(list(clip.pictures(0, 4))) == 5
         with pytest.raises(Damaged, match="frame 5"):
             list(clip.pictures(4, 6))
+
+
+@pytest.mark.parametrize("form", ["dpx", "exr", "tiff"])
+def test_one_image_is_a_clip_of_one_frame(tmp_path: Path, form: str) -> None:
+    (only,) = make_sequence(SequenceSpec(name="only", format=form, frames=1), tmp_path)
+    for named in (only, tmp_path):
+        with SourceClip.open(named) as clip:
+            assert clip.frames == 1
+            assert clip.files(0, 0) == [only]
+            (place, picture), = clip.pictures(0, 0)
+            assert (place, picture.shape) == (0, (180, 320, 3))
