@@ -216,12 +216,10 @@ def documented_keys() -> dict[str, set[str]]:
 def test_every_verb_has_its_keys_documented() -> None:
     import typer
 
-    from film_archive.cli.main import _app
+    from film_archive.cli.main import application
 
     headings = {verb for heading in documented_keys() for verb in verbs_of(heading)}
-    application = _app()
-    assert isinstance(application, typer.Typer)
-    assert set(verbs(typer.main.get_command(application))) <= headings
+    assert set(verbs(typer.main.get_command(application()))) <= headings
 
 
 def verbs_of(heading: str) -> Iterator[str]:
@@ -345,14 +343,12 @@ def test_readme_marks_the_verbs_that_exist() -> None:
     """A verb is marked as there exactly if the command line has it."""
     import typer
 
-    from film_archive.cli.main import _app
+    from film_archive.cli.main import application
 
     text = (ROOT / "README.md").read_text("utf-8")
     rows = re.findall(r"^\| `(film-archive|ded-io) ([a-z-]+(?: [a-z-]+)*)[ `].*\| (yes|planned) \|$", text, re.MULTILINE)
     marked = {verb for program, verb, state in rows if program == "film-archive" and state == "yes"}
-    application = _app()
-    assert isinstance(application, typer.Typer)
-    command = typer.main.get_command(application)
+    command = typer.main.get_command(application())
     assert marked == set(getattr(command, "commands", {})), "mend the table of verbs in README.md"
 
 

@@ -50,11 +50,11 @@ def logged(footage: Path, tmp_path: Path) -> str:
 
 
 def with_log(target: Path, media: Path, log: Path) -> None:
-    from film_archive.cli.main import _app
+    from film_archive.cli.main import application
     from film_archive.cli.running import run_app
 
     arguments = ["create", str(target), str(media), "--log", str(log), "--rate", "25", "--proxies", "none"]
-    assert run_app(_app(), "film-archive", arguments) == 0
+    assert run_app(application(), "film-archive", arguments) == 0
 
 
 def test_what_the_archive_knows_from_a_log_is_used(logged: str, tmp_path: Path) -> None:

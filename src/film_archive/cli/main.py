@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    import typer
 
 
 def run(arguments: list[str] | None = None) -> NoReturn:
@@ -21,7 +25,7 @@ def run(arguments: list[str] | None = None) -> NoReturn:
         signal.signal(signal.SIGTERM, _terminated)
         from film_archive.cli.running import run_app
 
-        app = _app()
+        app = application(arguments)
     except KeyboardInterrupt:
         print("film-archive: Stopped before anything was begun.", file=sys.stderr)
         sys.exit(130)
@@ -32,33 +36,18 @@ def _terminated(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _app() -> object:
+VERBS = (
+    "demo", "probe", "create", "add", "ls", "check", "repair", "unpack", "proxy", "extract", "edl", "pull", "repo",
+    "bundle", "serve", "offload", "safe", "where", "find", "library", "catalog",
+)  # fmt: skip
+"""In the order in which help lists them."""
+
+
+def application(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The command line, with the verb that the arguments begin with, else with all."""
     import typer
 
-    from film_archive.cli import (
-        add,
-        attach,
-        bundle,
-        catalog,
-        check,
-        create,
-        demo,
-        edl,
-        extract,
-        find,
-        library,
-        ls,
-        offload,
-        probe,
-        proxy,
-        pull,
-        repair,
-        repo,
-        safe,
-        serve,
-        unpack,
-        where,
-    )
+    from film_archive.cli.loading import add_verbs
     from film_archive.cli.running import Verbs
 
     app = typer.Typer(
@@ -78,7 +67,5 @@ def _app() -> object:
     ) -> None:
         """Keeps a film, from the camera card to the tape shelf."""
 
-    archives = (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, pull, repo, bundle, serve)
-    for verb in (*archives, offload, safe, where, find, library, catalog):
-        verb.register(app)
+    add_verbs(app, "film_archive.cli", VERBS, arguments)
     return app

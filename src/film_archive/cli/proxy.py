@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from film_archive.cli import attach
 from film_archive.cli.output import print_json, say
 from film_archive.cli.proxy_options import ProxyOptions, sizes_of, with_proxy_options
 from film_archive.core.wording import amount
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     app.command("proxy")(with_proxy_options(proxy_verb))
+    attach.register(app)
 
 
 def proxy_verb(
