@@ -1,8 +1,8 @@
-"""Makes a production in Kitsu ready for plates, its file tree among the rest: the same as `ded-io kitsu setup`."""
+"""Make a production in Kitsu ready for plates, its file tree among it: the same as `ded-io kitsu setup`."""
 
 import sys
 
-from ded_io.cli import main
+from ded_io.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main(["kitsu", "setup", *sys.argv[1:]]))
+    run(["kitsu", "setup", *sys.argv[1:]])

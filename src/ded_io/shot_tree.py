@@ -15,7 +15,7 @@ from pathlib import Path
 from ded_io.models import ImageSequence, ShotInfo
 from ded_io.naming import PlateName, Template, token
 from ded_io.plate_manifest import PlateManifest, problems, read_manifest
-from film_archive.core.errors import Damaged, NotFound, UsageError, from_os_error
+from film_archive.core.errors import Damaged, NotFound, Refused, from_os_error
 from film_archive.core.source import printable
 
 REP = "main"
@@ -131,12 +131,12 @@ def standing(place: Place, ingest_id: str) -> tuple[Standing | None, list[str]]:
 
 
 def next_version(place: Place, wanted: int | None) -> int:
-    """The version that a new plate gets. Raises UsageError where the wanted one is there."""
+    """The version that a new plate gets. Raises Refused where the wanted one is there."""
     versions = place.versions()
     if wanted is None:
         return (versions[-1] if versions else 0) + 1
     if wanted in versions:
-        raise UsageError(
+        raise Refused(
             f"{printable(place.container(wanted))} is there already, made of something else; nothing was changed. "
             f"The next version is {versions[-1] + 1}."
         )

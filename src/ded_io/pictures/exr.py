@@ -119,18 +119,19 @@ def _put(oiio: Any, spec: Any, name: str, value: object) -> None:
 
 
 def read_attribute(path: Path, name: str) -> str | None:
-    """A text attribute of a whole EXR; None where the file is not there, not whole or has none."""
-    try:
-        with FileSource(path) as source:
-            if exr_problem(source) is not None:
-                return None
-    except (LookupError, OSError):
-        return None
+    """A text attribute of an EXR's header; None where the file is not there, no EXR, or has none."""
     image = library().ImageInput.open(str(path))
     if image is None:
+        library().geterror()  # or it would be printed at the end of the program
         return None
     try:
         value = image.spec().getattribute(name)
     finally:
         image.close()
     return value if isinstance(value, str) else None
+
+
+def is_whole(path: Path) -> bool:
+    """Whether all of an EXR is there that its header promises."""
+    with FileSource(path) as source:
+        return exr_problem(source) is None

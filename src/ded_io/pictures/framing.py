@@ -44,6 +44,13 @@ class Framing:
         return max(0, -self.top), min(self.scaled[1], self.canvas[1] - self.top)
 
     @property
+    def window(self) -> tuple[int, int, int, int]:
+        """(left, top, right, bottom) of the picture on the canvas, the last two behind it."""
+        left, top = max(0, self.left), max(0, self.top)
+        (first, end), (above, below) = self.columns, self.rows
+        return left, top, left + max(0, end - first), top + max(0, below - above)
+
+    @property
     def is_scaled(self) -> bool:
         """Whether the picture's pixels are computed anew."""
         return self.source != self.scaled

@@ -15,8 +15,9 @@ from functools import partial
 from pathlib import Path
 
 from ded_io.pictures.colour import conversion
-from ded_io.pictures.exr import read_attribute, require_format, write_exr
+from ded_io.pictures.exr import is_whole, read_attribute, require_format, write_exr
 from ded_io.pictures.framing import Fit, Framing, frame_picture
+from ded_io.pictures.levels import FrameLevels, levels_of
 from ded_io.pictures.raster import read_raster, size_of
 from ded_io.pictures.resample import resample
 from film_archive.core.digest import KEY, MultiHasher
@@ -84,6 +85,8 @@ class FrameResult:
     size: int
     """Bytes of the file."""
     kept: bool = False
+    levels: FrameLevels | None = None
+    """Of its picture, for QC; None where the frame was kept."""
 
 
 def convert_frames(
@@ -125,7 +128,7 @@ def _make(job: FrameJob, *, look: PlateLook, size: tuple[int, int], first: Path)
     recipe = recipe_of(job, look)
     if job.destination.exists():
         made = read_attribute(job.destination, MADE)
-        if made == recipe:
+        if made == recipe and is_whole(job.destination):
             return FrameResult(job.number, job.destination, job.destination.stat().st_size, kept=True)
         if made is None and not _is_unfinished(job.destination):
             raise Refused(f"{printable(job.destination)} is there already and no plate of ours; nothing was changed.")
@@ -147,7 +150,7 @@ def _make(job: FrameJob, *, look: PlateLook, size: tuple[int, int], first: Path)
         attributes={**job.attributes, MADE: recipe},
         replace=True,
     )
-    return FrameResult(job.number, job.destination, written)
+    return FrameResult(job.number, job.destination, written, levels=levels_of(pixels, framing.window))
 
 
 def _is_unfinished(path: Path) -> bool:

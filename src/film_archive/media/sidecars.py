@@ -16,7 +16,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from film_archive.core.errors import InvalidTimecode, NotSupported, UsageError
-from film_archive.core.facts import ColorFacts, MediaFacts
+from film_archive.core.facts import MediaFacts
 from film_archive.core.source import ByteSource
 from film_archive.core.timecode import FrameRate, Timecode, parse_timecode
 from film_archive.core.xml import MAXIMUM, parse_xml, text_of
@@ -118,11 +118,13 @@ def with_sidecar(facts: MediaFacts, sidecar: SidecarFacts, *, rate: FrameRate | 
         start_source=facts.start_source or (None if start is None else "sidecar"),
         width=facts.width or sidecar.width,
         height=facts.height or sidecar.height,
-        pixel_aspect=facts.pixel_aspect or sidecar.pixel_aspect,
+        # Square pixels are also what a file says that knows nothing of the lens.
+        pixel_aspect=sidecar.pixel_aspect or facts.pixel_aspect if facts.pixel_aspect in (None, 1) else facts.pixel_aspect,
         profile=facts.profile or sidecar.codec,
         created=facts.created or sidecar.created,
         created_source=facts.created_source or (None if sidecar.created is None else "sidecar"),
-        color=facts.color if facts.color != ColorFacts() else ColorFacts(space=sidecar.color_space),
+        # Beside a log the tags of H.273 say how it is carried, at best: they have no word for it.
+        color=replace(facts.color, space=facts.color.space or sidecar.color_space),
         camera={**sidecar.camera, **facts.camera},
         diagnostics=tuple(said),
     )

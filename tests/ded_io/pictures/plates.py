@@ -27,7 +27,7 @@ def camera_picture(width: int, height: int, seed: int = 0) -> NDArray[np.uint16]
 
 
 def camera_frame(path: Path, width: int = 64, height: int = 36, seed: int = 0, bit_depth: int = 10) -> Path:
-    write_dpx(path, camera_picture(width, height, seed), DpxLabels(), bit_depth=bit_depth)
+    write_dpx(path, camera_picture(width, height, seed), DpxLabels(), bit_depth=bit_depth, replace=True)
     return path
 
 
