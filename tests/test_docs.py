@@ -271,6 +271,7 @@ def test_json_of_every_verb_has_the_documented_keys(
     media = {"OTIO_SCHEMA": "ExternalReference.1", "target_url": str(tmp_path / "a.mov")}
     (tmp_path / "cut.otio").write_text(json.dumps({"OTIO_SCHEMA": "Clip.1", "media_reference": media}))
     changing = {
+        "demo": ["demo", "a demo"],
         "create": ["create", "reel2.zip", str(sample)],
         "add": ["add", "reel.zip", str(Path(__file__))],
         "repair": ["repair", "reel.zip"],
@@ -293,6 +294,28 @@ def test_json_of_every_verb_has_the_documented_keys(
         assert set(document) == keys[heading], verb
         assert plan.pop("verb") == verb
         assert set(plan) == keys[f"Plan of {verb}"], verb
+
+
+def test_the_readme_says_which_verbs_have_a_dry_run() -> None:
+    import typer
+
+    from film_archive.cli.main import _app
+
+    verbs = dict(_verbs(typer.main.get_command(_app()), ()))  # type: ignore[arg-type]
+    assert {verb for verb, options in verbs.items() if "--json" not in options} == set()
+    said = (ROOT / "README.md").read_text("utf-8")
+    sentence = said[said.index("`--dry-run` says what would be") :].partition(". The other")[0]
+    named = set(re.findall(r"`([a-z ]+)`", sentence))
+    assert named == {verb for verb, options in verbs.items() if "--dry-run" in options}
+
+
+def _verbs(command: Any, names: tuple[str, ...]) -> Iterator[tuple[str, set[str]]]:
+    """(verb, its options) of all that the command line has."""
+    if not hasattr(command, "commands"):
+        yield " ".join(names), {option for parameter in command.params for option in parameter.opts}
+        return
+    for name, below in command.commands.items():
+        yield from _verbs(below, (*names, name))
 
 
 def printed(arguments: list[str], folder: Path, programs: dict[str, str]) -> dict[str, Any]:

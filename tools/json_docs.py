@@ -29,7 +29,7 @@ from ded_io import doctor
 from ded_io.kitsu import command as kitsu_command
 from ded_io.kitsu import publication, syncing
 from ded_io.kitsu import setup as kitsu_setup
-from film_archive.core import facts, job, manifest
+from film_archive.core import facts, job, member
 from film_archive.core.records import key_of_field
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.library import (
@@ -122,6 +122,8 @@ def _plan(verb: str, plan: type[Any], apply: str, steps: str) -> Section:
 SECTIONS: tuple[Section, ...] = (
     Section("demo", demo.Demo),
     Section("Steps of the demo", demo.DemoStep),
+    _plan("demo", demo.DemoPlan, "run_demo", "[what it would do](#what-the-demo-would-do)"),
+    Section("What the demo would do", demo.DemoPlanStep),
     Section("probe", probing.Inspection, "The exit status is 12 where some could be probed and some not."),
     Section("probe --engine", engines.Engines),
     Section("create and add", filling.Made),
@@ -137,12 +139,12 @@ SECTIONS: tuple[Section, ...] = (
     Section("ls", listing.Holds, "Beside these, `members`: list of [members](#members), written as it is read."),
     Section(
         "Members",
-        manifest.Member,
+        member.Member,
         "The lines of the manifest; those of originals and all that else is in them is in "
         "[archive-format.md](archive-format.md#member). These keys are always there (the last two in originals):",
         only=("path", "role", "size", "offset", "digests", "media", "proxies"),
     ),
-    Section("Embedded proxies", manifest.ProxyRecord),
+    Section("Embedded proxies", member.ProxyRecord),
     Section("check", checking.Checked),
     Section("Problems", checking.Found),
     Section("repair", mending.Repaired),
@@ -337,7 +339,7 @@ def _hint(model: type[Any], name: str) -> Any:
     found = inspect.getattr_static(model, name, None)
     if isinstance(found, property):
         assert found.fget is not None
-        names = {**vars(sys.modules[model.__module__]), **vars(typing), "ProxyRecord": manifest.ProxyRecord}
+        names = {**vars(sys.modules[model.__module__]), **vars(typing), "ProxyRecord": member.ProxyRecord}
         return typing.get_type_hints(found.fget, names)["return"]
     return typing.get_type_hints(model)[name]
 

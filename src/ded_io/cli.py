@@ -147,6 +147,10 @@ def _run(parsed: argparse.Namespace, wishes: Wishes) -> int:
     if not parsed.dry_run and not parsed.quiet and parsed.report != "-":
         for line in telling.ending_lines(summaries):
             print(line)
+    if parsed.contact_sheet and not parsed.dry_run:
+        from ded_io.batch_sheet import write_batch_sheet
+
+        write_batch_sheet(Path(parsed.contact_sheet), summaries, pipeline.settings)
     if parsed.report:
         telling.write_report(parsed.report, pipeline.get_summary())
     return exit_status(summaries)

@@ -66,6 +66,7 @@ class FootageIngestPipeline:
         yield stages.PreparationStage(logger=self._logger("Preparation"))
         yield stages.SonyRawConversionStage(logger=self._logger("SonyRawConversion"))
         yield stages.OIIOColorTransformStage(logger=self._logger("OIIOColorTransform"))
+        yield stages.QualityCheckStage(logger=self._logger("QualityCheck"))
         if self.settings.burn_in_proxy:
             yield stages.BurnInProxyStage(logger=self._logger("BurnInProxy"))
         else:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ded_io.cut import ShotFrames
 from ded_io.settings import Settings
@@ -20,6 +20,9 @@ from film_archive.core.errors import NotFound, UsageError, from_os_error
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRate, RateLike, Timecode
+
+if TYPE_CHECKING:
+    from ded_io.pictures.levels import FrameLevels
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,8 @@ class Outputs:
     squeeze: Fraction | None = None
     colorspace: str | None = None
     """What the source frames are encoded in."""
+    source_size: tuple[int, int] | None = None
+    """Width and height of the clip's frames."""
     work: WorkFolder | None = None
     """The one folder in which this run makes its frames."""
     dpx: ImageSequence | None = None
@@ -180,8 +185,8 @@ class Outputs:
     """Whether the shot tree had this plate already, and nothing was made."""
     failed: bool = False
     """Whether a stage failed."""
-    notes: dict[str, Any] = field(default_factory=dict)
-    """What stages tell each other beside the above, plain JSON values."""
+    levels: dict[int, FrameLevels] = field(default_factory=dict)
+    """Number → levels of the frames that this run made, so that they need not be read again."""
 
     @property
     def plate_timecode(self) -> Timecode | None:

@@ -12,6 +12,7 @@ import dataclasses
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from film_archive.core.errors import UsageError
@@ -136,6 +137,12 @@ def _literal(text: str, literal: str) -> Iterator[str]:
         raise UsageError(f"The name {text!r} has {literal!r}, which can't stand there; fields are {{shot}} or {{frame:04d}}.")
     if literal:
         yield literal
+
+
+@lru_cache(maxsize=64)
+def template(text: str) -> Template:
+    """The template of a text; read once."""
+    return Template(text)
 
 
 def token(text: str) -> str:

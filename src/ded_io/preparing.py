@@ -67,6 +67,7 @@ def prepare(shot_info: ShotInfo, result: ProcessingResult) -> SourceFacts:
         )
     if made.frames is not None:
         return facts
+    made.source_size = (facts.width, facts.height)
     made.rate, made.reel, made.camera = facts.rate, facts.reel, facts.camera
     made.start_timecode = _start(cut, facts)
     made.squeeze = squeeze_of(shot_info, facts.squeeze)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ded_io.models import ImageSequence, ShotInfo
-from ded_io.naming import PlateName, Template, token
+from ded_io.naming import PlateName, Template, template, token
 from ded_io.plate_manifest import PlateManifest, problems, read_manifest
 from film_archive.core.errors import Damaged, NotFound, Refused, from_os_error
 from film_archive.core.source import printable
@@ -68,15 +68,15 @@ class Place:
     def base_name(self, version: int) -> str:
         """A frame's name without number and extension."""
         before = FRAME_ENDING.sub("", self.frame_name)
-        return Template(before).format(self._name(version, rep=REP, colorspace=self.colorspace))
+        return template(before).format(self._name(version, rep=REP, colorspace=self.colorspace))
 
     def frame_file(self, version: int, number: int, extension: str) -> str:
-        return Template(self.frame_name).format(
+        return template(self.frame_name).format(
             self._name(version, rep=REP, colorspace=self.colorspace, frame=number, ext=extension)
         )
 
     def movie_file(self, version: int, extension: str) -> str:
-        return Template(self.movie_name).format(
+        return template(self.movie_name).format(
             self._name(version, rep=PROXY, colorspace=self.proxy_colorspace, ext=extension)
         )
 

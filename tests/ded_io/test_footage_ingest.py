@@ -223,6 +223,26 @@ def test_a_look_lies_beside_the_plate(ingest: Callable[..., dict[str, Any]], set
     assert digests[0] != digests[1]
 
 
+def test_what_is_odd_is_in_the_report_and_on_the_contact_sheet(
+    ingest: Callable[..., dict[str, Any]], settings: Settings, tmp_path: Path
+) -> None:
+    from ded_io.batch_sheet import write_batch_sheet
+
+    (tmp_path / "frames").mkdir()
+    made = make_sequence(FRAMES, tmp_path / "frames")
+    made[12].write_bytes(made[11].read_bytes())
+    summary = ingest(tmp_path / "frames")
+    checked = next(stage["data"]["qc"] for stage in summary["stage_results"] if stage["stage_name"] == "QualityCheckStage")
+    assert (checked["first"], checked["last"], checked["examined"]) == (993, 1012, 20)
+    assert [(found["kind"], found["first"]) for found in checked["findings"]] == [("frozen", 1003)]
+    assert any("frame 1003 shows the same" in warning for warning in summary["warnings"])
+    failed = ingest(tmp_path / "none")
+    (page,) = write_batch_sheet(tmp_path / "sheets" / "sheet.jpg", [summary, failed], settings)
+    assert page.read_bytes()[:3] == b"\xff\xd8\xff"
+    with pytest.raises(UsageError, match=r"written as \.jpg"):
+        write_batch_sheet(tmp_path / "sheet.gif", [summary], settings)
+
+
 # Versions
 
 
@@ -381,7 +401,7 @@ class Failing(PipelineStage):
 
 def test_what_was_made_before_a_failure_is_gone_on_with(settings: Settings, clip: Path) -> None:
     pipeline = FootageIngestPipeline(settings=settings).pipeline()
-    pipeline.stages.insert(4, Failing())
+    pipeline.stages.insert(5, Failing())
     cut = EditorialCutInfo("sht", "100", clip, 10, 13)
     first = pipeline.execute(ShotInfo("film", "sht", "100", cut, settings))
     assert first["errors"] == ["Failing of sht100 failed: RuntimeError: as a studio's own stage may"]
@@ -422,12 +442,12 @@ def test_a_full_disk_is_told_before_anything_is_made(
 def test_a_sequence_that_lacks_frames_is_not_placed(settings: Settings, clip: Path) -> None:
     pipeline = FootageIngestPipeline(settings=settings).pipeline()
     shot = ShotInfo("film", "sht", "100", EditorialCutInfo("sht", "100", clip, 10, 13), settings)
-    for stage in pipeline.stages[:4]:
+    for stage in pipeline.stages[:5]:
         assert stage.execute(shot).success
     assert shot.outputs.exr is not None
     shot.outputs.exr.path(1000).unlink()
     (shot.outputs.exr.path(1001)).write_bytes(b"")
-    result = pipeline.stages[4].execute(shot)
+    result = pipeline.stages[5].execute(shot)
     assert result.errors == ["sht100 lacks 2 of its 20 frames (1000-1001); no version was made."]
     assert list(Place.of(shot).folder.parent.parent.glob("**/*")) == []
 

@@ -8,4 +8,5 @@ from ded_io.stages.oiio_transform import OIIOColorTransformStage as OIIOColorTra
 from ded_io.stages.preparation import PreparationStage as PreparationStage
 from ded_io.stages.proxy_generation import BurnInProxyStage as BurnInProxyStage
 from ded_io.stages.proxy_generation import ProxyGenerationStage as ProxyGenerationStage
+from ded_io.stages.quality import QualityCheckStage as QualityCheckStage
 from ded_io.stages.sony_conversion import SonyRawConversionStage as SonyRawConversionStage

@@ -83,7 +83,7 @@ class ShotTreeOrganizationStage(PipelineStage):
         made.version, made.container = version, container
         folder = container / place.frames_folder
         for number in made.frames.numbers:
-            yield Act(self.name, "copy", str(folder / place.frame_file(version, number, "exr")))
+            yield Act(self.name, "copy", f"{folder}/{place.frame_file(version, number, 'exr')}")
         yield Act(self.name, "copy", str(container / place.movie_file(version, movie_extension())))
         base = place.base_name(version)
         for name in (f"{base}.otio", f"{base}.nk", *_look_names(shot_info), NAME):

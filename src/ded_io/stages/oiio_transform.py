@@ -110,7 +110,7 @@ class OIIOColorTransformStage(PipelineStage):
         for number in made.exr.numbers:
             if by_tool:
                 yield Act(self.name, "run", _for_frame(command, made.dpx, made.exr, first, number))
-            yield Act(self.name, "write", str(made.exr.path(number)), size)
+            yield Act(self.name, "write", f"{made.exr.directory}/{made.exr.name(number)}", size)
 
     def _look_at_clip(self, shot_info: ShotInfo, result: ProcessingResult) -> None:
         try:
@@ -141,6 +141,8 @@ class OIIOColorTransformStage(PipelineStage):
         kept = 0
         for done, frame in enumerate(convert_frames(jobs, look, workers=shot_info.settings.jobs), 1):
             kept += frame.kept
+            if frame.levels is not None:
+                shot_info.outputs.levels[frame.number] = frame.levels
             shot_info.report(self.name, done, len(jobs))
         return kept
 

@@ -65,8 +65,8 @@ class SonyRawConversionStage(PipelineStage):
         else:
             yield Act(self.name, "read", f"{source} frames {first}-{last}")
         size = frame_bytes(facts)
-        for path in sequence.paths():
-            yield Act(self.name, "write", str(path), size)
+        for number in sequence.numbers:
+            yield Act(self.name, "write", f"{sequence.directory}/{sequence.name(number)}", size)
 
     def _export(
         self, shot_info: ShotInfo, result: ProcessingResult, sequence: ImageSequence, facts: SourceFacts

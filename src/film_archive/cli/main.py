@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     import typer
 
+from film_archive.cli.outlets import all_written, outlast_readers
+
 
 def run(arguments: list[str] | None = None) -> NoReturn:
     """The console script. Ends with the exit status of the error tree; never with a traceback."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    outlast_readers()
     if arguments == ["--version"]:  # without loading anything
         from film_archive import __version__
 
@@ -29,7 +32,8 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         print("film-archive: Stopped before anything was begun.", file=sys.stderr)
         sys.exit(130)
-    sys.exit(run_app(app, "film-archive", arguments, debug=bool(os.environ.get("FILM_ARCHIVE_DEBUG"))))
+    status = run_app(app, "film-archive", arguments, debug=bool(os.environ.get("FILM_ARCHIVE_DEBUG")))
+    sys.exit(all_written("film-archive", status))
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:

@@ -94,8 +94,8 @@ def _show(done: ProxiesMade, plan: ProxyPlan, dry_run: bool) -> None:
     for note in done.notes:
         say(f"note: {note}")
     if done.damaged:
-        many = amount(done.damaged, "frame")
-        say(f"note: up to {many} of a clip could not be decoded; its proxies show the frame before in their place")
+        many = "1 frame" if done.damaged == 1 else f"up to {amount(done.damaged, 'frame')}"
+        say(f"note: {many} of a clip could not be decoded; its proxies show the frame before in that place")
     for failure in done.failed:
         say(failure.sentence())
     if done.current:
