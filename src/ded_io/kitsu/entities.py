@@ -105,7 +105,7 @@ def same_fps(text: object, rate: FrameRate) -> bool:
 
 
 def sequence(session: Session, project: str, name: str) -> Standing:
-    """A sequence by its name. Kitsu lets two be made of one name in the same instant; then the older one is meant."""
+    """A sequence by its name. Asked twice in the same instant Kitsu makes two of one name; the older one is meant."""
 
     def find() -> Row | None:
         return min(session.rows("sequences", project_id=project, name=name), key=_age, default=None)

