@@ -16,8 +16,7 @@
     │   └── TimecodeUnknown              the media has no start timecode: give one
     ├── Damaged                     11   content or structure is not what its digest or format says
     │   └── SourceChanged                a file changed while it was read
-    ├── PartlyDone                  12   some of it is done, and the report says what
-    └── Interrupted                130   stopped by the user; the next run continues
+    └── PartlyDone                  12   some of it is done, and the report says what
 
 Status 10 ("the answer is no") is an answer and not an error: verbs return it. 130 is that of a
 KeyboardInterrupt, which nothing here turns into another error. A message is one sentence: what happened, to what, in what state
@@ -97,10 +96,6 @@ class SourceChanged(Damaged):
 
 class PartlyDone(FilmArchiveError):
     exit_status = 12
-
-
-class Interrupted(FilmArchiveError):
-    exit_status = 130
 
 
 _CLASSES: dict[int, type[FilmArchiveError]] = {
