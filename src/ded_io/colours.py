@@ -1,35 +1,27 @@
-"""Names of colour spaces, looked up in the colour config: aliases are the same space. The config is opened once."""
+"""Names of colour spaces, looked up before anything is made. A config is opened once a run."""
 
 from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any
 
-from film_archive.core.errors import NotFound, UsageError
-
 
 def canonical(config: str, name: str) -> str:
-    """What a config calls a colour space. Raises UsageError where it has none of that name, NotFound where it can't be opened."""
-    space = _config(config).getColorSpace(name)
-    if space is None:
-        raise UsageError(f"The colour config {config} has no colour space {name!r}; correct the name, or OCIO.")
-    return str(space.getName())
+    """What a config calls a colour space. Raises UsageError where it has none of that name, or can't be opened."""
+    from ded_io.pictures.colour import require_space
+
+    return require_space(_opened(config), config, name)
 
 
 def require_view(config: str, display: str, view: str) -> None:
     """Raise UsageError where a config lacks a display or view."""
-    opened = _config(config)
-    if display not in opened.getDisplays():
-        raise UsageError(f"The colour config {config} has no display {display!r}; it has {', '.join(opened.getDisplays())}.")
-    if view not in opened.getViews(display):
-        raise UsageError(f"The display {display} has no view {view!r}; it has {', '.join(opened.getViews(display))}.")
+    from ded_io.pictures import colour
+
+    colour.require_view(_opened(config), config, display, view)
 
 
 @lru_cache(maxsize=4)
-def _config(where: str) -> Any:
-    import PyOpenColorIO
+def _opened(config: str) -> Any:
+    from ded_io.pictures.colour import open_config
 
-    try:
-        return PyOpenColorIO.Config.CreateFromFile(where)
-    except (PyOpenColorIO.Exception, PyOpenColorIO.ExceptionMissingFile) as error:  # neither is the other's base
-        raise NotFound(f"The colour config {where} can't be opened ({error}); correct or unset OCIO.") from error
+    return open_config(config)
