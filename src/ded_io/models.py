@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ded_io.cut import ShotFrames
+from ded_io.reading_settings import read_settings
 from ded_io.settings import Settings
 from ded_io.work_folder import WorkFolder
 from film_archive.core.errors import NotFound, UsageError, from_os_error
@@ -204,7 +205,8 @@ class ShotInfo:
     sequence: str
     shot: str
     editorial_info: EditorialCutInfo
-    settings: Settings = field(default_factory=Settings.defaults)
+    settings: Settings = field(default_factory=lambda: read_settings().settings)
+    """Unless given: the defaults, and what the environment says over them."""
     project_id: str | None = None
     watch: Watch | None = None
     """Hears of every frame that is done; what it raises ends the stage."""

@@ -150,3 +150,8 @@ def test_image_sequences(tmp_path: Path) -> None:
 def test_names_that_no_file_could_have(name: Any, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         EditorialCutInfo("sht", name, tmp_path / "a.mov", 0, 1)
+
+
+def test_a_shot_has_the_settings_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DED_IO_PROXY_CRF", "30")
+    assert ShotInfo("film", "sht", "100", EditorialCutInfo("sht", "100", tmp_path / "a.mov", 0, 1)).settings.proxy_crf == 30
