@@ -182,6 +182,7 @@ def whole(admin: Account, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pat
     """A production in which all went well, its preview, and how many requests it took."""
     folder = tmp_path_factory.mktemp("whole")
     preview = picture(folder / "a.png")
+    published_whole(admin, Outbox(folder / "outbox"), plate("First", preview=preview))  # makes what all productions share
     return preview, published_whole(admin, Outbox(folder / "outbox"), plate("Whole", preview=preview))
 
 
