@@ -27,7 +27,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "exifread": ("film_archive/media/exif.py",),
     "fastapi": ("film_archive/server/",),
     "fileseq": ("film_archive/media/sequence.py",),
-    "gazu": ("ded_io/",),
+    "gazu": ("ded_io/kitsu/connection.py",),
     "isal": ("film_archive/core/digest.py", "film_archive/archive/"),
     "multiprocessing": ("film_archive/core/executors/", "film_archive/server/running.py"),
     "obstore": ("film_archive/storage/",),
@@ -37,6 +37,7 @@ PLACES: dict[str, tuple[str, ...]] = {
     "pydantic_settings": ("ded_io/config.py",),
     "pyfastcdc": ("film_archive/versioning/",),
     "PyOpenColorIO": ("film_archive/media/grading.py", "ded_io/"),
+    "requests": ("ded_io/kitsu/connection.py",),
     "rich": ("film_archive/cli/", "ded_io/"),
     "sqlalchemy": ("film_archive/storage/", "film_archive/catalog/"),
     "starlette": ("film_archive/server/",),
@@ -57,6 +58,8 @@ HEAVY = {
     "sqlalchemy",
     "obstore",
     "distributed",
+    "gazu",
+    "requests",
 }
 
 

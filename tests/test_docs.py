@@ -323,9 +323,9 @@ def test_json_of_every_verb_has_the_documented_keys(
 def test_the_readme_says_which_verbs_have_a_dry_run() -> None:
     import typer
 
-    from film_archive.cli.main import _app
+    from film_archive.cli.main import application
 
-    verbs = dict(_verbs(typer.main.get_command(_app()), ()))  # type: ignore[arg-type]
+    verbs = dict(_verbs(typer.main.get_command(application()), ()))  # type: ignore[arg-type]
     assert {verb for verb, options in verbs.items() if "--json" not in options} == set()
     said = (ROOT / "README.md").read_text("utf-8")
     sentence = said[said.index("`--dry-run` says what would be") :].partition(". The other")[0]

@@ -26,6 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from ded_io import doctor
+from ded_io.kitsu import command as kitsu_command
+from ded_io.kitsu import publication, syncing
+from ded_io.kitsu import setup as kitsu_setup
 from film_archive.core import facts, job, member
 from film_archive.core.records import key_of_field
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
@@ -254,6 +257,11 @@ SECTIONS: tuple[Section, ...] = (
     Section("Failures", job.Failure),
     Section("ded-io doctor", doctor.Examination),
     Section("Checks of ded-io doctor", doctor.Check),
+    Section("ded-io kitsu setup", kitsu_setup.SetUp),
+    Section("ded-io kitsu sync", syncing.Synced),
+    Section("Published plates", publication.Published),
+    Section("ded-io kitsu sync with --dry-run or --abandon", kitsu_command.WaitingEntries),
+    Section("Waiting publications", kitsu_command.WaitingEntry),
     Section("Clips", probing.Probed, "Beside `path`, all [media facts](#media-facts).", only=("path",)),
     Section(
         "Media facts",

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from film_archive import __version__
+from film_archive.core.timecode import Timecode
 
-if TYPE_CHECKING:
-    from ded_io.pictures.source import SourceClip
+
+class Origin(Protocol):
+    """What a header says of a clip; a `SourceClip` is one."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def rate(self) -> Fraction: ...
+    @property
+    def reel(self) -> str | None: ...
+    @property
+    def squeeze(self) -> Fraction | None: ...
+    @property
+    def camera(self) -> Mapping[str, str]: ...
+    def timecode(self, position: int) -> Timecode | None: ...
+
 
 SOFTWARE = f"film-archive {__version__}"
 """The tool that made it, in every header."""
@@ -33,7 +48,7 @@ _CAMERA = {
 
 
 def plate_attributes(
-    clip: SourceClip, position: int, number: int, *, colorspace: str, source_colorspace: str
+    clip: Origin, position: int, number: int, *, colorspace: str, source_colorspace: str
 ) -> dict[str, object]:
     """The attributes of a plate's frame `number`, made from the clip's frame at `position`, counted from 0.
 
