@@ -80,8 +80,9 @@ def extract_dpx(
     """Write the frames `first` to `last` of a clip, both included and counted from 0, as `base_name.NNNN.dpx`.
 
     The first gets `start_number`. Returns the files in order; frames that a sequence has not (`clip.missing`) are left out,
-    their numbers with them. A sequence's images are copied: they keep their format and so their extension. What an earlier run
-    has decoded of the same clip is kept. `on_frame` hears each number. Raises OutOfRange, NotSupported for X-OCN, Damaged, NoSpace.
+    their numbers with them. A sequence's images are copied: they keep their format and so their extension. What an earlier
+    run has decoded of the same clip is kept. `on_frame` hears each number. Raises OutOfRange, NotSupported for X-OCN,
+    Damaged, NoSpace.
     """
     clip.require(first, last)
     if clip.needs_exporter:
