@@ -56,6 +56,7 @@ def _app() -> object:
         repo,
         safe,
         serve,
+        tape,
         unpack,
         where,
     )
@@ -79,6 +80,6 @@ def _app() -> object:
         """Keeps a film, from the camera card to the tape shelf."""
 
     archives = (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, pull, repo, bundle, serve)
-    for verb in (*archives, offload, safe, where, find, library, catalog):
+    for verb in (*archives, offload, safe, where, find, library, catalog, tape):
         verb.register(app)
     return app

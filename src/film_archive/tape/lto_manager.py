@@ -78,7 +78,10 @@ class TapeRestoreResult:
 
 
 class LTOTapeManager:
-    """Plans, writes and restores sets of cartridges. `tape_staging_dir` is the shelf, the folder in which file-backed cartridges lie."""
+    """Plans, writes and restores sets of cartridges.
+
+    `tape_staging_dir` is the shelf, the folder in which file-backed cartridges lie.
+    """
 
     def __init__(self, tape_staging_dir: Path | None = None) -> None:
         self._shelf = None if tape_staging_dir is None else Path(tape_staging_dir)

@@ -126,7 +126,7 @@ class WritePlan(Plan):
     """How many sets of the same files are written at once."""
     cartridges: tuple[TapeCartridge, ...] = ()
     """In the order of writing, those of all copies."""
-    there: int = 0
+    there: tuple[str, ...] = ()
     """Files that the set has already."""
     failed: tuple[Failure, ...] = ()
     """What can't be on tape, and why."""
@@ -169,10 +169,43 @@ class TapeWritten(Report):
     def exit_status(self) -> int:
         if self.verified is False:
             return 11
-        any_done = any(file.status in (FileStatus.WRITTEN, FileStatus.THERE) for file in self.files)
+        any_done = any(file.status is not FileStatus.FAILED for file in self.files)
         if self.waits_for_cartridge:
             return 12
         return status_of(self.failed, any_done=any_done)
+
+
+def planned(plan: WritePlan) -> TapeWritten:
+    """A plan under the keys of its report."""
+    serials = {(one.copy, one.number): one.volser for one in plan.cartridges}
+    files = (
+        TapeFileReport(path=step.path, cartridge=serials.get((copy, step.cartridge)), status=FileStatus.PLANNED, size=step.size)
+        for step in plan.steps
+        if step.kind is StepKind.FILE
+        for copy in range(1, plan.copies + 1)
+    )
+    return TapeWritten(tape_id=plan.tape_id, cartridges=plan.cartridges, files=tuple(files), failed=plan.failed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormatPlan(Plan):
+    """The cartridge that is to be formatted."""
+
+    verb: ClassVar[str] = "tape format"
+    steps: tuple[Step, ...] = ()
+    volser: str
+    """Its volume serial."""
+    barcode: str
+    name: str
+    """What the volume is to be called."""
+    medium: str
+    """The code of the cartridge."""
+    place: str
+    """The drive: "file:FOLDER" or "ltfs:DEVICE"."""
+    capacity: int | None = None
+    """Bytes in all of a new file-backed cartridge; null is as much as a real one."""
+    erase: bool = False
+    """Whether what is on it may go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,3 +328,17 @@ class TapeRestored(Report):
         if bad & {FileStatus.DIFFERS, FileStatus.UNREADABLE}:
             return 11
         return 12 if good else 3 if bad == {FileStatus.MISSING} else 12
+
+
+def planned_restore(plan: RestorePlan) -> TapeRestored:
+    """A plan under the keys of its report."""
+    files = (
+        TapeFileReport(
+            path=step.path, cartridge=step.cartridge, status=FileStatus.PLANNED, digest=step.digest, size=step.size,
+            output=step.output,
+        )
+        for step in plan.steps
+    )  # fmt: skip
+    return TapeRestored(
+        folder=plan.folder, cartridges=plan.cartridges, files=(*files, *plan.missing), problems=plan.problems, bytes=0
+    )

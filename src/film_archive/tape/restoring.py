@@ -211,7 +211,7 @@ def _joined(outcomes: Sequence[_Outcome], problems: list[str]) -> Iterable[_Outc
             except FilmArchiveError as error:
                 problems.append(f"The parts of {printable(whole)} were restored and can't be joined: {error}")
         else:
-            problems.append(f"{printable(whole)} was split, and not all of its parts came back; those that did are left as parts.")
+            problems.append(f"{printable(whole)} was split, and not all of its parts came back; those that did stay parts.")
         yield from found.values()
 
 

@@ -10,16 +10,18 @@ from dataclasses import dataclass, replace
 
 from film_archive.core.errors import Refused, UsageError
 from film_archive.core.source import printable
+from film_archive.tape.drives.address import DriveAddress
 from film_archive.tape.drives.cartridge_config import POSITION, CartridgeConfig, new_config
 from film_archive.tape.formats import MEDIA, Generation, Medium, default_reserve, generation
 from film_archive.tape.gathering import Gathered
+from film_archive.tape.holdings import Holding
 from film_archive.tape.ltfs.label import BLOCK_SIZE
 from film_archive.tape.ltfs.tree import TapeFile
 from film_archive.tape.planning import PlannedFile, plan_set, seconds_to_write
 from film_archive.tape.records import StepKind, TapeCartridge, TapeStep, WritePlan
 from film_archive.tape.set_manifest import estimated
 from film_archive.tape.shelf import SetMember, Shelf
-from film_archive.tape.volumes import OpenTape
+from film_archive.tape.volumes import Membership, OpenTape
 
 SPANNED_OFFSET = "ltfs.spannedFileOffset"
 """Attribute of a part of a split file: where it begins in the whole (LTFS Format Specification 2.4, annex F.1)."""
@@ -76,10 +78,24 @@ def is_there(found: dict[str, tuple[str, TapeFile]], step: TapeStep) -> bool:
     return True
 
 
-def state_of(shelf: Shelf, tape_id: str, copies: int) -> SetState:
-    """Open the cartridges of a set and see what they have."""
-    members = shelf.members(tape_id)
+def state_of(
+    shelf: Shelf,
+    tape_id: str,
+    copies: int,
+    drives: Sequence[DriveAddress] = (),
+    known: Iterable[Holding] = (),
+) -> SetState:
+    """Open the cartridges of a set and see what they have: those of the shelf, or those in drives, one for each copy.
+
+    `known` are cartridges of the set that are not here, as a catalog has them.
+    """
     there: list[dict[str, tuple[str, TapeFile]]] = [{} for _ in range(copies)]
+    for holding in known:
+        if holding.membership is not None and holding.membership.copy <= copies:
+            there[holding.membership.copy - 1].update((path, (holding.serial, file)) for path, file in holding.files.items())
+    if drives:
+        return _state_in_drives(tape_id, drives, there, known)
+    members = shelf.members(tape_id)
     rooms: dict[int, int] = {}
     last = max((member.membership.number for member in members), default=0)
     for member in members:
@@ -91,6 +107,28 @@ def state_of(shelf: Shelf, tape_id: str, copies: int) -> SetState:
                 rooms[member.membership.copy] = tape.room
     room = min(rooms.values()) if len(rooms) == copies else 0 if rooms else None
     return SetState(tuple(there), tuple(members), room, last)
+
+
+def _state_in_drives(
+    tape_id: str,
+    drives: Sequence[DriveAddress],
+    there: list[dict[str, tuple[str, TapeFile]]],
+    known: Iterable[Holding],
+) -> SetState:
+    last = max((one.membership.number for one in known if one.membership is not None), default=0)
+    members: list[SetMember] = []
+    rooms = []
+    for copy, address in enumerate(drives, 1):
+        with OpenTape(address) as tape:
+            rooms.append(tape.room)
+            found = tape.membership
+            if found is not None and (found.tape_id, found.copy) == (tape_id, copy):
+                there[copy - 1].update((path, (tape.serial, file)) for path, file in tape.files())
+            else:
+                found = Membership(tape_id, last + 1, copy)
+            members.append(SetMember(address, tape.serial, found))
+    number = max(member.membership.number for member in members)
+    return SetState(tuple(there), tuple(members), min(rooms), number)
 
 
 def config_of(wishes: WriteWishes) -> CartridgeConfig:
@@ -143,7 +181,7 @@ def plan_write(
         reserve=reserve,
         copies=wishes.copies,
         cartridges=tuple(_cartridges(files, numbers, serials, made, wishes)),
-        there=there,
+        there=tuple(there),
         failed=tuple(gathered.failed),
         junk=gathered.junk,
         duplicates=sum(bool(step.on_tape) for step in files) + duplicates[0],
@@ -161,11 +199,12 @@ def require_tape_id(tape_id: str) -> None:
 
 def _wanted(
     gathered: Gathered, wishes: WriteWishes, state: SetState, known_on: KnownOn | None, largest: int
-) -> tuple[list[TapeStep], list[int], int, tuple[int, int]]:
-    """The steps that are still to be done with their runs, how many files are there, (number, bytes) of left duplicates."""
+) -> tuple[list[TapeStep], list[int], list[str], tuple[int, int]]:
+    """The steps that are still to be done with their runs, the files that are there, (number, bytes) of left duplicates."""
     steps: list[TapeStep] = []
     runs: list[int] = []
-    there = left = left_bytes = 0
+    there: list[str] = []
+    left = left_bytes = 0
     lengths = iter(gathered.runs)
     rest, kept = 0, 0
     for step in gathered.steps:
@@ -179,7 +218,7 @@ def _wanted(
         parts = [step] if not wishes.split or step.size <= largest else list(_split(step, largest))
         for part in parts:
             if state.has(part):
-                there += 1
+                there.append(part.path)
                 continue
             on_tape = () if known_on is None else known_on(part)
             if on_tape and wishes.skip_duplicates:

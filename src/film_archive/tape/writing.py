@@ -9,20 +9,22 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from film_archive.core import files
 from film_archive.core.digest import KEY
-from film_archive.core.errors import NoSpace, Refused, UsageError
+from film_archive.core.errors import FilmArchiveError, NoSpace, Refused, UsageError
 from film_archive.core.job import Failure, identity_at, require_unchanged
 from film_archive.core.journal import Journal
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import ByteSource, FileSource, SliceSource, printable
 from film_archive.tape.cartridge_lists import UNLISTED_TIMES, write_lists
+from film_archive.tape.clip_facts import is_media_name, probed
 from film_archive.tape.drives.address import DriveAddress
 from film_archive.tape.fan import Fan
+from film_archive.tape.holdings import Holding
 from film_archive.tape.ltfs.feeding import ALGORITHMS, COMMIT_EVERY, Fed, WrittenFile, feed
 from film_archive.tape.ltfs.ring import FileToWrite
 from film_archive.tape.ltfs.tree import TapeAttribute, TapeFile, Times
@@ -57,8 +59,12 @@ class WriteOptions:
     """The yes to file-backed cartridges of more than 100 GB."""
     drives: tuple[DriveAddress, ...] = ()
     """Drives with one cartridge each for a copy; without them cartridges are made in the shelf."""
+    known: tuple[Holding, ...] = ()
+    """Cartridges of the set that are not here, as a catalog has them."""
     ring: int = 256 << 20
     """Bytes that are read ahead."""
+    facts: bool = True
+    """Whether clips are probed, and what they are is put beside them."""
 
 
 def apply_write(
@@ -127,7 +133,9 @@ class _Run:
         self._on_tape = on_tape
         self._open_step = open_step
         self._progress = progress
-        self._state: SetState = state_of(shelf, plan.tape_id, plan.copies)
+        self._state: SetState = state_of(
+            shelf, plan.tape_id, plan.copies, options.drives, options.known
+        )
         self._folders = {step.path: times_of(step) for step in plan.steps if step.kind is StepKind.FOLDER}
         self._files = [step for step in plan.steps if step.kind is StepKind.FILE]
         self._others = [step for step in plan.steps if step.kind is not StepKind.FILE]
@@ -217,7 +225,20 @@ class _Run:
         if step.offset is not None:
             said = ((SPANNED_OFFSET, step.offset), (WHOLE, step.whole))
             attributes = tuple(TapeAttribute(key, str(value).encode()) for key, value in said)
-        return FileToWrite(step.path, lambda: self._open_step(step), times_of(step), step.readonly, attributes)
+        return FileToWrite(
+            step.path, lambda: self._open_step(step), times_of(step), step.readonly, attributes, lambda: self._facts(step)
+        )
+
+    def _facts(self, step: TapeStep) -> tuple[TapeAttribute, ...]:
+        """What a clip is, so that it can be searched for without its cartridge."""
+        if not self._options.facts or step.offset is not None or not is_media_name(step.path):
+            return ()
+        try:
+            with self._open_step(step) as source:
+                found = probed(source)
+        except FilmArchiveError:  # changed while it was read, or gone since: the reader of its bytes tells
+            return ()
+        return () if found is None else (found.attribute(),)
 
     def _committed(self, written: Sequence[WrittenFile], fan: Fan, todo: Sequence[TapeStep]) -> None:
         for one in written:
@@ -345,22 +366,42 @@ class _Run:
     # The end
 
     def verify(self) -> bool:
-        """Read back what was written, from cartridges that are opened again."""
+        """Read back all that was planned, also what earlier runs had written, from cartridges that are opened again."""
         good = True
-        for (_, _), (address, cartridge) in self._used.items():
-            paths = self._totals[cartridge.volser].written
-            with OpenTape(address) as tape:
-                for found in check_files(tape, tape.in_order(paths), self._progress):
+        paths: dict[str, list[str]] = {}
+        for there in self._state.there:
+            for path in (*self._plan.there, *(step.path for step in self._files)):
+                if path in there:
+                    paths.setdefault(there[path][0], []).append(path)
+        for serial, wanted in paths.items():
+            with OpenTape(self._address(serial)) as tape:
+                listed = tape.in_order(wanted)
+                self._progress.expect(Phase.VERIFYING, sum(file.length for _, file in listed))
+                for found in check_files(tape, listed, self._progress):
                     if found.status is not FileStatus.OK:
                         good = False
-                        self._problems.append(f"{printable(found.path)} on {cartridge.volser} {found.status}.")
+                        self._problems.append(f"{printable(found.path)} on {serial}: {found.status} when it was read back.")
         return good
+
+    def _address(self, serial: str) -> DriveAddress:
+        for address, cartridge in self._used.values():
+            if cartridge.volser == serial:
+                return address
+        return next(member.address for member in self._state.members if member.serial == serial)
+
+    def _there(self) -> Iterator[TapeFileReport]:
+        for path in self._plan.there:
+            for there in self._state.there:
+                serial, file = there[path]
+                yield TapeFileReport(
+                    path=path, cartridge=serial, status=FileStatus.THERE, digest=file.digests.get(KEY), size=file.length
+                )
 
     def report(self, seconds: float, verified: bool | None) -> TapeWritten:
         return TapeWritten(
             tape_id=self._plan.tape_id,
             cartridges=tuple(one for _, one in self._used.values()),
-            files=tuple(self._reports),
+            files=(*self._there(), *self._reports),
             problems=tuple(self._problems),
             failed=tuple(self._failed),
             bytes=sum(fed.size for fed in self._feds),

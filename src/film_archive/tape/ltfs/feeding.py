@@ -165,7 +165,7 @@ class _Run:
 
         def attributes() -> tuple[TapeAttribute, ...]:
             digests = (TapeAttribute(DIGEST_KEYS[name], found[name].encode("ascii")) for name in self._algorithms)
-            return (*file.attributes, *digests)
+            return (*file.attributes, *file.more(), *digests)
 
         try:
             on_tape = self._volume.write_file(file.path, blocks, file.times, attributes=attributes, readonly=file.readonly)

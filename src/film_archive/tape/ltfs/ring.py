@@ -30,6 +30,8 @@ class FileToWrite:
     times: Times
     readonly: bool = False
     attributes: tuple[TapeAttribute, ...] = ()
+    more: Callable[[], tuple[TapeAttribute, ...]] = tuple
+    """Further attributes, asked for when all its bytes were read."""
 
 
 @dataclass(slots=True)
