@@ -7,7 +7,7 @@ one pass: block after block, or, where the files are strewn over the tape, in tw
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from film_archive.core.digest import KEY
@@ -28,17 +28,41 @@ _SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A file to restore, and the cartridges that have it."""
+class Part:
+    """Some frames of a clip, as a file of their own. `name` is what that is called, beside where the clip would be."""
+
+    first_frame: int
+    frames: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file to restore, or parts of it, and the cartridges that have it."""
 
     path: str
     file: TapeFile
     holders: tuple[Holding, ...]
+    parts: tuple[Part, ...] = ()
+    """Empty where the whole file is wanted."""
+    clip_frames: int = 0
+    """Of a clip of which parts are wanted: how many frames it has."""
+
+    @property
+    def size(self) -> int:
+        """Bytes that are wanted, about."""
+        if not self.parts or not self.clip_frames:
+            return self.file.length
+        return min(self.file.length, sum(part.frames for part in self.parts) * self.file.length // self.clip_frames)
 
 
 def plan_restore(holdings: Holdings, choice: Choice, folder: Path) -> RestorePlan:
     """What is read for a choice, and from where. Raises NotFound where nothing of the kind is on any cartridge."""
-    wanted = _wanted(holdings.cartridges, choice)
+    return plan_wanted(wanted_files(holdings, choice), holdings, folder)
+
+
+def plan_wanted(wanted: Sequence[Wanted], holdings: Holdings, folder: Path) -> RestorePlan:
+    """The same for files that were chosen, and parts of clips. Raises NotFound where there are none."""
     if not wanted:
         raise NotFound(
             "Nothing of what was asked for is on these cartridges"
@@ -50,10 +74,10 @@ def plan_restore(holdings: Holdings, choice: Choice, folder: Path) -> RestorePla
     cartridges: list[PickedCartridge] = []
     for holding, files in assigned:
         ordered, seconds = reading_order(holding, files)
-        steps += (_step(one, holding, folder) for one in ordered)
-        cartridges.append(picked(holding, [one.file.length for one in files], seconds))
+        steps += (step for one in ordered for step in _steps(one, holding, folder))
+        cartridges.append(picked(holding, [one.size for one in files], seconds))
     for holding, files in _by_absent(missing):
-        cartridges.append(picked(holding, [one.file.length for one in files], reading_order(holding, files)[1]))
+        cartridges.append(picked(holding, [one.size for one in files], reading_order(holding, files)[1]))
     return RestorePlan(
         steps=tuple(steps),
         folder=str(folder),
@@ -64,28 +88,28 @@ def plan_restore(holdings: Holdings, choice: Choice, folder: Path) -> RestorePla
     )
 
 
-def _wanted(cartridges: Sequence[Holding], choice: Choice) -> list[_Wanted]:
+def wanted_files(holdings: Holdings, choice: Choice) -> list[Wanted]:
     """The same path on several cartridges is one file where size and digest agree; else each is a file of its own."""
     matcher = choice.matcher()
     found: dict[tuple[str, int, str], tuple[TapeFile, list[Holding]]] = {}
-    for holding in cartridges:
+    for holding in holdings.cartridges:
         for path, file in holding.files.items():
             if matcher.matches(path, file):
                 key = (path, file.length, file.digests.get(KEY, f"{holding.uuid}"))
                 found.setdefault(key, (file, []))[1].append(holding)
-    return [_Wanted(path, file, tuple(holders)) for (path, _, _), (file, holders) in found.items()]
+    return [Wanted(path, file, tuple(holders)) for (path, _, _), (file, holders) in found.items()]
 
 
-def _assigned(wanted: Sequence[_Wanted]) -> tuple[list[tuple[Holding, list[_Wanted]]], list[_Wanted]]:
+def _assigned(wanted: Sequence[Wanted]) -> tuple[list[tuple[Holding, list[Wanted]]], list[Wanted]]:
     """Each file to one cartridge that is here, few cartridges in all; and the files that are on none that is here."""
     missing = [one for one in wanted if not any(holder.address for holder in one.holders)]
     left = {id(one): one for one in wanted if any(holder.address for holder in one.holders)}
-    by_holding: dict[str, tuple[Holding, list[_Wanted]]] = {}
+    by_holding: dict[str, tuple[Holding, list[Wanted]]] = {}
     for one in left.values():
         for holder in one.holders:
             if holder.address is not None:
                 by_holding.setdefault(holder.uuid, (holder, []))[1].append(one)
-    assigned: list[tuple[Holding, list[_Wanted]]] = []
+    assigned: list[tuple[Holding, list[Wanted]]] = []
     while left:
         counts = {uuid: sum(id(one) in left for one in files) for uuid, (_, files) in by_holding.items()}
         best = max(by_holding, key=lambda uuid: (counts[uuid], _rank(by_holding[uuid][0])))
@@ -93,7 +117,7 @@ def _assigned(wanted: Sequence[_Wanted]) -> tuple[list[tuple[Holding, list[_Want
         taken = [one for one in files if left.pop(id(one), None) is not None]
         if taken:
             assigned.append((holding, taken))
-    assigned.sort(key=lambda pair: _rank(pair[0]), reverse=True)
+    assigned.sort(key=lambda pair: _in_set(pair[0]))
     return assigned, missing
 
 
@@ -104,8 +128,14 @@ def _rank(holding: Holding) -> tuple[int, int, tuple[int, ...]]:
     return (0, 0, serial) if member is None else (-member.copy, -member.number, serial)
 
 
-def _by_absent(missing: Iterable[_Wanted]) -> list[tuple[Holding, list[_Wanted]]]:
-    found: dict[str, tuple[Holding, list[_Wanted]]] = {}
+def _in_set(holding: Holding) -> tuple[str, int, int, str]:
+    """The order in which cartridges are fetched: as the set was written."""
+    member = holding.membership
+    return ("", 0, 0, holding.serial) if member is None else (member.tape_id, member.number, member.copy, holding.serial)
+
+
+def _by_absent(missing: Iterable[Wanted]) -> list[tuple[Holding, list[Wanted]]]:
+    found: dict[str, tuple[Holding, list[Wanted]]] = {}
     for one in missing:
         holder = one.holders[0]
         found.setdefault(holder.uuid, (holder, []))[1].append(one)
@@ -120,7 +150,7 @@ def motion_for(holding: Holding) -> Motion | None:
     return motion_of(medium, holding.blocks or medium.usable // BLOCK_SIZE)
 
 
-def reading_order(holding: Holding, files: Sequence[_Wanted]) -> tuple[list[_Wanted], float]:
+def reading_order(holding: Holding, files: Sequence[Wanted]) -> tuple[list[Wanted], float]:
     """Files in the order of reading, and how many seconds loading, locating and reading them takes."""
     ordered = sorted(files, key=lambda one: tape_order(one.file.extents))
     motion = motion_for(holding)
@@ -142,7 +172,25 @@ def run_of(file: TapeFile) -> tuple[Position, int, int]:
     return Position(0 if first.partition == "a" else 1, first.start_block), max(1, end - first.start_block), file.length
 
 
-def _step(one: _Wanted, holding: Holding, folder: Path) -> RestoreStep:
+def _steps(one: Wanted, holding: Holding, folder: Path) -> list[RestoreStep]:
+    whole = _step(one, holding, folder)
+    if not one.parts:
+        return [whole]
+    output = Path(whole.output)
+    return [
+        replace(
+            whole,
+            size=one.file.length * part.frames // max(1, one.clip_frames),
+            output=str(output.with_name(part.name)),
+            digest=None,
+            first_frame=part.first_frame,
+            frames=part.frames,
+        )
+        for part in one.parts
+    ]
+
+
+def _step(one: Wanted, holding: Holding, folder: Path) -> RestoreStep:
     position = run_of(one.file) if one.file.extents else (Position(1, 0), 0, 0)
     others = tuple(holder.serial for holder in one.holders if holder.uuid != holding.uuid and holder.address is not None)
     return RestoreStep(
@@ -166,7 +214,7 @@ def _whole(file: TapeFile) -> int | None:
     return int(said) if said is not None and said.isdigit() and len(said) < 19 else None
 
 
-def _missing(one: _Wanted) -> TapeFileReport:
+def _missing(one: Wanted) -> TapeFileReport:
     return TapeFileReport(
         path=one.path,
         cartridge=one.holders[0].serial,

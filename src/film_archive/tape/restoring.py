@@ -18,6 +18,7 @@ from film_archive.core.digest import KEY, digest_source
 from film_archive.core.errors import Damaged, FilmArchiveError, NoSpace, NotFound, Refused
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import ByteSource, ConcatSource, FileSource, printable
+from film_archive.core.timecode import FrameRange
 from film_archive.tape.choosing import segment
 from film_archive.tape.drives.address import DriveAddress
 from film_archive.tape.holdings import Holding, Holdings
@@ -115,6 +116,8 @@ class _Run:
 
     def _one(self, tape: OpenTape, step: RestoreStep) -> _Outcome:
         target = Path(step.output)
+        if step.first_frame is not None and step.frames is not None:
+            return self._part(tape, step, FrameRange(step.first_frame, step.first_frame + step.frames))
         if os.path.lexists(target):
             self._require_same(target, step)
             self._progress.add(Phase.READING, step.size)
@@ -123,6 +126,26 @@ class _Run:
         with tape.open_file(step.path) as source:
             digest = restore_file(source, target, step, progress=self._progress)
         return _Outcome(replace(_report(step, FileStatus.RESTORED), digest=digest), whole=step.whole)
+
+    def _part(self, tape: OpenTape, step: RestoreStep, frames: FrameRange) -> _Outcome:
+        """Some frames of a clip, cut from the cartridge: only what they need is read."""
+        from film_archive.media.cutting.opening import open_clip
+
+        target = Path(step.output)
+        files.make_folders(target.parent)
+        with tape.open_file(step.path) as source:
+            clip = open_clip(source)
+            if clip.suffixes and target.suffix.lower() not in clip.suffixes:
+                target = target.with_suffix(clip.suffixes[0])
+            status = FileStatus.RESTORED
+            if os.path.lexists(target):
+                if clip.verify(frames, target) is None:
+                    raise Refused(f"{printable(target)} is there already and is not these frames; nothing was changed.")
+                status = FileStatus.THERE
+            else:
+                clip.cut(frames, target, on_bytes=self._progress.counting(Phase.READING))
+        report = replace(_report(step, status), output=str(target), size=target.stat().st_size)
+        return _Outcome(report)
 
     def _require_same(self, target: Path, step: RestoreStep) -> None:
         """Raise Refused unless what is there is the file that would be restored."""
