@@ -12,8 +12,11 @@ import sqlalchemy as sa
 
 from film_archive.catalog import schema
 from film_archive.catalog.catalog import Catalog, content_key, holder_of, who
+from film_archive.catalog.lookup import like_pattern, looking
 from film_archive.catalog.names import from_text, to_text
-from film_archive.catalog.rows import Content, Holder, Kind
+from film_archive.catalog.rows import Content, Holder, Kind, Place
+from film_archive.core.errors import FilmArchiveError
+from film_archive.core.timecode import FrameRate, Timecode
 
 _PIECE = 1 << 20
 _MOST_XML = 1 << 33
@@ -70,6 +73,71 @@ class ClipRow:
     reel: str = ""
     width: int | None = None
     height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TapePlace:
+    """A file on a cartridge."""
+
+    place: Place
+    xxh128: bytes | None
+    clip: ClipRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class TapeQuery:
+    """What is looked for; all that is given has to hold. Times are nanoseconds since 1970, `until` is exclusive."""
+
+    text: str = ""
+    """A part of the name, or of its folder's."""
+    digest: tuple[str, str] | None = None
+    """(algorithm, hex)."""
+    since: int | None = None
+    until: int | None = None
+    timecode: str | None = None
+    """A source timecode that the clip has."""
+    reel: str | None = None
+    tape_id: str | None = None
+    fewer_than: int | None = None
+    """Only contents that are on fewer cartridges than this."""
+
+    def conditions(self) -> list[sa.ColumnElement[bool]]:
+        """As SQL, but for what rates have a say in."""
+        file, folder, content, clip, cartridge = schema.FILE, schema.FOLDER, schema.CONTENT, schema.CLIP, schema.CARTRIDGE
+        found: list[sa.ColumnElement[bool]] = []
+        if self.text:
+            pattern = like_pattern(self.text)
+            within = file.c.folder.in_(sa.select(folder.c.id).where(folder.c.name.ilike(pattern, escape="\\")))
+            found.append(file.c.name.ilike(pattern, escape="\\") | within)
+        if self.digest is not None and self.digest[0] == "xxh128":
+            found.append(content.c.xxh128 == bytes.fromhex(self.digest[1]))
+        elif self.digest is not None:
+            digest = schema.DIGEST
+            with_it = sa.select(digest.c.content).where(digest.c.algorithm == self.digest[0], digest.c.value == self.digest[1])
+            found.append(file.c.content.in_(with_it))
+        if self.since is not None:
+            found.append(file.c.mtime_ns >= self.since)
+        if self.until is not None:
+            found.append(file.c.mtime_ns < self.until)
+        if self.timecode is not None:
+            found.append(clip.c.first.is_not(None))
+        if self.reel is not None:
+            found.append(sa.func.lower(clip.c.reel) == to_text(self.reel).lower())
+        if self.tape_id is not None:
+            found.append(folder.c.holder.in_(sa.select(cartridge.c.holder).where(cartridge.c.tape_id == to_text(self.tape_id))))
+        return found
+
+    def is_at(self, first: int | None, frames: int | None, rate: str | None) -> bool:
+        """Whether a clip has the timecode that is looked for, counted at its own rate."""
+        if self.timecode is None:
+            return True
+        if first is None or frames is None or not rate:
+            return False
+        try:
+            label = Timecode.from_string(self.timecode, FrameRate.of(rate)).total_frames
+        except (FilmArchiveError, ValueError):
+            return False  # no label of this clip's rate
+        return first <= label < first + frames
 
 
 class Cartridges:
@@ -188,6 +256,35 @@ class Cartridges:
         with self._engine.reading() as connection:
             for row in connection.execute(statement):
                 yield row.many, bytes(row.xxh128), row.size
+
+
+    # Finding
+
+    def search(self, query: TapeQuery) -> Iterator[TapePlace]:
+        """Files on cartridges that a query means, by cartridge and path."""
+        file, folder, holder, content, clip = schema.FILE, schema.FOLDER, schema.HOLDER, schema.CONTENT, schema.CLIP
+        statement = (
+            sa.select(file, content.c.xxh128, clip)
+            .select_from(file)
+            .join(folder, folder.c.id == file.c.folder)
+            .join(holder, holder.c.id == folder.c.holder)
+            .outerjoin(content, content.c.key == file.c.content)
+            .outerjoin(clip, clip.c.content == file.c.content)
+            .where(holder.c.kind == str(Kind.CARTRIDGE), *query.conditions())
+            .order_by(holder.c.label, file.c.folder, file.c.name)
+        )
+        counts = None
+        if query.fewer_than is not None:
+            counts = {key: many for many, key, _ in self.counts(query.fewer_than)}
+        with looking(self.catalog) as lookup:
+            for row in lookup.rows(statement):
+                key = None if row.xxh128 is None else bytes(row.xxh128)
+                if counts is not None and (key is None or key not in counts):
+                    continue
+                if not query.is_at(row.first, row.frames, row.rate):
+                    continue
+                place = lookup.place_of(row)
+                yield TapePlace(place, key, None if row.codec is None else _clip(row))
 
 
 def _known(row: Any, places: Mapping[int, str]) -> KnownCartridge:

@@ -17,7 +17,10 @@ from film_archive.core.errors import FilmArchiveError, from_os_error
 _ClickException: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 """What typer's parser raises; newer typers carry their own click, so its class is found through a public one."""
 
-_CONTINUED = ("create", "add", "unpack", "proxy", "pull", "offload", "library", "bundle read", "tape write", "tape restore")
+_CONTINUED = (
+    *("create", "add", "unpack", "proxy", "pull", "offload", "library", "bundle read"),
+    *("tape write", "tape restore", "tape migrate", "tape verify"),
+)
 _STOPPED = "Stopped; what was finished is kept, and the same command continues."
 _STOPPED_FOR_GOOD = "Stopped; nothing unfinished was left."
 _STOPPED_IN = {

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from film_archive.catalog.cartridges import CartridgeRow, Cartridges, ClipRow, KnownCartridge
 from film_archive.catalog.catalog import Catalog
+from film_archive.catalog.lookup import looking
 from film_archive.catalog.rows import Content, Event, FileRow, FolderRows, Holder
 from film_archive.core.digest import KEY
 from film_archive.tape.cartridge_lists import is_own
@@ -17,7 +18,7 @@ from film_archive.tape.clip_facts import read_facts
 from film_archive.tape.holdings import Holding
 from film_archive.tape.ltfs.index import Index, encode_index
 from film_archive.tape.ltfs.index_reader import read_index
-from film_archive.tape.ltfs.tree import TapeFile
+from film_archive.tape.ltfs.tree import DIGEST_KEYS, TapeAttribute, TapeFile, Times
 from film_archive.tape.volumes import Membership, OpenTape
 
 _BATCH = 20_000
@@ -146,12 +147,26 @@ def known_verified(catalog: Catalog, holder: Holder, outcomes: Mapping[str, str]
 
 
 def absent_holdings(catalog: Catalog, tape_id: str | None) -> Iterator[Holding]:
-    """Cartridges as the catalog knows them, from their newest index; those without one are left out."""
-    cartridges = Cartridges(catalog)
-    for known in cartridges.all(tape_id):
-        index = index_of(cartridges, known)
-        if index is not None:
-            yield holding_of_index(index, known)
+    """Cartridges as the catalog knows them."""
+    for known in Cartridges(catalog).all(tape_id):
+        yield known_holding(catalog, known)
+
+
+def known_holding(catalog: Catalog, known: KnownCartridge) -> Holding:
+    """What the catalog knows a cartridge to hold: by its newest index, or by the rows of a list that was imported."""
+    index = index_of(Cartridges(catalog), known)
+    if index is not None:
+        return holding_of_index(index, known)
+    files = {}
+    with looking(catalog) as lookup:
+        for number, (inner, row) in enumerate(lookup.files_below(known.holder, "/"), 2):
+            digests = {} if row.content is None else row.content.digests
+            named = ((DIGEST_KEYS[name], value) for name, value in digests.items() if name in DIGEST_KEYS)
+            attributes = tuple(TapeAttribute(key, value.encode()) for key, value in named)
+            files[inner.lstrip("/")] = TapeFile(number, row.size, Times.all_of(row.mtime_ns), (), attributes)
+    its = known.row
+    membership = Membership(its.tape_id, its.number, its.copy) if its.tape_id else None
+    return Holding(its.serial, its.barcode, its.uuid, membership, files, None, known.place)
 
 
 def index_of(cartridges: Cartridges, known: KnownCartridge, generation: int | None = None) -> Index | None:

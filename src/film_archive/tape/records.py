@@ -297,6 +297,8 @@ class RestorePlan(Plan):
     missing: tuple[TapeFileReport, ...] = ()
     """Files that lie only on cartridges that are not here, with the cartridge that would have them."""
     problems: tuple[str, ...] = ()
+    failed: tuple[Failure, ...] = ()
+    """What was asked for and is on no cartridge: events of a list without media, clips of which nothing is known."""
     expected_seconds: float = 0.0
     """Loading, locating and reading."""
 
@@ -313,6 +315,8 @@ class TapeRestored(Report):
     """All that was asked for."""
     problems: tuple[str, ...] = ()
     """What is missing or damaged, one sentence each."""
+    failed: tuple[Failure, ...] = ()
+    """What was asked for and is on no cartridge."""
     bytes: int = 0
     """Bytes of restored files."""
     bytes_read: int = 0
@@ -324,7 +328,7 @@ class TapeRestored(Report):
         good = statuses & {FileStatus.RESTORED, FileStatus.THERE, FileStatus.PLANNED}
         bad = statuses - {FileStatus.RESTORED, FileStatus.THERE, FileStatus.PLANNED}
         if not bad:
-            return 0
+            return 12 if self.failed else 0
         if bad & {FileStatus.DIFFERS, FileStatus.UNREADABLE}:
             return 11
         return 12 if good else 3 if bad == {FileStatus.MISSING} else 12
@@ -340,5 +344,5 @@ def planned_restore(plan: RestorePlan) -> TapeRestored:
         for step in plan.steps
     )  # fmt: skip
     return TapeRestored(
-        folder=plan.folder, cartridges=plan.cartridges, files=(*files, *plan.missing), problems=plan.problems, bytes=0
+        folder=plan.folder, cartridges=plan.cartridges, files=(*files, *plan.missing), problems=plan.problems, failed=plan.failed
     )

@@ -165,6 +165,7 @@ class _Run:
             cartridges=self._plan.cartridges,
             files=tuple(one.report for one in outcomes),
             problems=(*self._plan.problems, *self._problems, *reasons),
+            failed=self._plan.failed,
             bytes=sum(one.size for one in restored),
             bytes_read=self._read,
             seconds=seconds,

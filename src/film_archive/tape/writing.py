@@ -74,9 +74,12 @@ def apply_write(
     *,
     on_tape: OnTape | None = None,
     open_step: Callable[[TapeStep], ByteSource] | None = None,
+    attributes_of: Callable[[TapeStep], tuple[TapeAttribute, ...]] | None = None,
     progress: Progress | None = None,
 ) -> TapeWritten:
     """Write a set as planned; files that can't be read are left out and told.
+
+    `open_step` opens what is no file here, `attributes_of` has the attributes of files that are not to be probed.
 
     Raises Refused where another job writes the set or uses a cartridge, and what drives raise: what was committed before is
     on tape, and the same plan made again goes on.
@@ -89,7 +92,7 @@ def apply_write(
     key = hashlib.sha256(plan.tape_id.encode()).hexdigest()[:16]
     place = files.temporary_name(shelf.folder / f"set-{key}", "journal")
     with Journal.open(place, {"job": "tape write", "set": plan.tape_id}) as journal:
-        run = _Run(plan, shelf, options, journal, on_tape, open_step or open_source, progress or quiet())
+        run = _Run(plan, shelf, options, journal, on_tape, open_step or open_source, attributes_of, progress or quiet())
         run.write()
         verified = run.verify() if options.verify else None
         journal.remove()
@@ -124,6 +127,7 @@ class _Run:
         journal: Journal,
         on_tape: OnTape | None,
         open_step: Callable[[TapeStep], ByteSource],
+        attributes_of: Callable[[TapeStep], tuple[TapeAttribute, ...]] | None,
         progress: Progress,
     ) -> None:
         self._plan = plan
@@ -132,6 +136,7 @@ class _Run:
         self._journal = journal
         self._on_tape = on_tape
         self._open_step = open_step
+        self._attributes_of = attributes_of
         self._progress = progress
         self._state: SetState = state_of(
             shelf, plan.tape_id, plan.copies, options.drives, options.known
@@ -231,6 +236,8 @@ class _Run:
 
     def _facts(self, step: TapeStep) -> tuple[TapeAttribute, ...]:
         """What a clip is, so that it can be searched for without its cartridge."""
+        if self._attributes_of is not None:
+            return self._attributes_of(step)
         if not self._options.facts or step.offset is not None or not is_media_name(step.path):
             return ()
         try:
@@ -400,7 +407,7 @@ class _Run:
     def report(self, seconds: float, verified: bool | None) -> TapeWritten:
         return TapeWritten(
             tape_id=self._plan.tape_id,
-            cartridges=tuple(one for _, one in self._used.values()),
+            cartridges=tuple(one for _, one in self._used.values() if one.files),
             files=(*self._there(), *self._reports),
             problems=tuple(self._problems),
             failed=tuple(self._failed),

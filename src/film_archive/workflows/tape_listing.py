@@ -11,7 +11,7 @@ from film_archive.core.digest import KEY
 from film_archive.core.errors import FilmArchiveError, NotFound
 from film_archive.core.records import Record
 from film_archive.core.source import printable
-from film_archive.tape.cataloguing import holding_of_index, index_of
+from film_archive.tape.cataloguing import known_holding
 from film_archive.tape.drives.address import DriveAddress
 from film_archive.tape.holdings import Holding, gather_holdings, holding_of
 from film_archive.tape.records import FileStatus, TapeFileReport
@@ -77,8 +77,8 @@ def list_cartridges(
         problems += gathered.problems
         found = {one.uuid: one for one in gathered.cartridges}
         for known in () if catalog is None else Cartridges(catalog).all(tape_id):
-            if known.row.uuid not in found and (kept := _from_catalog(catalog, known)) is not None:
-                found[known.row.uuid] = kept
+            if known.row.uuid not in found and catalog is not None:
+                found[known.row.uuid] = _from_catalog(catalog, known)
     places = {} if catalog is None else {one.row.uuid: one.place for one in Cartridges(catalog).all()}
     is_listing = bool(names or drives or tape_id is not None)
     if tape_id is not None and not found:
@@ -99,23 +99,16 @@ def _named(shelf: Shelf, name: str, catalog: Catalog | None) -> Holding:
             return holding_of(tape)
     except NotFound:
         for known in () if catalog is None else Cartridges(catalog).all():
-            if name in (known.row.serial, known.row.barcode, known.row.uuid):
-                kept = _from_catalog(catalog, known)
-                if kept is not None:
-                    return kept
+            if catalog is not None and name in (known.row.serial, known.row.barcode, known.row.uuid):
+                return _from_catalog(catalog, known)
         raise
 
 
-def _from_catalog(catalog: Catalog | None, known: KnownCartridge) -> Holding | None:
-    if catalog is None:
-        return None
+def _from_catalog(catalog: Catalog, known: KnownCartridge) -> Holding:
     try:
-        index = index_of(Cartridges(catalog), known)
+        return known_holding(catalog, known)
     except FilmArchiveError:  # a damaged copy of an index: the cartridge is listed without files
-        index = None
-    if index is None:
         return Holding(known.row.serial, known.row.barcode, known.row.uuid, None, {}, None, known.place)
-    return holding_of_index(index, known)
 
 
 def _order(holding: Holding) -> tuple[str, int, int, str]:

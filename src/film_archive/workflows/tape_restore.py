@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from film_archive.core.errors import FilmArchiveError, NotFound, OutOfRange, UsageError
 from film_archive.core.facts import MediaFacts
+from film_archive.core.job import Failure
 from film_archive.core.progress import Progress
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
@@ -61,12 +62,13 @@ def plan_restoring(holdings: Holdings, wishes: RestoreWishes, folder: Path) -> R
     """
     wanted = wanted_files(holdings, wishes.choice)
     problems: Sequence[str] = ()
+    failed: Sequence[Failure] = ()
     if wishes.start is not None:
-        wanted, problems = _in_range(_Clips(wanted), wishes, wishes.start)
+        wanted, failed = _in_range(_Clips(wanted), wishes, wishes.start)
     elif wishes.edit_list is not None:
-        wanted, problems = _of_list(_Clips(wanted), wishes, wishes.edit_list)
+        wanted, failed, problems = _of_list(_Clips(wanted), wishes, wishes.edit_list)
     plan = plan_wanted(wanted, holdings, folder)
-    return replace(plan, problems=(*plan.problems, *problems))
+    return replace(plan, problems=(*plan.problems, *problems), failed=tuple(failed))
 
 
 def apply_restoring(plan: RestorePlan, holdings: Holdings, *, progress: Progress | None = None) -> TapeRestored:
@@ -90,8 +92,11 @@ class _Clips:
             name = one.path if one.path not in self.found else f"{one.holders[0].serial}::{one.path}"
             self.found[name] = (one, facts)
 
-    def problems(self) -> list[str]:
-        return [f"What {printable(path)} is is not known; restore the whole file." for path in self.unknown]
+    def failed(self) -> list[Failure]:
+        return [
+            Failure(path=path, reason=f"What {printable(path)} is is not known; restore the whole file.", status=5)
+            for path in self.unknown
+        ]
 
 
 def _looked_at(one: Wanted) -> ClipFacts | None:
@@ -109,7 +114,7 @@ def _looked_at(one: Wanted) -> ClipFacts | None:
 # A range of timecode
 
 
-def _in_range(clips: _Clips, wishes: RestoreWishes, start: str) -> tuple[list[Wanted], list[str]]:
+def _in_range(clips: _Clips, wishes: RestoreWishes, start: str) -> tuple[list[Wanted], list[Failure]]:
     """The part of each clip that lies in a range; clips without any of it are left out."""
     found: list[Wanted] = []
     near: list[str] = []
@@ -122,9 +127,9 @@ def _in_range(clips: _Clips, wishes: RestoreWishes, start: str) -> tuple[list[Wa
     if not found:
         if not clips.found and not clips.unknown:
             raise NotFound("There is no clip among what was asked for; `tape ls` lists what is there.")
-        told = "; ".join(near[:5]) or "; ".join(clips.problems()[:5])
+        told = "; ".join(near[:5]) or "; ".join(one.reason for one in clips.failed()[:5])
         raise OutOfRange(f"No clip has a frame from {start} on for what was asked: {told}.")
-    return found, clips.problems()
+    return found, clips.failed()
 
 
 def _frames_of(facts: ClipFacts, wishes: RestoreWishes, start: str) -> FrameRange | None:
@@ -174,30 +179,33 @@ def _name(path: str, facts: ClipFacts, frames: FrameRange) -> str:
 # An edit list
 
 
-def _of_list(clips: _Clips, wishes: RestoreWishes, path: Path) -> tuple[list[Wanted], list[str]]:
+def _of_list(clips: _Clips, wishes: RestoreWishes, path: Path) -> tuple[list[Wanted], list[Failure], Sequence[str]]:
     """What the events of a list need of the clips; events that find none are told."""
     edits = read_list(path, wishes.rate)
     sources = Sources(clips={name: _source(name, one, facts) for name, (one, facts) in clips.found.items()})
     resolved, notes = resolved_by_media(edits, wishes.rate, sources, printable(path))
-    problems = [*notes, *clips.problems()]
+    failed = clips.failed()
     requests = []
     for place, match in enumerate(matches_of(resolved, sources, None)):
         if match.status == matching.MATCHED:
             requests.append(request_of(place, match, wishes.handles))
         elif match.status != matching.NO_MEDIA:
-            problems.append(f"Event {match.event.event.event} (line {match.event.event.line}): {match.reason}")
+            event = match.event.event
+            reason = f"Event {event.event} (line {event.line}) of {printable(path)} was not restored: {match.reason}"
+            failed.append(Failure(path=printable(path), reason=reason, status=NotFound.exit_status))
     ranges: dict[str, list[FrameRange]] = {}
     for group in grouped(requests, merge=True):
         ranges.setdefault(group.clip.path, []).append(group.frames)
     if not ranges:
         raise NotFound(
-            f"No event of {printable(path)} finds its media on these cartridges: {'; '.join(problems[:5]) or 'it has none'}."
+            f"No event of {printable(path)} finds its media on these cartridges: "
+            f"{'; '.join(one.reason for one in failed[:5]) or 'it has none'}."
         )
     found = []
     for name, frames in ranges.items():
         one, facts = clips.found[name]
         found.append(one if wishes.whole else _with_parts(one, facts, frames))
-    return found, problems
+    return found, failed, notes
 
 
 def _source(name: str, one: Wanted, facts: ClipFacts) -> SourceClip:

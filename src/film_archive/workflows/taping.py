@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,15 +19,17 @@ from film_archive.catalog.rows import Kind
 from film_archive.core import devices, files, places
 from film_archive.core.errors import NotFound
 from film_archive.core.progress import Progress
-from film_archive.core.source import printable
+from film_archive.core.source import ByteSource, printable
+from film_archive.tape.cartridge_lists import is_own
 from film_archive.tape.cataloguing import absent_holdings, enter, known_verified, seen_tape
 from film_archive.tape.drives.address import DriveAddress, DriveKind, parse_address
 from film_archive.tape.drives.cartridge_config import FILE_NAME, new_config, read_config
 from film_archive.tape.drives.file_backed import FileBackedDrive, create_cartridge
 from film_archive.tape.drives.mounted import LtfsPrograms, format_mounted
 from film_archive.tape.formats import MEDIA, Medium
-from film_archive.tape.gathering import Gathered, gather
+from film_archive.tape.gathering import Gathered
 from film_archive.tape.holdings import Holding, Holdings, gather_holdings
+from film_archive.tape.ltfs.tree import TapeAttribute
 from film_archive.tape.ltfs.volume import Volume
 from film_archive.tape.planning import barcode, require_serial
 from film_archive.tape.records import (
@@ -44,6 +46,7 @@ from film_archive.tape.shelf import Shelf
 from film_archive.tape.verifying import CartridgeCheck, Scrub, verify_tapes
 from film_archive.tape.volumes import OpenTape
 from film_archive.tape.writing import WriteOptions, apply_write
+from film_archive.workflows.tape_sources import SourceOpener, gather_all
 
 
 def shelf_at(folder: Path | None) -> Shelf:
@@ -116,8 +119,7 @@ def plan_set_of(
 
     With `drives`, the set's files are those on the cartridges in them, and those that the catalog knows.
     """
-    gathered = gather([Path(source) for source in sources])
-    return plan_gathered(tape_id, gathered, wishes, shelf, catalog, drives=drives)
+    return plan_gathered(tape_id, gather_all(sources), wishes, shelf, catalog, drives=drives)
 
 
 def plan_gathered(
@@ -151,7 +153,7 @@ class _KnownOn:
         self._folders: dict[str, Mapping[str, tuple[str, ...]]] = {}
 
     def serials_of(self, step: TapeStep) -> tuple[str, ...]:
-        if not self._serial:
+        if not self._serial or step.identity is None:  # no file here
             return ()
         folder, _, name = step.source.rpartition("/")
         if folder not in self._folders:
@@ -182,6 +184,8 @@ def apply_set(
     *,
     catalog: Catalog | None = None,
     progress: Progress | None = None,
+    open_step: Callable[[TapeStep], ByteSource] | None = None,
+    attributes_of: Callable[[TapeStep], tuple[TapeAttribute, ...]] | None = None,
 ) -> TapeWritten:
     """Write a planned set; the catalog learns of each cartridge when its index is final for now."""
 
@@ -193,7 +197,11 @@ def apply_set(
         if catalog is not None:
             enter(catalog, seen_tape(tape), "tape write")
 
-    return apply_write(plan, shelf, options, on_tape=on_tape, progress=progress)
+    with SourceOpener() as sources:
+        opener = open_step or sources.open
+        return apply_write(
+            plan, shelf, options, on_tape=on_tape, open_step=opener, attributes_of=attributes_of, progress=progress
+        )
 
 
 # Reading back
@@ -262,7 +270,7 @@ class _Keeping:
         else:
             holder = self._catalog.holder(Kind.CARTRIDGE, tape.uuid)
         words = {FileStatus.OK: "ok", FileStatus.DIFFERS: "differs", FileStatus.UNREADABLE: "unreadable"}
-        outcomes = {file.path: words[file.status] for file in check.files if file.status in words}
+        outcomes = {file.path: words[file.status] for file in check.files if file.status in words and not is_own(file.path)}
         event = self._catalog.event("tape verify", tape.serial)
         known_verified(self._catalog, holder, outcomes, event)
 

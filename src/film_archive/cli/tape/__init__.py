@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from film_archive.cli.tape import catalog, find, import_, locate, ls, migrate, plan, restore, verify, write
 from film_archive.cli.tape import format as format_
-from film_archive.cli.tape import ls, plan, restore, verify, write
 
 
 def register(app: typer.Typer) -> None:
@@ -14,6 +14,6 @@ def register(app: typer.Typer) -> None:
         no_args_is_help=True,
         rich_markup_mode=None,
     )
-    for verb in (plan, format_, write, verify, ls, restore):
+    for verb in (plan, format_, write, verify, ls, find, restore, import_, migrate, catalog, locate):
         verb.register(tape)
     app.add_typer(tape, name="tape")

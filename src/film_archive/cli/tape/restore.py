@@ -85,7 +85,7 @@ def _show_plan(plan: RestorePlan) -> None:
 
 
 def _show(done: TapeRestored) -> None:
-    for problem in done.problems:
+    for problem in (*done.problems, *(one.sentence() for one in done.failed)):
         say(problem)
     good = [file for file in done.files if file.status in ("restored", "there")]
     missing = sum(file.status == "missing" for file in done.files)

@@ -70,11 +70,12 @@ def write_verb(
     if json:
         print_json(done.to_json())
         return done.exit_status
-    _show(done)
+    show_written(done)
     return done.exit_status
 
 
-def _show(done: TapeWritten) -> None:
+def show_written(done: TapeWritten) -> None:
+    """What was written, for people."""
     for one in done.cartridges:
         say(f"{one.barcode}: copy {one.copy}, cartridge {one.number}: {amount(one.files, 'file')}, {size_text(one.bytes)}")
     for failed in done.failed:
