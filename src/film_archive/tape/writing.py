@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -75,11 +75,13 @@ def apply_write(
     on_tape: OnTape | None = None,
     open_step: Callable[[TapeStep], ByteSource] | None = None,
     attributes_of: Callable[[TapeStep], tuple[TapeAttribute, ...]] | None = None,
+    digests_of: Callable[[TapeStep], Mapping[str, str]] = lambda step: {},
     progress: Progress | None = None,
 ) -> TapeWritten:
     """Write a set as planned; files that can't be read are left out and told.
 
-    `open_step` opens what is no file here, `attributes_of` has the attributes of files that are not to be probed.
+    `open_step` opens what is no file here, `attributes_of` has the attributes of files that are not to be probed,
+    `digests_of` what is known of files before they are read: what is not that is not put on tape.
 
     Raises Refused where another job writes the set or uses a cartridge, and what drives raise: what was committed before is
     on tape, and the same plan made again goes on.
@@ -92,7 +94,8 @@ def apply_write(
     key = hashlib.sha256(plan.tape_id.encode()).hexdigest()[:16]
     place = files.temporary_name(shelf.folder / f"set-{key}", "journal")
     with Journal.open(place, {"job": "tape write", "set": plan.tape_id}) as journal:
-        run = _Run(plan, shelf, options, journal, on_tape, open_step or open_source, attributes_of, progress or quiet())
+        opener, counted = open_step or open_source, progress or quiet()
+        run = _Run(plan, shelf, options, journal, on_tape, opener, attributes_of, digests_of, counted)
         run.write()
         verified = run.verify() if options.verify else None
         journal.remove()
@@ -128,6 +131,7 @@ class _Run:
         on_tape: OnTape | None,
         open_step: Callable[[TapeStep], ByteSource],
         attributes_of: Callable[[TapeStep], tuple[TapeAttribute, ...]] | None,
+        digests_of: Callable[[TapeStep], Mapping[str, str]],
         progress: Progress,
     ) -> None:
         self._plan = plan
@@ -137,6 +141,7 @@ class _Run:
         self._on_tape = on_tape
         self._open_step = open_step
         self._attributes_of = attributes_of
+        self._digests_of = digests_of
         self._progress = progress
         self._state: SetState = state_of(
             shelf, plan.tape_id, plan.copies, options.drives, options.known
@@ -231,8 +236,9 @@ class _Run:
             said = ((SPANNED_OFFSET, step.offset), (WHOLE, step.whole))
             attributes = tuple(TapeAttribute(key, str(value).encode()) for key, value in said)
         return FileToWrite(
-            step.path, lambda: self._open_step(step), times_of(step), step.readonly, attributes, lambda: self._facts(step)
-        )
+            step.path, lambda: self._open_step(step), times_of(step), step.readonly, attributes, lambda: self._facts(step),
+            lambda: self._digests_of(step),
+        )  # fmt: skip
 
     def _facts(self, step: TapeStep) -> tuple[TapeAttribute, ...]:
         """What a clip is, so that it can be searched for without its cartridge."""

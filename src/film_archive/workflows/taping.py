@@ -200,8 +200,9 @@ def apply_set(
     with SourceOpener() as sources:
         opener = open_step or sources.open
         return apply_write(
-            plan, shelf, options, on_tape=on_tape, open_step=opener, attributes_of=attributes_of, progress=progress
-        )
+            plan, shelf, options, on_tape=on_tape, open_step=opener, attributes_of=attributes_of,
+            digests_of=sources.digests, progress=progress,
+        )  # fmt: skip
 
 
 # Reading back
