@@ -105,7 +105,7 @@ def state_of(
             there[member.membership.copy - 1].update((path, (tape.serial, file)) for path, file in tape.files())
             if member.membership.number == last:
                 rooms[member.membership.copy] = tape.room
-    room = min(rooms.values()) if len(rooms) == copies else 0 if rooms else None
+    room = min(rooms.values(), default=None)  # a copy whose cartridge a killed run did not make gets an empty one
     return SetState(tuple(there), tuple(members), room, last)
 
 

@@ -15,12 +15,16 @@ from film_archive.core.errors import FilmArchiveError, NotFound, Refused
 from film_archive.core.source import printable
 from film_archive.tape.drives.address import DriveAddress, DriveKind
 from film_archive.tape.drives.cartridge_config import FILE_NAME, CartridgeConfig, read_config
-from film_archive.tape.drives.drive import INDEX_PARTITION, Attribute
+from film_archive.tape.drives.drive import DATA_PARTITION, INDEX_PARTITION, Attribute
 from film_archive.tape.drives.file_backed import FileBackedDrive, create_cartridge
 from film_archive.tape.ltfs.memory import BARCODE, MEDIA_POOL
 from film_archive.tape.ltfs.volume import Volume
 from film_archive.tape.planning import count_serials, require_serial
 from film_archive.tape.volumes import Membership, OpenTape
+
+
+_FIRST_INDEX_END = 7
+"""The block behind the first index: label (4 blocks), filemark, index, filemark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +166,7 @@ def _clear_unfinished(folder: Path) -> None:
     if not folder.is_dir():
         return
     names = {path.name for path in folder.iterdir()}
-    if names <= {"0_0_E", "1_0_E"}:
+    if all(name in ("0_0_E", "1_0_E") or files.is_temporary_name(name) for name in names):
         for name in names:
             files.remove(folder / name)
 
@@ -175,9 +179,8 @@ def _require_unused(folder: Path, membership: Membership | None) -> None:
         try:
             volume = Volume.open(drive)
         except FilmArchiveError:
-            blank = membership is not None and not any(True for _ in folder.glob("1_[5-9]_R"))
-            if blank:
-                return
+            if membership is not None and drive.locate(DATA_PARTITION, _FIRST_INDEX_END + 1).block <= _FIRST_INDEX_END:
+                return  # it was being formatted
             raise
         theirs = Membership.of(volume.tree.root.folder.attributes)
         if membership is None or volume.tree.files or theirs not in (None, membership):
