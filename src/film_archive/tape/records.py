@@ -48,6 +48,7 @@ class TapeStep(Step):
     path: str
     """The path that it gets on tape."""
     kind: StepKind = StepKind.FILE
+    """"file", "folder" or "link"."""
     mtime_ns: int = 0
     """Modification time, nanoseconds since 1970."""
     readonly: bool = False
@@ -100,6 +101,7 @@ class TapeFileReport(Record):
     cartridge: str | None
     """The serial of its cartridge."""
     status: FileStatus
+    """What became of it, or is to."""
     digest: str | None = None
     """Its XXH3-128; null where it is not known."""
     size: int = 0
@@ -114,6 +116,7 @@ class WritePlan(Plan):
 
     verb: ClassVar[str] = "tape write"
     steps: tuple[TapeStep, ...]
+    """In the order of writing."""
     tape_id: str
     """The name of the set."""
     medium: str
@@ -135,6 +138,7 @@ class WritePlan(Plan):
     duplicates: int = 0
     """Files whose content is on tape already, as far as the catalog knows it."""
     duplicate_bytes: int = 0
+    """Their bytes."""
     expected_seconds: float = 0.0
     """How long writing takes at the drive's speed."""
     cartridge_capacity: int | None = None
@@ -160,6 +164,7 @@ class TapeWritten(Report):
     starved: int = 0
     """How often the drive found nothing to write while there was more to read."""
     starved_seconds: float = 0.0
+    """How long it waited, in all."""
     verified: bool | None = None
     """Whether all was read back and is right; null where it was not read back."""
     waits_for_cartridge: bool = False
@@ -188,14 +193,13 @@ def planned(plan: WritePlan) -> TapeWritten:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FormatPlan(Plan):
-    """The cartridge that is to be formatted."""
+class FormatStep(Step):
+    """A cartridge that is to be formatted."""
 
-    verb: ClassVar[str] = "tape format"
-    steps: tuple[Step, ...] = ()
     volser: str
     """Its volume serial."""
     barcode: str
+    """Serial and medium: what its label says."""
     name: str
     """What the volume is to be called."""
     medium: str
@@ -209,10 +213,20 @@ class FormatPlan(Plan):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormatPlan(Plan):
+    """The cartridge that is to be formatted."""
+
+    verb: ClassVar[str] = "tape format"
+    steps: tuple[FormatStep, ...]
+    """One."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TapeVerified(Report):
     """What reading cartridges back has shown."""
 
     cartridges: tuple[TapeCartridge, ...]
+    """The cartridges it is about."""
     files: tuple[TapeFileReport, ...]
     """All files of the cartridges."""
     problems: tuple[str, ...]
@@ -232,7 +246,9 @@ class TapeFormatted(Report):
     """A cartridge that was made."""
 
     volser: str
+    """Its volume serial: six of A-Z and 0-9."""
     barcode: str
+    """Serial and medium: what its label says."""
     name: str
     """What the volume is called."""
     uuid: str
@@ -258,10 +274,13 @@ class RestoreStep(Step):
     digest: str | None = None
     """Its XXH3-128, as the cartridge has it."""
     partition: int = 1
+    """0 or 1, where its first byte lies."""
     block: int = 0
-    """Where its first byte lies."""
+    """The block of that partition."""
     blocks: int = 0
+    """How many blocks it reaches over."""
     mtime_ns: int = 0
+    """Modification time, nanoseconds since 1970."""
     whole: int | None = None
     """Of a part of a file that was split: bytes of the whole."""
     others: tuple[str, ...] = ()
@@ -290,6 +309,7 @@ class RestorePlan(Plan):
 
     verb: ClassVar[str] = "tape restore"
     steps: tuple[RestoreStep, ...]
+    """In the order of reading."""
     folder: str
     """Where it goes."""
     cartridges: tuple[PickedCartridge, ...] = ()
@@ -297,6 +317,7 @@ class RestorePlan(Plan):
     missing: tuple[TapeFileReport, ...] = ()
     """Files that lie only on cartridges that are not here, with the cartridge that would have them."""
     problems: tuple[str, ...] = ()
+    """What is wrong, one sentence each."""
     failed: tuple[Failure, ...] = ()
     """What was asked for and is on no cartridge: events of a list without media, clips of which nothing is known."""
     expected_seconds: float = 0.0

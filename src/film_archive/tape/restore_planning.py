@@ -84,7 +84,7 @@ def plan_wanted(wanted: Sequence[Wanted], holdings: Holdings, folder: Path) -> R
         cartridges=tuple(cartridges),
         missing=tuple(_missing(one) for one in missing),
         problems=holdings.problems,
-        expected_seconds=sum(one.seconds for one in cartridges if one.here),
+        expected_seconds=round(sum(one.seconds for one in cartridges if one.here), 3),
     )
 
 
@@ -161,7 +161,7 @@ def reading_order(holding: Holding, files: Sequence[Wanted]) -> tuple[list[Wante
     order = motion.order(runs)
     without = [one for one in ordered if not (one.file.length and one.file.extents)]
     time = motion.load + motion.reading(runs[place] for place in order)
-    return [*without, *(with_bytes[place] for place in order)], time / _SECOND
+    return [*without, *(with_bytes[place] for place in order)], round(time / _SECOND, 3)
 
 
 def run_of(file: TapeFile) -> tuple[Position, int, int]:

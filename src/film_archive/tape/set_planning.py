@@ -186,7 +186,7 @@ def plan_write(
         junk=gathered.junk,
         duplicates=sum(bool(step.on_tape) for step in files) + duplicates[0],
         duplicate_bytes=sum(step.size for step in files if step.on_tape) + duplicates[1],
-        expected_seconds=float(seconds_to_write(sum(step.size for step in files), made, half_height=wishes.half_height)),
+        expected_seconds=_seconds(sum(step.size for step in files), made, wishes),
         cartridge_capacity=wishes.capacity,
     )
 
@@ -285,11 +285,16 @@ def _cartridges(
     for copy in range(1, wishes.copies + 1):
         for number, (count, size) in totals.items():
             serial = serials[copy, number]
-            seconds = float(seconds_to_write(size, made, half_height=wishes.half_height))
+            seconds = _seconds(size, made, wishes)
             yield TapeCartridge(
                 volser=serial, barcode=f"{serial}{wishes.medium.code}", files=count, bytes=size, number=number, copy=copy,
                 seconds=seconds,
             )  # fmt: skip
+
+
+def _seconds(size: int, made: Generation, wishes: WriteWishes) -> float:
+    """At the drive's speed, to a thousandth, as plans are printed."""
+    return round(float(seconds_to_write(size, made, half_height=wishes.half_height)), 3)
 
 
 def wishes_of(plan: WritePlan) -> WriteWishes:

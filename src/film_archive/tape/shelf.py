@@ -22,7 +22,6 @@ from film_archive.tape.ltfs.volume import Volume
 from film_archive.tape.planning import count_serials, require_serial
 from film_archive.tape.volumes import Membership, OpenTape
 
-
 _FIRST_INDEX_END = 7
 """The block behind the first index: label (4 blocks), filemark, index, filemark."""
 

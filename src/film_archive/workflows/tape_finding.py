@@ -25,6 +25,7 @@ class FoundOnTape(Record):
     cartridge: str
     """The serial of the cartridge."""
     barcode: str
+    """Serial and medium: what its label says."""
     tape_id: str
     """The set; "" for none of ours."""
     location: str
@@ -36,9 +37,13 @@ class FoundOnTape(Record):
     modified: str
     """When it was changed last before it was written, ISO 8601 in UTC."""
     start_timecode: str | None
+    """Of a clip: the label of its first frame."""
     frames: int | None
+    """Of a clip: how many frames it has."""
     frame_rate: str | None
+    """Of a clip: its rate."""
     reel: str | None
+    """Of a clip: its reel."""
     verified: str | None
     """When it was last read back and right; null where it never was."""
 

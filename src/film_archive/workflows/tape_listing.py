@@ -26,9 +26,11 @@ class ListedCartridge(Record):
     volser: str
     """Its volume serial."""
     barcode: str
+    """Serial and medium: what its label says."""
     files: int
     """Files on it."""
     bytes: int
+    """How many bytes."""
     uuid: str
     """The identity of its volume."""
     tape_id: str
@@ -36,6 +38,7 @@ class ListedCartridge(Record):
     number: int
     """Its number in the set, from 1; 0 in none."""
     copy: int
+    """Which copy of the set it belongs to."""
     here: bool
     """Whether it is in the shelf or in a drive."""
     location: str
@@ -47,11 +50,13 @@ class TapeListing(Record):
     """Cartridges, and with names given what is on them."""
 
     cartridges: tuple[ListedCartridge, ...]
+    """The cartridges it is about."""
     files: tuple[TapeFileReport, ...]
     """In the order of paths; empty where only cartridges were asked for."""
     listed: bool
     """Whether files were asked for."""
     problems: tuple[str, ...]
+    """What is wrong, one sentence each."""
 
 
 def list_cartridges(

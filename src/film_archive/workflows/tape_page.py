@@ -48,7 +48,9 @@ class ShelfPage(Record):
     page: str
     """The file to open."""
     cartridges: int
+    """The cartridges it is about."""
     files: int
+    """How many files, or which."""
     thumbnails: int
     """Clips with a picture."""
     parts: int

@@ -37,12 +37,15 @@ class TapeLocation(Record):
     """That a cartridge was put somewhere."""
 
     volser: str
+    """Its volume serial: six of A-Z and 0-9."""
     barcode: str
+    """Serial and medium: what its label says."""
     at: str
     """When, ISO 8601 in UTC."""
     place: str
     """vault, out, lost, or a user's own words."""
     note: str
+    """What was said about it."""
     by: str
     """Who said so."""
 
@@ -80,7 +83,9 @@ class CatalogedCartridge(Record):
     """A cartridge as the catalog knows it."""
 
     volser: str
+    """Its volume serial: six of A-Z and 0-9."""
     barcode: str
+    """Serial and medium: what its label says."""
     uuid: str
     """The identity of its volume."""
     tape_id: str
@@ -88,10 +93,13 @@ class CatalogedCartridge(Record):
     number: int
     """In the set, from 1."""
     copy: int
+    """Which copy of the set it belongs to."""
     generation: int
     """Of the newest index that was read."""
     files: int
+    """How many files, or which."""
     bytes: int
+    """How many bytes."""
     location: str
     """Where it was put last."""
 
@@ -101,9 +109,11 @@ class ShelfContents(Record):
     """Everything on tape."""
 
     cartridges: tuple[CatalogedCartridge, ...]
+    """The cartridges it is about."""
     files: tuple[FoundOnTape, ...]
     """By cartridge and path."""
     bytes: int
+    """How many bytes."""
 
 
 def put_cartridges(catalog: Catalog, shelf: Shelf, names: Sequence[str], place: str, note: str = "") -> None:

@@ -35,6 +35,7 @@ from film_archive.tape.planning import barcode, require_serial
 from film_archive.tape.records import (
     FileStatus,
     FormatPlan,
+    FormatStep,
     TapeFormatted,
     TapeStep,
     TapeVerified,
@@ -73,24 +74,26 @@ def plan_format(
     address = DriveAddress(DriveKind.FILE, str(shelf.folder / chosen)) if drive is None else drive
     if address.kind is DriveKind.FILE and (address.folder / FILE_NAME).exists():
         medium = read_config(address.folder).medium
-    return FormatPlan(
+    step = FormatStep(
         volser=chosen, barcode=barcode(chosen, medium), name=name, medium=medium.code,
         place=f"{address.kind}:{address.place}", capacity=capacity, erase=erase,
     )  # fmt: skip
+    return FormatPlan(steps=(step,))
 
 
 def format_tape(plan: FormatPlan, *, catalog: Catalog | None = None) -> TapeFormatted:
     """Format as planned. Raises Refused where something is on the cartridge and it is not to be erased."""
     begun = time.monotonic()
-    address = parse_address(plan.place)
+    (step,) = plan.steps
+    address = parse_address(step.place)
     if address.kind is DriveKind.LTFS:
-        format_mounted(address.place, plan.volser, plan.name, erase=plan.erase, software=LtfsPrograms())
+        format_mounted(address.place, step.volser, step.name, erase=step.erase, software=LtfsPrograms())
     else:
         folder = address.folder
         if not (folder / FILE_NAME).exists():
             files.make_folders(folder.parent)
-            create_cartridge(folder, new_config(MEDIA[plan.medium], plan.capacity))
-        with FileBackedDrive(folder) as opened, Volume.format(opened, plan.volser, plan.name, erase=plan.erase):
+            create_cartridge(folder, new_config(MEDIA[step.medium], step.capacity))
+        with FileBackedDrive(folder) as opened, Volume.format(opened, step.volser, step.name, erase=step.erase):
             pass
     with OpenTape(address) as tape:
         if catalog is not None:

@@ -41,10 +41,11 @@ def format_verb(
             capacity=size_of(capacity), erase=erase, catalog=known,
         )  # fmt: skip
         if dry_run:
+            (step,) = plan.steps
             if json:
-                print_json({"volser": plan.volser, "barcode": plan.barcode, "place": plan.place, "plan": plan.to_json()})
+                print_json({"volser": step.volser, "barcode": step.barcode, "place": step.place, "plan": plan.to_json()})
             else:
-                say(f"Would format {plan.barcode} in {plan.place}{', erasing it' if plan.erase else ''}.")
+                say(f"Would format {step.barcode} in {step.place}{', erasing it' if step.erase else ''}.")
             return 0
         done = format_tape(plan, catalog=known)
     if json:

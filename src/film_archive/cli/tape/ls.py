@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,6 +12,9 @@ from film_archive.cli.catalog_option import CATALOG, opened_if_any
 from film_archive.cli.output import print_json, say, size_text, table
 from film_archive.cli.tape.options import DRIVE, SHELF, drives_of, shelf_of
 from film_archive.core.wording import amount
+
+if TYPE_CHECKING:
+    from film_archive.workflows.tape_listing import ListedCartridge
 
 
 def register(app: typer.Typer) -> None:
@@ -40,10 +44,14 @@ def ls_verb(
     else:
         rows = [
             (one.barcode, one.tape_id, f"copy {one.copy}, cartridge {one.number}" if one.number else "",
-             amount(one.files, "file"), size_text(one.bytes), "here" if one.here else one.location or "not here")
+             amount(one.files, "file"), size_text(one.bytes), _place(one))
             for one in done.cartridges
         ]  # fmt: skip
         table(rows, right=(3, 4))
     for problem in done.problems:
         say(problem)
     return 0
+
+
+def _place(one: ListedCartridge) -> str:
+    return ", ".join(filter(None, ("here" if one.here else "not here", one.location)))
