@@ -56,7 +56,13 @@ class OpenTape:
     """A cartridge's volume, for one thread but for reading files."""
 
     def __init__(
-        self, address: DriveAddress, *, writable: bool = False, drive: Drive | None = None, allow_large: bool = False
+        self,
+        address: DriveAddress,
+        *,
+        writable: bool = False,
+        drive: Drive | None = None,
+        allow_large: bool = False,
+        software: LtfsPrograms = _SOFTWARE,
     ) -> None:
         """Open the cartridge at an address. `drive` is one that is open already; `allow_large` as of `FileBackedDrive`.
 
@@ -76,7 +82,7 @@ class OpenTape:
                 raise
             self.medium = drive.medium
         else:
-            self.mounted = MountedVolume(address.place, writable=writable, software=_SOFTWARE)
+            self.mounted = MountedVolume(address.place, writable=writable, software=software)
 
     @classmethod
     def around(cls, address: DriveAddress, volume: Volume) -> Self:
