@@ -216,12 +216,10 @@ def documented_keys() -> dict[str, set[str]]:
 def test_every_verb_has_its_keys_documented() -> None:
     import typer
 
-    from film_archive.cli.main import _app
+    from film_archive.cli.main import application
 
     headings = {verb for heading in documented_keys() for verb in verbs_of(heading)}
-    application = _app()
-    assert isinstance(application, typer.Typer)
-    assert set(verbs(typer.main.get_command(application))) <= headings
+    assert set(verbs(typer.main.get_command(application()))) <= headings
 
 
 def verbs_of(heading: str) -> Iterator[str]:
@@ -273,6 +271,7 @@ def test_json_of_every_verb_has_the_documented_keys(
     media = {"OTIO_SCHEMA": "ExternalReference.1", "target_url": str(tmp_path / "a.mov")}
     (tmp_path / "cut.otio").write_text(json.dumps({"OTIO_SCHEMA": "Clip.1", "media_reference": media}))
     changing = {
+        "demo": ["demo", "a demo"],
         "create": ["create", "reel2.zip", str(sample)],
         "add": ["add", "reel.zip", str(Path(__file__))],
         "repair": ["repair", "reel.zip"],
@@ -295,6 +294,28 @@ def test_json_of_every_verb_has_the_documented_keys(
         assert set(document) == keys[heading], verb
         assert plan.pop("verb") == verb
         assert set(plan) == keys[f"Plan of {verb}"], verb
+
+
+def test_the_readme_says_which_verbs_have_a_dry_run() -> None:
+    import typer
+
+    from film_archive.cli.main import _app
+
+    verbs = dict(_verbs(typer.main.get_command(_app()), ()))  # type: ignore[arg-type]
+    assert {verb for verb, options in verbs.items() if "--json" not in options} == set()
+    said = (ROOT / "README.md").read_text("utf-8")
+    sentence = said[said.index("`--dry-run` says what would be") :].partition(". The other")[0]
+    named = set(re.findall(r"`([a-z ]+)`", sentence))
+    assert named == {verb for verb, options in verbs.items() if "--dry-run" in options}
+
+
+def _verbs(command: Any, names: tuple[str, ...]) -> Iterator[tuple[str, set[str]]]:
+    """(verb, its options) of all that the command line has."""
+    if not hasattr(command, "commands"):
+        yield " ".join(names), {option for parameter in command.params for option in parameter.opts}
+        return
+    for name, below in command.commands.items():
+        yield from _verbs(below, (*names, name))
 
 
 def printed(arguments: list[str], folder: Path, programs: dict[str, str]) -> dict[str, Any]:
@@ -345,14 +366,12 @@ def test_readme_marks_the_verbs_that_exist() -> None:
     """A verb is marked as there exactly if the command line has it."""
     import typer
 
-    from film_archive.cli.main import _app
+    from film_archive.cli.main import application
 
     text = (ROOT / "README.md").read_text("utf-8")
     rows = re.findall(r"^\| `(film-archive|ded-io) ([a-z-]+(?: [a-z-]+)*)[ `].*\| (yes|planned) \|$", text, re.MULTILINE)
     marked = {verb for program, verb, state in rows if program == "film-archive" and state == "yes"}
-    application = _app()
-    assert isinstance(application, typer.Typer)
-    command = typer.main.get_command(application)
+    command = typer.main.get_command(application())
     assert marked == set(getattr(command, "commands", {})), "mend the table of verbs in README.md"
 
 

@@ -13,7 +13,7 @@ import opentimelineio
 import pytest
 
 from film_archive.archive.reader import open_archive
-from film_archive.cli.main import _app
+from film_archive.cli.main import application
 from film_archive.cli.running import run_app
 from film_archive.core.models import MediaFile, ProxyResolution, TimecodeRange, VideoCodec
 from film_archive.core.timecode import FrameRange
@@ -54,7 +54,7 @@ def card(tmp_path_factory: pytest.TempPathFactory, footage: Path) -> Path:
 def archive(card: Path) -> Path:
     """The card in an archive, made by the command line, with thumbnails."""
     target = card.parent / "day01.zip"
-    assert run_app(_app(), "film-archive", ["create", str(target), str(card), "--proxies", "thumbnail", "--json"]) == 0
+    assert run_app(application(), "film-archive", ["create", str(target), str(card), "--proxies", "thumbnail", "--json"]) == 0
     return target
 
 
@@ -64,7 +64,7 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
 
     def run(*arguments: Any, status: int = 0) -> Any:
         capsys.readouterr()
-        assert run_app(_app(), "film-archive", [*map(str, arguments), "--json"]) == status
+        assert run_app(application(), "film-archive", [*map(str, arguments), "--json"]) == status
         return json.loads(capsys.readouterr().out)
 
     return run

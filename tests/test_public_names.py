@@ -20,7 +20,6 @@ ERRORS = [
     *(
         "Damaged",
         "FilmArchiveError",
-        "Interrupted",
         "InvalidTimecode",
         "NoSpace",
         "NotFound",

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from ded_io import doctor
-from film_archive.core import facts, job, manifest
+from film_archive.core import facts, job, member
 from film_archive.core.records import key_of_field
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.library import (
@@ -58,6 +58,8 @@ from film_archive.workflows import (
     bundling,
     checking,
     clip_logs,
+    cut_records,
+    cut_steps,
     demo,
     engines,
     extraction,
@@ -72,7 +74,6 @@ from film_archive.workflows import (
     proxy_plans,
     pull,
     pull_plans,
-    pull_records,
     rebuild,
     tape_finding,
     tape_import,
@@ -125,6 +126,8 @@ def _plan(verb: str, plan: type[Any], apply: str, steps: str) -> Section:
 SECTIONS: tuple[Section, ...] = (
     Section("demo", demo.Demo),
     Section("Steps of the demo", demo.DemoStep),
+    _plan("demo", demo.DemoPlan, "run_demo", "[what it would do](#what-the-demo-would-do)"),
+    Section("What the demo would do", demo.DemoPlanStep),
     Section("probe", probing.Inspection, "The exit status is 12 where some could be probed and some not."),
     Section("probe --engine", engines.Engines),
     Section("create and add", filling.Made),
@@ -140,12 +143,12 @@ SECTIONS: tuple[Section, ...] = (
     Section("ls", listing.Holds, "Beside these, `members`: list of [members](#members), written as it is read."),
     Section(
         "Members",
-        manifest.Member,
+        member.Member,
         "The lines of the manifest; those of originals and all that else is in them is in "
         "[archive-format.md](archive-format.md#member). These keys are always there (the last two in originals):",
         only=("path", "role", "size", "offset", "digests", "media", "proxies"),
     ),
-    Section("Embedded proxies", manifest.ProxyRecord),
+    Section("Embedded proxies", member.ProxyRecord),
     Section("check", checking.Checked),
     Section("Problems", checking.Found),
     Section("repair", mending.Repaired),
@@ -171,7 +174,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("Recipes", recipe.Recipe),
     Section("extract", extraction.Extracted),
     _plan("extract", extraction.ExtractPlan, "apply_extract", "[cuts](#cuts)"),
-    Section("Cuts", extraction.CutStep),
+    Section("Cuts", cut_steps.CutStep),
     Section("bundle write", bundling.Bundled),
     Section("Renamed media", bundling.Renamed),
     Section("Trimmed media", trim.TrimmedMedium),
@@ -185,8 +188,8 @@ SECTIONS: tuple[Section, ...] = (
     Section("bundle check", bundle_checking.BundleChecked),
     Section("pull", pull.Pulled),
     Section("Pulled events", pull_plans.PulledEvent),
-    Section("Cuts of a pull", pull_records.CutRecord, "Also what `CUT.json` beside a cut says, without `mtime_ns`."),
-    Section("Files of a cut", pull_records.CutFile),
+    Section("Cuts of a pull", cut_records.CutRecord, "Also what `CUT.json` beside any cut says, without `mtime_ns`."),
+    Section("Files of a cut", cut_records.CutFile),
     _plan("pull", pull.PullPlan, "apply_pull", "[cuts to pull](#cuts-to-pull)"),
     Section("Cuts to pull", pull_plans.PullStep),
     Section("repo init", reports.Begun),
@@ -373,7 +376,7 @@ def _hint(model: type[Any], name: str) -> Any:
     found = inspect.getattr_static(model, name, None)
     if isinstance(found, property):
         assert found.fget is not None
-        names = {**vars(sys.modules[model.__module__]), **vars(typing), "ProxyRecord": manifest.ProxyRecord}
+        names = {**vars(sys.modules[model.__module__]), **vars(typing), "ProxyRecord": member.ProxyRecord}
         return typing.get_type_hints(found.fget, names)["return"]
     return typing.get_type_hints(model)[name]
 

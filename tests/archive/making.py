@@ -12,7 +12,8 @@ from film_archive.archive import layout, sealing
 from film_archive.archive.check import CheckResult, check_archive
 from film_archive.archive.reader import Archive, ZipArchive, open_archive
 from film_archive.archive.writer import ZipWriter
-from film_archive.core.manifest import Header, Role
+from film_archive.core.manifest import Header
+from film_archive.core.member import Role
 from film_archive.core.source import MemorySource
 
 MTIME_NS = 1_600_000_000_123_456_789

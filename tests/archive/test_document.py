@@ -22,7 +22,7 @@ from film_archive.archive.reader import ZipArchive, open_archive
 from film_archive.archive.repair import repair_archive
 from film_archive.archive.writer import ZipWriter
 from film_archive.core.frame_table import SequenceName
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.source import MemorySource
 from tests.archive.making import check, leftovers, noise
 

@@ -25,7 +25,7 @@ from film_archive.archive.reader import ZipArchive, open_archive
 from film_archive.archive.repair import repair_archive
 from film_archive.archive.unpack import unpack
 from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported, Refused
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.source import MemorySource
 from tests.archive.making import FIRST, make_archive, make_two_generations, noise
 

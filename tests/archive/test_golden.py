@@ -16,7 +16,7 @@ from film_archive.archive.folder import FolderWriter
 from film_archive.archive.reader import FolderArchive, ZipArchive
 from film_archive.archive.unpack import unpack
 from film_archive.archive.writer import ZipWriter
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.source import MemorySource
 from tests.archive.making import check
 

@@ -78,7 +78,7 @@ FRAME = [1, 2, 4096, 3, "0" * 32, 10**18, 0o644]
         {"member": {**MEMBER, "size": "1"}, "identity": "1", "end": 1}, {"member": [], "identity": "1", "end": 1},
         {"frame": FRAME[1:], "path": "a", "identity": "1", "end": 1}, {"frame": FRAME, "identity": "1", "end": 1},
         {"frame": [*FRAME[:4], "x" * 32, *FRAME[5:]], "path": "a", "identity": "1", "end": 1},
-        {"frame": [-1, *FRAME[1:]], "path": "a", "identity": "1", "end": 1},
+        {"frame": [FRAME[0], -1, *FRAME[2:]], "path": "a", "identity": "1", "end": 1},
     ],
 )  # fmt: skip
 def test_records_that_nobody_wrote(path: Path, record: dict[str, object]) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from film_archive.archive import layout
 from film_archive.core.errors import Refused, UsageError
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 
 PARTS = st.one_of(
     st.binary(min_size=1, max_size=255), st.text(min_size=1, max_size=60).map(lambda t: t.encode("utf-8", "replace"))

@@ -20,7 +20,8 @@ from film_archive.archive.reader import ZipArchive
 from film_archive.archive.writer import ZipWriter
 from film_archive.core.errors import NotFound
 from film_archive.core.frame_table import SequenceName
-from film_archive.core.manifest import Header, Member, Role, member_line
+from film_archive.core.manifest import Header, member_line
+from film_archive.core.member import Member, Role
 from film_archive.core.source import MemorySource
 from tests.archive.making import MTIME_NS, make_archive, noise
 

@@ -17,7 +17,8 @@ from film_archive.archive.entries import entries_of, entry_of
 from film_archive.archive.reader import ZipArchive
 from film_archive.archive.writer import ZipWriter
 from film_archive.core.digest import digest_source
-from film_archive.core.manifest import Header, Member, Role, member_line
+from film_archive.core.manifest import Header, member_line
+from film_archive.core.member import Member, Role
 from film_archive.core.source import MemorySource
 from tests.archive.making import MTIME_NS, contents, make_archive, make_two_generations, noise
 

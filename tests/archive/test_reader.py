@@ -22,7 +22,8 @@ from film_archive.archive.repair import diagnose
 from film_archive.archive.unpack import choose_members, unpack
 from film_archive.archive.writer import ZipWriter
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, Refused
-from film_archive.core.manifest import Header, Member, Role, member_line, sealed_lines
+from film_archive.core.manifest import Header, member_line, sealed_lines
+from film_archive.core.member import Member, Role
 from film_archive.core.source import MemorySource
 from tests.archive.making import FIRST, MTIME_NS, check, contents, make_archive, noise, read_all, sealed_zip
 

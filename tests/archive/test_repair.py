@@ -15,7 +15,7 @@ from film_archive.archive.repair import diagnose, repair_archive
 from film_archive.archive.writer import ZipWriter
 from film_archive.core import files
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, Refused
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.source import MemorySource
 from tests.archive.making import (
     FIRST,
@@ -111,6 +111,21 @@ def test_lost_facts_are_named(two_generations: Path) -> None:
     result = repair_archive(two_generations)
     assert [problem.path for problem in result.lost] == [layout.MANIFEST]
     assert "2 members" in result.lost[0].what
+
+
+@pytest.mark.parametrize("lost", ["directory", "manifest", "both"])
+def test_what_was_dropped_does_not_come_back(two_generations: Path, lost: str) -> None:
+    data, places = bytearray(two_generations.read_bytes()), Layout(two_generations)
+    assert b"old proxy " * 20 in data  # its bytes are still in the file
+    if lost != "directory":
+        data[min(places.manifest) + 100] ^= 1
+    if lost != "manifest":
+        del data[max(places.manifest) + 1 :]
+    two_generations.write_bytes(data)
+    assert repair_archive(two_generations).done
+    found = contents(two_generations)
+    assert found.keys() >= {*FIRST, *SECOND}
+    assert b"old proxy " * 20 not in found.values()
 
 
 @pytest.mark.parametrize("step", [37, pytest.param(1, marks=pytest.mark.nightly)])
@@ -303,3 +318,49 @@ def test_a_hundred_generations(tmp_path: Path, appending: None, unsynced: None) 
     repair_archive(path)
     assert check(path).ok
     assert len(contents(path)) == 101
+
+
+@pytest.mark.parametrize("way", ["sealed", "manifest", "directory", "headers"])
+def test_a_destroyed_format_mark_is_written_anew(tmp_path: Path, way: str) -> None:
+    """Its bytes are the same in every archive; whichever way leads back to the others, it comes back with them."""
+    path = make_archive(tmp_path / "archive.zip", FIRST)
+    data = bytearray(path.read_bytes())
+    start = data.index(layout.FORMAT_TEXT)
+    data[start + 20 : start + len(layout.FORMAT_TEXT)] = bytes(len(layout.FORMAT_TEXT) - 20)
+    places = Layout(path)
+    if way == "manifest":
+        del data[-10:]
+    elif way == "directory":
+        data[min(places.manifest) + 5] ^= 1
+    elif way == "headers":
+        data[min(places.manifest) + 5] ^= 1
+        del data[-10:]
+    path.write_bytes(data)
+    assert any("format mark" in would for would in diagnose(path).would) or way != "sealed"
+    result = repair_archive(path)
+    assert any("format mark" in done for done in result.done), result
+    assert check(path).ok
+    assert path.read_bytes()[start : start + len(layout.FORMAT_TEXT)] == layout.FORMAT_TEXT
+    assert contents(path).keys() >= FIRST.keys()
+    assert repair_archive(path).done == ()
+
+
+@pytest.mark.parametrize("damage", [None, b"", b"film-archive 1\nsomething else"])
+def test_a_folder_s_format_mark_is_written_anew(tmp_path: Path, damage: bytes | None) -> None:
+    from film_archive.archive.folder import FolderWriter
+
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    with FolderWriter.create(folder) as archive:
+        archive.add_bytes("a.mov", b"media", identity="1", role=Role.ORIGINAL)
+        archive.finish()
+    mark = folder / layout.FORMAT
+    if damage is None:
+        mark.unlink()
+    else:
+        mark.write_bytes(damage)
+    assert not check(folder).ok
+    assert diagnose(folder).would == ("write the format mark anew",)
+    assert repair_archive(folder).done == ("Wrote the format mark anew.",)
+    assert check(folder).ok
+    assert repair_archive(folder).done == ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,11 +13,11 @@ from film_archive.archive import layout
 from film_archive.archive.reader import ZipArchive, open_archive
 from film_archive.archive.unpack import choose_members, unpack
 from film_archive.archive.writer import ZipWriter
-from film_archive.core import files
+from film_archive.core import copying, files
 from film_archive.core.errors import NoSpace, NotFound, Refused
 from film_archive.core.frame_table import SequenceName
-from film_archive.core.manifest import Member, Role
-from film_archive.core.source import MemorySource
+from film_archive.core.member import Member, Role
+from film_archive.core.source import ByteSource, MemorySource
 from tests.archive.making import FIRST, MTIME_NS, make_archive, make_two_generations, noise
 
 
@@ -124,6 +125,36 @@ def test_nothing_is_overwritten(tmp_path: Path, kind: str) -> None:
     assert not (tmp_path / "elsewhere").exists()
     if kind in ("other size", "folder", "link"):
         assert after == before
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "folder"])
+def test_a_name_that_is_taken_while_its_member_is_written_is_not_overwritten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    path = make_archive(tmp_path / "archive.zip", FIRST)
+    place = tmp_path / "out" / "footage" / "a.mov"
+    pour = copying.pour
+
+    def taken(source: ByteSource, *arguments: Any, **more: Any) -> copying.Poured:
+        if source.name.endswith("a.mov"):
+            if kind == "file":
+                place.write_bytes(b"somebody else's")
+            elif kind == "link":
+                place.symlink_to("elsewhere")
+            else:
+                place.mkdir()
+        return pour(source, *arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(copying, "pour", taken)
+        with pytest.raises(Refused, match="exists already"):
+            extract(path, tmp_path / "out")
+    found = tree(tmp_path / "out")
+    assert found["footage/a.mov"] == {"file": b"somebody else's", "link": "elsewhere", "folder": None}[kind]
+    assert not any(files.is_temporary_name(Path(name).name) for name in found)
+    place.rmdir() if kind == "folder" else place.unlink()
+    extract(path, tmp_path / "out")
+    assert tree(tmp_path / "out")["footage/a.mov"] == FIRST["footage/a.mov"]
 
 
 def test_a_folder_that_is_a_link_out_is_refused(tmp_path: Path) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from film_archive.archive import unfinished
+from film_archive.archive import draft, unfinished
 from film_archive.archive.reader import ZipArchive
 from film_archive.archive.writer import ZipWriter
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NotFound, NotSupported, Refused
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.source import MemorySource
 from tests.archive.making import (
     FIRST,
@@ -462,3 +462,47 @@ def test_roles_and_facts_are_kept(target: Path) -> None:
     with ZipArchive(target) as reader:
         assert reader.member("a.idx").of == "a.mov"
         assert reader.member("a.idx").role == Role.FRAMES
+
+
+def copied(source: int, target: int) -> bool:
+    return os.pwrite(target, os.pread(source, 1 << 24, 0), 0) > 0
+
+
+@pytest.mark.parametrize("adds", [False, True], ids=["create", "add"])
+def test_all_bytes_are_durable_before_the_name_and_the_name_before_the_end(
+    target: Path, monkeypatch: pytest.MonkeyPatch, adds: bool
+) -> None:
+    """What is renamed is byte for byte what was synced last, and the folder is synced behind it."""
+    if adds:
+        make_archive(target, FIRST)
+        monkeypatch.setattr(draft, "clone_whole", copied)  # as on a file system that shares blocks
+    synced: dict[Path, bytes] = {}
+    said: list[str] = []
+    fsync, rename = os.fsync, files._rename
+
+    def syncing(descriptor: int) -> None:
+        place = Path(f"/proc/self/fd/{descriptor}").resolve()
+        if place.is_dir():
+            said.append("folder" if place == target.parent.resolve() else "another folder")
+        elif place.name.endswith("work"):
+            synced[place] = place.read_bytes()
+            said.append("data")
+        fsync(descriptor)
+
+    def renaming(source: Path, to: Path, *, replace: bool) -> None:
+        if to == target:
+            assert source.read_bytes() == synced[source.resolve()]
+            said.append("name")
+        rename(source, to, replace=replace)
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(files, "_rename", renaming)
+    with ZipWriter.add_to(target) if adds else ZipWriter.create(target) as archive:
+        put(archive, SECOND)
+        archive.finish()
+    monkeypatch.undo()
+    named = said.index("name")
+    assert said[named - 1] == "data"
+    assert "folder" in said[named + 1 :]
+    assert "data" not in said[named:]
+    assert check(target).ok

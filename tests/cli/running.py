@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from film_archive.cli.main import _app
+from film_archive.cli.main import application
 from film_archive.cli.running import run_app
 
 
@@ -31,7 +31,8 @@ class Ran:
 
 def film_archive(capfd: pytest.CaptureFixture[str], *arguments: object) -> Ran:
     capfd.readouterr()
-    status = run_app(_app(), "film-archive", [str(argument) for argument in arguments])
+    words = [str(argument) for argument in arguments]
+    status = run_app(application(words), "film-archive", words)
     output, errors = capfd.readouterr()
     assert "Traceback" not in errors
     return Ran(status, output, errors)

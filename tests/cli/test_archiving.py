@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from film_archive.archive.reader import open_archive
 from film_archive.core import files
-from film_archive.core.manifest import Member, Role, member_line
+from film_archive.core.manifest import member_line
+from film_archive.core.member import Member, Role
 from tests.archive.making import Layout, make_two_generations, sealed_zip
 from tests.cli.running import film_archive
 from tests.workflows.making import sources, tree, write_tree
@@ -249,6 +251,42 @@ def test_a_reader_that_goes_away(archive: Path) -> None:
         )
         assert done.stderr == b""
         assert done.returncode == 0
+
+
+def closed_pipe() -> int:
+    """The end of a pipe that nobody reads any more."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    return writing
+
+
+@pytest.mark.parametrize("closed", ["stdout", "stderr", "both"])
+def test_a_reader_that_goes_away_hides_no_failure(tmp_path: Path, archive: Path, closed: str) -> None:
+    """`check | head` of a damaged archive is as good a check as any; and a create does its work to the end."""
+    data = bytearray(archive.read_bytes())
+    data[5000] ^= 1
+    damaged, made = tmp_path / "damaged.zip", tmp_path / "made.zip"
+    damaged.write_bytes(data)
+    commands = [
+        (("check", damaged), 11), (("check", damaged, "--json"), 11), (("check", archive), 0), (("ls", archive), 0),
+        (("check", tmp_path / "none"), 3), (("create", made, archive), 0), (("create", made, archive), 4), (("--help",), 0),
+        (("--version",), 0), (("check",), 2),
+    ]  # fmt: skip
+    for arguments, status in commands:
+        pipe = closed_pipe()
+        streams = {name: subprocess.PIPE if closed not in (name, "both") else pipe for name in ("stdout", "stderr")}
+        command = [sys.executable, "-c", "from film_archive.cli.main import run; run()", *map(str, arguments)]
+        done = subprocess.run(command, check=False, timeout=60, **streams)  # type: ignore[call-overload]
+        os.close(pipe)
+        assert (arguments, done.returncode) == (arguments, status)
+        assert b"Traceback" not in (done.stderr or b"")
+        assert b"Exception ignored" not in (done.stderr or b"")
+    with open_archive(made) as whole:
+        assert whole.header is not None
+    full = "exec {} -c 'from film_archive.cli.main import run; run()' check {} > /dev/full"
+    for path, status in ((archive, 6), (damaged, 11)):
+        done = subprocess.run(["bash", "-c", full.format(sys.executable, path)], capture_output=True, check=False, timeout=60)
+        assert (done.returncode, done.stderr.count(b"\n")) == (status, 1)
 
 
 def test_a_terminal_that_can_not_show_a_name(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ STATUS: dict[str, dict[str, int]] = {
     },
     "pipe": {"create --in-place": 3, "create onto": 3, "unpack into": 4, "create --timeline": 4, "demo": 4},
     "device": {"create --in-place": 3, "create onto": 3, "unpack into": 4, "create --timeline": 4, "demo": 4},
-    "loop": {"create onto": 3, "create --in-place": 3, "add to": 3},
+    "loop": {"create onto": 3, "create --in-place": 3},
     "denied": {"create --in-place": 3, "create onto": 3, "unpack into": 4, "demo": 4},
     "below a file": {"create onto": 3, "unpack into": 3, "demo": 3},
     TOO_LONG: {"create onto": 3},

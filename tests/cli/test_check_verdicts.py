@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from film_archive.archive import draft
 from film_archive.archive.writer import ZipWriter
 from film_archive.core.source import MemorySource
-from tests.archive.making import FIRST, make_archive, noise
+from tests.archive.making import FIRST, Layout, make_archive, noise
 from tests.archive.test_foreign import directory_field, zipped
 from tests.cli.running import film_archive
 from tests.workflows.making import write_tree
@@ -74,6 +75,105 @@ def test_other_methods_are_read(tmp_path: Path, capfd: Capture) -> None:
         assert film_archive(capfd, "check", path).status == 0
         assert film_archive(capfd, "unpack", path, tmp_path / f"out{method}").status == 0
         assert (tmp_path / f"out{method}" / "a").read_bytes() == b"text " * 1000
+
+
+def test_every_sentence_has_its_subject(tmp_path: Path, capfd: Capture) -> None:
+    """Also of members whose name is in any sentence: `a`, `is`, `the`."""
+    folder = write_tree(tmp_path / "card", {"a": b"a", "is": b"is", "the": b"the", "of/size": b"b"})
+    (folder / "link").symlink_to("a")
+    assert film_archive(capfd, "create", "--proxies", "none", "--in-place", folder).status == 0
+    for name in ("a", "is", "link"):
+        (folder / name).unlink()
+    (folder / "the").write_bytes(b"THE")
+    (folder / "of" / "size").write_bytes(b"longer")
+    lines = film_archive(capfd, "check", folder).output.splitlines()[:-1]
+    assert len(lines) == 5
+    names = ("a", "is", "link", "the", "of/size")
+    subjects = {name for name in names if any(re.search(rf"(^|/|::|of ){name}\b[: ]", line) for line in lines)}
+    assert subjects == {"a", "is", "link", "the", "of/size"}, lines
+
+
+def test_a_damaged_manifest_is_told_once(tmp_path: Path, capfd: Capture) -> None:
+    path = make_archive(tmp_path / "archive.zip", FIRST)
+    places, flipped = Layout(path), tmp_path / "flipped.zip"
+    for at in sorted(places.manifest)[::60]:
+        flipped.write_bytes(places.flipped(at))
+        ran = film_archive(capfd, "check", flipped)
+        assert ran.status == 11
+        assert sum("manifest" in line for line in ran.output.splitlines()) == 1, ran.output
+
+
+def test_a_directory_that_gives_the_manifest_another_method(tmp_path: Path, capfd: Capture) -> None:
+    """One flipped bit makes it Deflate64, which is damage in an archive of ours and not a method to be unpacked by others."""
+    path = make_archive(tmp_path / "archive.zip", FIRST)
+    data = bytearray(path.read_bytes())
+    entry = data.rindex(b"PK\1\2")
+    assert data[entry + 10] == 8
+    data[entry + 10] = 9
+    path.write_bytes(data)
+    ran = film_archive(capfd, "check", path)
+    assert ran.status == 11
+    assert "7z" not in ran.output
+    assert film_archive(capfd, "repair", path).status == 0
+    assert film_archive(capfd, "check", path).status == 0
+
+
+def zip_of(path: Path, data: bytes) -> Path:
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("a.bin", data)
+    return path
+
+
+def test_what_is_said_of_other_programs_zips(tmp_path: Path, capfd: Capture) -> None:
+    """`repair` is no way for these, so nothing leads there."""
+    whole = zip_of(tmp_path / "whole.zip", bytes(5000)).read_bytes()
+    for name, data in (("cut.zip", whole[:-30]), ("payload.zip", whole.replace(bytes(5000), bytes(4999) + b"1"))):
+        place = tmp_path / name
+        place.write_bytes(data)
+        for verb in ("check", "ls"):
+            ran = film_archive(capfd, verb, place)
+            assert "repair" not in ran.output + ran.errors
+        ran = film_archive(capfd, "check", place)
+        assert (ran.status, "get it again" in ran.output) == (11, True)
+        assert film_archive(capfd, "check", place, "--json").document["foreign"] is True
+    assert film_archive(capfd, "check", make_archive(tmp_path / "ours.zip", FIRST), "--json").document["foreign"] is False
+
+
+def test_the_parts_of_a_split_zip(tmp_path: Path, capfd: Capture) -> None:
+    """As `zip -s` and `7z -v` make them: no bombs, and nothing that is damaged."""
+    whole = zip_of(tmp_path / "whole.zip", noise(5000)).read_bytes()
+    end = whole.rindex(b"PK\5\6")
+    last = bytearray(whole[2000:])
+    last[end - 2000 + 4 : end - 2000 + 8] = b"\1\0\1\0"
+    parts = {"a.z01": b"PK\7\x08" + whole[:2000], "a.zip": bytes(last), "a.z02": whole[1000:2000],
+             "b.zip.001": whole[:2000], "b.zip.002": whole[2000:]}  # fmt: skip
+    for name, data in parts.items():
+        (tmp_path / name).write_bytes(data)
+        for verb in ("check", "ls", "repair"):
+            ran = film_archive(capfd, verb, tmp_path / name)
+            assert (name, ran.status) == (name, 5)
+            assert "over which a zip was split" in ran.errors
+            assert "7z x" in ran.errors
+            assert "bomb" not in ran.errors
+    assert "the last of 2 files" in film_archive(capfd, "ls", tmp_path / "a.zip").errors
+
+
+def test_sentences_say_what_to_do(tmp_path: Path, capfd: Capture) -> None:
+    for name in ("empty.mov", "empty.zip"):
+        (tmp_path / name).touch()
+    (tmp_path / "note.txt").write_text("no archive")
+    (tmp_path / "loop").symlink_to("loop")
+    said = {
+        ("ls", "empty.zip"): "copy it again", ("probe", "empty.mov"): "copy it again", ("check", "note.txt"): "`create`",
+        ("extract", "empty.mov", "--in", "0", "--out", "1", "-o", tmp_path / "o"): "copy it again",
+        ("repair", "note.txt"): "Copy it again", ("probe", "loop"): "mend the links", ("ls", "loop"): "mend the links",
+        ("add", "loop", tmp_path / "note.txt"): "mend the links", ("probe", "note.txt"): "archived all the same",
+        ("create", tmp_path / "new.zip", tmp_path / "loop"): "mend the links",
+    }  # fmt: skip
+    for (verb, name, *more), words in said.items():
+        ran = film_archive(capfd, verb, tmp_path / name, *more)
+        assert ran.status != 0
+        assert words in ran.output + ran.errors, (verb, name)
 
 
 def test_damage(tmp_path: Path, capfd: Capture) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,38 @@ def test_a_clip_that_ends_in_mid_frame_is_declared_short(tmp_path: Path, capfd: 
     made_now = film_archive(capfd, "create", tmp_path / "a.zip", short, "--json").document
     assert any("is cut short" in warning for warning in made_now["warnings"])
     assert all(line["cut_short"] for line in lines_of(tmp_path / "a.zip"))
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_a_destination_that_is_a_file_is_refused(clip: Path, tmp_path: Path, capfd: Capture, dry_run: bool) -> None:
+    """As with every other verb: it is there, and would have to be overwritten."""
+    place = tmp_path / "file"
+    place.write_bytes(b"mine")
+    ran = film_archive(capfd, "proxy", clip, "-o", place, *(["--dry-run"] if dry_run else []))
+    assert ran.status == 4
+    assert f"{place} exists and is not a folder; nothing was written." in ran.errors
+    assert tree(tmp_path) == {"file": b"mine"}
+
+
+def test_a_name_that_is_no_text_is_printed_with_its_bytes_as_escapes(clip: Path, tmp_path: Path, capfd: Capture) -> None:
+    named = tmp_path / os.fsdecode(b"n\xff.mov")
+    named.write_bytes(clip.read_bytes())
+    for more in (["--dry-run"], []):
+        ran = film_archive(capfd, "proxy", named, "-o", tmp_path / "out", "--sizes", "64x36", *more)
+        assert ran.status == 0
+        assert r"n\xff_64x36.mp4" in ran.output
+        assert "udcff" not in ran.output
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "note: 1 frame of a clip could"), (3, "note: up to 3 frames of a clip could")])
+def test_frames_that_could_not_be_decoded_are_counted_in_words(count: int, said: str, capfd: Capture) -> None:
+    from film_archive.cli.proxy import _show
+    from film_archive.workflows.proxy_reports import MadeProxy, ProxiesMade
+
+    proxy = MadeProxy(
+        source="a.mov", size="thumbnail", output="a.mp4", codec="h264", width=320, height=180, frames=9, start_timecode=None,
+        verified=False, chunks=1, corrupt=tuple(range(count)), beside=(), cut_short=False,
+    )  # fmt: skip
+    done = ProxiesMade(proxies=(proxy,), stills=(), current=0, failed=(), notes=(), frames=9, workers=1, fps=None)
+    _show(done, None, False)  # type: ignore[arg-type]
+    assert said in capfd.readouterr().out

@@ -61,6 +61,32 @@ def test_a_copy_takes_nobodys_place(tmp_path: Path) -> None:
     assert (tmp_path / "a").read_bytes() == b"new"
 
 
+@pytest.mark.parametrize("kind", ["file", "link", "folder"])
+def test_a_name_that_is_taken_while_it_is_copied_is_not_overwritten(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "a"
+
+    class Slow(MemorySource):
+        def read_into(self, offset: int, buffer: memoryview) -> int:
+            if not os.path.lexists(place):
+                if kind == "file":
+                    place.write_bytes(b"somebody else's")
+                elif kind == "link":
+                    place.symlink_to("elsewhere")
+                else:
+                    place.mkdir()
+            return super().read_into(offset, buffer)
+
+    with pytest.raises(Refused):
+        copying.verified_copy(Slow(DATA), place)
+    assert [each.name for each in tmp_path.iterdir()] == ["a"]
+    if kind == "file":
+        assert place.read_bytes() == b"somebody else's"
+    elif kind == "link":
+        assert os.readlink(place) == "elsewhere"
+    else:
+        assert list(place.iterdir()) == []
+
+
 @pytest.mark.parametrize("algorithms", [[KEY], ["crc32"], []])
 def test_a_copy_that_came_out_wrong_is_found_and_removed(
     algorithms: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -58,7 +58,6 @@ def test_an_error_is_its_sentence_and_survives_a_process_border(kind: type[FilmA
         (errno.EEXIST, Refused),
         (errno.EACCES, Refused),
         (errno.EROFS, Refused),
-        (errno.ELOOP, Refused),
         (errno.EISDIR, Refused),
         (errno.ENAMETOOLONG, NotSupported),
         (errno.ENOSPC, NoSpace),
@@ -71,6 +70,12 @@ def test_what_the_system_reports(number: int, kind: type[FilmArchiveError]) -> N
     error = from_os_error(OSError(number, os.strerror(number), "x"), "read x")
     assert type(error) is kind
     assert str(error) == f"Could not read x: {os.strerror(number)}."
+
+
+def test_a_circle_of_links_is_told_with_what_to_do() -> None:
+    error = from_os_error(OSError(errno.ELOOP, os.strerror(errno.ELOOP), "x"), "read x")
+    assert type(error) is Refused
+    assert "links lead in a circle; name the file or folder itself, or mend the links" in str(error)
 
 
 def test_errors_without_a_number_and_our_own() -> None:

@@ -122,3 +122,14 @@ def test_names_of_sequences() -> None:
     ):
         assert name.number(path) == number
     assert SequenceName.from_json(name.to_json()) == name
+
+
+@pytest.mark.parametrize(("negative", "minus_five"), [(None, "a.-0005.dpx"), (3, "a.-005.dpx"), (1, "a.-5.dpx")])
+def test_numbers_below_0_have_their_minus_behind_the_prefix(negative: int | None, minus_five: str) -> None:
+    name = SequenceName("a.", 4, ".dpx", negative)
+    assert name.path(-5) == minus_five
+    assert SequenceName.from_json(name.to_json()) == name
+    for number in (-12345, -5, -1, 0, 5):
+        assert name.number(name.path(number)) == number
+    for path in ("a.-0000.dpx", "a.--005.dpx", "a.-.dpx", "a.-00005.dpx"):
+        assert name.number(path) is None

@@ -10,7 +10,8 @@ from pydantic_core import from_json, to_json
 
 from film_archive.core import manifest
 from film_archive.core.errors import Damaged, NotSupported
-from film_archive.core.manifest import Header, Member, Role, Superseded, member_line, parse_member, read_manifest
+from film_archive.core.manifest import Header, Superseded, member_line, parse_member, read_manifest
+from film_archive.core.member import Member, Role
 
 REGION = Superseded(offset=4096, length=20, xxh128="ff")
 HEADER = Header(archive_id="0af", generation=3, members=1, bytes=17, offset=4096, superseded=(REGION,))

@@ -104,12 +104,12 @@ def test_an_extent_without_identity_is_never_shared(disk: Path) -> None:
 
 
 def test_whole_files(disk: Path) -> None:
-    with (disk / "copy").open("w+b") as target:
-        assert reflink.clone_file(disk / "origin", target.fileno())
+    with (disk / "copy").open("w+b") as target, (disk / "origin").open("rb") as source:
+        assert reflink.clone_whole(source.fileno(), target.fileno())
     assert (disk / "copy").read_bytes() == DATA
     (disk / "empty").touch()
-    with (disk / "empty copy").open("w+b") as target:
-        assert reflink.clone_file(disk / "empty", target.fileno())
+    with (disk / "empty copy").open("w+b") as target, (disk / "empty").open("rb") as source:
+        assert reflink.clone_whole(source.fileno(), target.fileno())
     assert copying.can_share(disk / "origin", disk)
     assert not copying.can_share(disk / "empty", disk)
 

@@ -8,7 +8,7 @@ import pytest
 
 from film_archive.core.errors import NotFound, OutOfRange, Refused
 from film_archive.core.timecode import FrameRange, Timecode
-from film_archive.media.cutting.image_sequence import SequenceClip, open_image_sequence
+from film_archive.media.cutting.image_sequence import FilesOnDisk, SequenceClip, sequence_clip
 from film_archive.media.probe import probe_clip, probe_path
 from film_archive.media.sequence import sequence_of
 from film_archive.testing.stills import SequenceSpec, cached_sequence
@@ -20,7 +20,8 @@ def opened(spec: SequenceSpec, footage: Path, *, link: bool = False) -> Sequence
     paths = cached_sequence(spec, footage)
     (found,) = probe_path(paths[0].parent)
     assert found.clip.sequence is not None
-    return open_image_sequence(found.clip.sequence, probe_clip(found.clip), link=link)
+    sequence = found.clip.sequence
+    return sequence_clip(sequence.hashes, FilesOnDisk(sequence), probe_clip(found.clip), link=link)
 
 
 @pytest.mark.parametrize("link", [False, True])

@@ -115,7 +115,7 @@ def test_colour_tags(colr, tags):
 
 @pytest.mark.parametrize(
     ("fields", "scan"),
-    [((1, 0), "progressive"), ((2, 1), "tff"), ((2, 6), "bff"), ((2, 9), "bff"), ((2, 14), "tff"), ((2, 0), None),
+    [((1, 0), "progressive"), ((2, 1), "tff"), ((2, 6), "bff"), ((2, 9), "tff"), ((2, 14), "bff"), ((2, 0), None),
      ((3, 1), None)],
 )  # fmt: skip
 def test_fields(fields, scan):
@@ -187,6 +187,20 @@ def test_a_prores_frame_that_disagrees():
     assert facts.color.primaries == "bt709"
     assert any("the description says progressive, the first frame tff" in note for note in facts.diagnostics)
     assert any("the description says 1920x1080, the first frame is 64x48" in note for note in facts.diagnostics)
+
+
+@pytest.mark.parametrize(
+    ("detail", "interlace", "scan", "told"),
+    [(9, 1, "tff", None), (14, 2, "bff", None), (9, 2, "bff", "frame"), (14, 1, "tff", "frame"), (9, 0, "tff", "description"),
+     (1, 2, "tff", "description"), (6, 1, "bff", "description")],
+)  # fmt: skip
+def test_a_prores_frame_s_word_on_the_order_of_fields(detail, interlace, scan, told):
+    """9 and 14 are read in two ways, so the frame is believed; what is plain is not overruled by how the frame was coded."""
+    plan = video(1, entries=[picture_entry(b"apch", 64, 48, atom(b"fiel", bytes((2, detail))))])
+    plan.chunks = [[prores_frame(interlace=interlace)]]
+    facts = opened(movie(plan)).facts()
+    assert facts.scan == scan
+    assert [note.rpartition("; ")[2] for note in facts.diagnostics] == ([] if told is None else [f"the {told} is told"])
 
 
 def test_a_first_frame_that_is_none():

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from film_archive.core.errors import Damaged, NotSupported
+from film_archive.media.cutting.opening import open_clip
 from tests.media.mov_building import (
     TrackPlan,
     atom,
@@ -209,8 +210,25 @@ def test_fragments_of_a_track_that_is_not_there():
 
 def test_a_beginning_without_fragments():
     facts = opened(beginning(empty())).facts()
-    assert facts.frames is None
-    assert any("no picture, no sound" in note for note in facts.diagnostics)
+    assert (facts.frames, facts.decodable, facts.cut_short) == (0, False, False)
+    assert "ends before its first fragment" in facts.note
+    assert "init segment" in facts.note
+
+
+def test_a_first_fragment_that_is_cut_short_is_told_with_the_bytes_that_are_missing():
+    start = beginning(empty(), defaults=[trex(1, 1, 10, 4)])
+    whole = fragment(lambda at: [(tfhd(), trun(3, offset=at))], bytes(12))
+    head = whole.index(b"mdat") - 4
+    for length, missing in ((len(whole) - 1, 1), (len(whole) - 12, 12), (head, 8 + 12), (20, head - 20), (9, head - 9)):
+        file = opened(start + whole[:length])
+        facts = file.facts()
+        assert (facts.frames, facts.decodable, facts.cut_short) == (0, False, True), length
+        assert f"no fragment is complete: at least {missing} bytes are missing" in facts.note, length
+        assert not any("no picture" in note for note in facts.diagnostics)
+        with pytest.raises(Damaged, match="no fragment is complete"):
+            open_clip(file.source)
+    facts = opened(start + whole + whole[:-1]).facts()
+    assert (facts.frames, facts.cut_short, facts.note) == (3, True, None)
 
 
 def test_the_last_fragment_without_all_of_its_media():

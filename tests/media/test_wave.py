@@ -207,7 +207,8 @@ def test_bext() -> None:
     facts = facts_of(plain(bext(172_800_000, date="2024:05:06", time="07-08-09")))
     assert facts.profile == "BWF"
     assert (facts.created, facts.created_source) == ("2024-05-06T07:08:09", "bext")
-    assert facts.camera == {"time_reference": "172800000", "time_reference_rate": "48000", "recorder": "Recorder"}
+    assert facts.camera == {"time_reference": "172800000", "time_reference_rate": "48000", "recorder": "Recorder",
+                            "originator_reference": "ref"}  # fmt: skip
     assert facts.start_timecode is None
 
 

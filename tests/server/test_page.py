@@ -13,6 +13,7 @@ import pytest
 
 import film_archive.server
 from film_archive.core.timecode import FrameRate, Timecode, frames_per_day
+from film_archive.server.page_modules import joined
 
 PAGE = Path(film_archive.server.__file__).parent / "page"
 RATES = ["24000/1001", "24/1", "25/1", "30000/1001", "30/1", "50/1", "60000/1001", "60/1", "120000/1001", "120/1"]
@@ -110,8 +111,6 @@ def test_the_page_names_every_element_that_its_script_looks_for() -> None:
     assert set(re.findall(r'href="#([\w-]+)"', page)) <= named, "a sign that is not there"
     for button, content in re.findall(r"<button([^>]*)>(.*?)</button>", page, re.DOTALL):
         assert "aria-label" in button or re.sub(r"<[^>]*>", "", content).strip(), button
-    modules = {module.name for module in PAGE.glob("*.js")}
-    assert set(re.findall(r'modulepreload" href="page/([\w.]+)"', page)) == modules - {"app.js"}
     assert "style=" not in page, "the page's own policy forbids it"
     assert "onclick" not in page
 
@@ -122,3 +121,58 @@ def test_modules_open_with_what_they_define_and_have_no_long_lines() -> None:
         assert lines[0].startswith("// "), module.name
         assert max(map(len, lines)) <= 130, module.name
         assert len(lines) <= 350, module.name
+
+
+# Joined for sending
+
+
+def test_joined_modules_do_what_they_do_apart(tmp_path: Path) -> None:
+    modules = {
+        "base.js": "// What is counted.\n\nlet count = 0;\n/** One more. */\n"
+        "export function next() {\n  return (count += 1);\n}\n",
+        "names.js": 'import { next as number } from "./base.js";\n\nexport const name = () => `n${number()}`; // a name\n',
+        "first.js": 'import * as names from "./names.js";\n\nexport const seen = [names.name()];\n',
+        "second.js": 'import { next } from "./base.js";\nimport { seen } from "./first.js";\n'
+        "export class Seen extends Array {}\nexport async function all() {\n  return [...seen, next()];\n}\n",
+    }
+    script = 'import * as second from "./SECOND"; console.log(JSON.stringify(await (second.$second ?? second).all()));'
+    together = joined(modules, ("first.js", "second.js"))
+    assert set(together) == {"first.js", "second.js"}
+    assert "One more" not in together["first.js"]
+    for name, texts in (("apart", modules), ("joined", together)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for module, text in texts.items():
+            (folder / module.replace(".js", ".mjs")).write_text(text.replace('.js"', '.mjs"'))
+        assert node(script.replace("SECOND", f"{name}/second.mjs"), tmp_path, None) == ["n1", 2]
+
+
+def test_the_page_s_modules_joined_can_be_read_and_have_all_that_is_asked_for(tmp_path: Path) -> None:
+    modules = {file.name: file.read_text("utf-8") for file in PAGE.glob("*.js")}
+    together = joined(modules, ("screen.js", "app.js"))
+    wrapped = re.findall(r"^const \$(\w+) = \(\(\) => \{$", "".join(together.values()), re.MULTILINE)
+    assert sorted(f"{name}.js" for name in wrapped) == sorted(modules), "each once"
+    program = shutil.which("node")
+    if program is None:
+        pytest.skip("Node.js is not installed, so the page's modules can't be read")
+    for name, text in together.items():
+        copy = tmp_path / name.replace(".js", ".mjs")
+        copy.write_text(text)
+        done = subprocess.run([program, "--check", str(copy)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('import thing from "./b.js";\n', "a form that is not known"),
+        ('export { thing } from "./b.js";\n', "a form that is not known"),
+        ("export default 3;\n", "a form that is not known"),
+        ("const where = import.meta.url;\n", "a form that is not known"),
+        ('import { thing } from "./c.js";\n', "which is not there"),
+        ('import { thing } from "./a.js";\n', "imports itself"),
+    ],
+)
+def test_what_can_not_be_joined_is_an_error_and_no_half_page(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        joined({"a.js": text, "b.js": "export const thing = 1;\n"}, ("a.js",))

@@ -13,7 +13,7 @@ from film_archive.archive import layout
 from film_archive.archive.writer import EPOCH_NS, ZipWriter
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex, Packets
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.source import MemorySource
 from film_archive.core.timecode import FrameRate, Timecode
 

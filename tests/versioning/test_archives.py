@@ -16,7 +16,8 @@ from pydantic_core import to_json
 from film_archive.archive.opened import Archive
 from film_archive.archive.reader import open_archive
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, Refused
-from film_archive.core.manifest import Header, Member
+from film_archive.core.manifest import Header
+from film_archive.core.member import Member
 from film_archive.core.source import ByteSource
 from film_archive.versioning import archives as module
 from film_archive.versioning.adopting import adopt

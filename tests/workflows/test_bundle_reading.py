@@ -299,9 +299,8 @@ def test_what_is_no_bundle_is_said_in_one_sentence(tmp_path: Path, make: Any) ->
 SHARED = shared("corpus")
 
 
-@pytest.mark.skipif(SHARED is None, reason="../shared/corpus is not there")
+@pytest.mark.skipif(not (SHARED / "otioz").is_dir(), reason="../shared/corpus is not there")
 def test_real_bundles_come_out(tmp_path: Path) -> None:
-    assert SHARED is not None
     bundles = sorted((SHARED / "otioz").rglob("*.otioz"))
     assert bundles
     for number, path in enumerate(bundles):

@@ -284,3 +284,59 @@ def test_an_archive_on_a_read_only_mount(tmp_path: Path) -> None:
             with pytest.raises(FilmArchiveError, match=r"[Rr]ead-only") as raised:
                 act()
             assert raised.value.exit_status == 4
+
+
+def missing_in(error: NoSpace) -> int:
+    """How many bytes the sentence says are missing."""
+    (found,) = re.findall(r"(\d+) bytes are missing(?:, and (\d+) more)?", str(error))
+    return sum(int(number or 0) for number in found)
+
+
+def test_what_is_said_to_be_missing_before_the_first_byte_is_what_is_missing(tmp_path: Path, larger_disk: Path) -> None:
+    """With that much room more it goes; with a little less it is refused again."""
+    media = write_tree(tmp_path / "media", {"a": bytes(100_000), "b": bytes(300_000)})
+    for leave in (0, 50_000, 300_000):
+        fill_up(larger_disk, leave=leave)
+        free = files.free_space(larger_disk)
+        with pytest.raises(NoSpace) as raised:
+            create(larger_disk / "archive.zip", media)
+        needs, has, missing = map(int, re.findall(r"\d+", str(raised.value).replace(str(larger_disk), ""))[:3])
+        assert (has, missing) == (free, needs - free)
+        assert missing == missing_in(raised.value)
+        fill_up_again(larger_disk, leave=free + missing - 8192)
+        with pytest.raises(NoSpace):
+            create(larger_disk / "archive.zip", media)
+        assert [place.name for place in larger_disk.iterdir()] == ["filling"]
+        fill_up_again(larger_disk, leave=free + missing + 4096)
+        create(larger_disk / "archive.zip", media)
+        (larger_disk / "archive.zip").unlink()
+        (larger_disk / "filling").unlink()
+
+
+@pytest.mark.parametrize("verb", ["create", "add"])
+def test_what_is_said_to_be_missing_in_the_middle_is_what_is_missing(
+    tmp_path: Path, larger_disk: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """Where somebody else fills the disk meanwhile: so much has to be made free, and the same command goes on."""
+    target, act = larger_disk / "archive.zip", create if verb == "create" else add
+    media = write_tree(tmp_path / "media", {"a": bytes(100_000), "b": bytes(500_000), "c": bytes(400_000)})
+    if verb == "add":
+        create(target, write_tree(tmp_path / "first", {"first": bytes(10_000)}))
+    fill_up(larger_disk, leave=400_000)
+    monkeypatch.setattr(files, "require_space", lambda *arguments: None)
+    with pytest.raises(NoSpace) as raised:
+        act(target, media)
+    missing = missing_in(raised.value)
+    assert abs(missing - (1_000_000 - 400_000)) < 60_000
+    free = files.free_space(larger_disk)
+    fill_up_again(larger_disk, leave=free + missing - 60_000)
+    with pytest.raises(NoSpace):
+        act(target, media)
+    fill_up_again(larger_disk, leave=free + missing + 60_000)
+    act(target, media)
+    assert check(target).ok
+
+
+def fill_up_again(disk: Path, *, leave: int) -> None:
+    (disk / "filling").unlink()
+    fill_up(disk, leave=leave)

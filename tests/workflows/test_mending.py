@@ -11,9 +11,14 @@ from film_archive.archive.check import check_archive
 from film_archive.archive.reader import FolderArchive, open_archive
 from film_archive.core import files
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported
+from film_archive.core.ladder import parse_sizes
+from film_archive.proxy.original import Original
+from film_archive.testing.media import ClipSpec, make_clip
+from film_archive.workflows.leftovers import has_unfinished, proxy_folder
 from film_archive.workflows.mending import apply_repair, plan_repair, repair
+from film_archive.workflows.production import add_to_archive
 from tests.archive.making import Layout, make_two_generations
-from tests.workflows.making import add, check, create_in_place, write_tree
+from tests.workflows.making import add, check, create, create_in_place, write_tree
 
 
 @pytest.fixture
@@ -65,6 +70,36 @@ def test_working_files_of_an_unfinished_run(archive: Path) -> None:
     assert [step.would for step in plan_repair(archive).steps] == ["remove the working files of an unfinished run"]
     assert repair(archive).done == ("Removed the working files of an unfinished run.",)
     assert not files.temporary_name(archive, "work").exists()
+
+
+def test_nothing_is_left_of_an_add_that_failed_while_it_made_proxies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that dies there leaves pieces of proxies in a folder of their own; `repair` does not go on with it, so they go."""
+    media = make_clip(ClipSpec(name="clip", width=96, height=54, frames=4), write_tree(tmp_path / "media", {"notes": b""}))
+    for place, begin in ((tmp_path / "archive.zip", create), (tmp_path / "card", lambda *_: create_in_place(tmp_path / "card"))):
+        if place.suffix:
+            begin(place, write_tree(tmp_path / "first", {"a": b"a"}))
+        else:
+            begin(write_tree(place, {"a": b"a"}))
+        before = {file: file.read_bytes() for file in [place, *place.rglob("*")] if file.is_file()}
+
+        def die(*arguments: object, **more: object) -> None:
+            (proxy_folder(place) / "pieces").mkdir(parents=True)  # noqa: B023  called before the loop goes on
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Original, "proxies", die)
+            with pytest.raises(KeyboardInterrupt):
+                add_to_archive(place, [media], proxies=parse_sizes("32x18"))
+        assert proxy_folder(place).exists()
+        assert plan_repair(place).steps
+        assert repair(place).done
+        assert not has_unfinished(place)
+        assert plan_repair(place).steps == ()
+        assert check(place).ok
+        left = {file: file.read_bytes() for file in [place, *place.rglob("*")] if file.is_file()}
+        assert {file for file in left if file.name != media.name} == set(before)
+        assert all(left[file] == data for file, data in before.items())
+        assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".")] == []
 
 
 def test_a_folder(tmp_path: Path) -> None:

@@ -40,14 +40,15 @@ def test_what_was_verified_is_verified_again(tmp_path: Path) -> None:
 
 
 def test_archives_are_entered_with_their_members(tmp_path: Path) -> None:
-    media = write(tmp_path / "media", {"a/clip.mov": b"clip", **{f"s.{n:04d}.exr": b"frame %d" % n for n in range(1, 6)}})
+    media = write(tmp_path / "media", {"a/clip.mov": b"clip", **{f"s.{n:04d}.exr": b"frame %d" % n for n in range(1, 6)},
+                                         "n.-001.exr": b"before", "n.0000.exr": b"first"})  # fmt: skip
     (tmp_path / "archives").mkdir()
     create(tmp_path / "archives/reel.zip", media)
     write(tmp_path / "archives", {"foreign.zip": b"no zip at all"})
     with Catalog.open(tmp_path / "c.sqlite") as catalog:
         done = rebuild(catalog, [tmp_path / "archives"])
         assert (done.archives, [failure.status for failure in done.failed]) == (1, [3])
-        for path in (media / "a/clip.mov", media / "s.0003.exr"):
+        for path in (media / "a/clip.mov", media / "s.0003.exr", media / "n.-001.exr"):
             (copy,) = where(catalog, str(path)).copies
             assert (copy.kind, copy.path) == ("archive", f"/media/{path.relative_to(media)}")
         with looking(catalog) as lookup:

@@ -21,7 +21,7 @@ from film_archive.archive.repair import repair_archive
 from film_archive.archive.unpack import unpack
 from film_archive.bundles.policy import MediaReferencePolicy
 from film_archive.core.errors import Damaged, NotFound, Refused, UsageError
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.progress import Count, Phase, Progress
 from film_archive.core.timecode import Timecode
 from film_archive.editorial.otio_library import summary

@@ -14,7 +14,7 @@ from film_archive.archive.folder_repair import copy_problem
 from film_archive.archive.reader import Archive, FolderArchive, ZipArchive
 from film_archive.archive.verdict import CheckResult, Kind, Problem
 from film_archive.core.errors import FilmArchiveError, NotSupported
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.source import printable
 from film_archive.core.wording import amount
 

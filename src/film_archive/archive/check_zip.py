@@ -18,7 +18,8 @@ from film_archive.archive.verdict import Kind, Problem
 from film_archive.archive.zipformat import Entry
 from film_archive.core.digest import MultiHasher, read_ahead
 from film_archive.core.errors import FilmArchiveError, NotSupported
-from film_archive.core.manifest import Member, Role, Superseded
+from film_archive.core.manifest import Superseded
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, SliceSource, printable
 from film_archive.core.wording import amount
 
@@ -157,13 +158,15 @@ class PlainCheck(Checking):
         if bomb is not None:
             yield Problem("structure", f"{bomb}; no member was read")
         regions: list[tuple[int, int, str]] = []
+        told: set[str] = set()
         for entry in self.archive.entries():
             problem = self._entry_problem(entry, regions, read=bomb is None)
             if problem is not None:
+                told.add(problem.path)
                 yield problem
         for first, second in bombs.overlaps(regions):
             yield Problem(printable(second), f"shares bytes with {printable(first)}")
-        if self.archive.manifest_problem is not None:
+        if self.archive.manifest_problem is not None and layout.MANIFEST not in told:  # what its bytes have says it already
             yield Problem(layout.MANIFEST, self.archive.manifest_problem)
         if self.archive.header is not None:
             yield from self._manifest_problems()
@@ -182,6 +185,9 @@ class PlainCheck(Checking):
             for chunk in packing.unpack_checked(packed, entry):
                 self.on_bytes(len(chunk))
         except NotSupported as error:
+            if path == layout.MANIFEST:
+                self.checked += 1
+                return Problem(path, f"can't be packed by method {entry.method}: the directory's entry is damaged")
             return Problem(path, str(error), Kind.UNREADABLE)
         except FilmArchiveError as error:
             self.checked += 1

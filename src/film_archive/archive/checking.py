@@ -11,7 +11,7 @@ from film_archive.archive.opened import Archive
 from film_archive.archive.verdict import Kind, Problem
 from film_archive.core.digest import MultiHasher, read_ahead
 from film_archive.core.errors import FilmArchiveError, NotSupported
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.source import printable
 
 OnBytes = Callable[[int], None]

@@ -18,14 +18,15 @@ from typing import Any, Self
 
 from film_archive import __version__
 from film_archive.archive import layout
-from film_archive.archive.entries import EPOCH_NS, naming_proxies
+from film_archive.archive.entries import EPOCH_NS, naming_others
 from film_archive.archive.journal import MemberJournal
 from film_archive.archive.sequences import frame_as_member, with_frames
 from film_archive.core.digest import KEY
 from film_archive.core.errors import Damaged, FilmArchiveError, Refused
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_table import FrameFile, SequenceName
-from film_archive.core.manifest import Header, Member, Role, Superseded, archive_id, member_line
+from film_archive.core.manifest import Header, Superseded, archive_id, member_line
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, MemorySource, printable
 
 OnBytes = Callable[[int], None]
@@ -115,15 +116,21 @@ class Writer(ABC):
     ) -> FrameFile:
         """Store and digest one file of a sequence."""
 
-    def end_sequence(self, name: SequenceName, *, media: MediaFacts | None = None, **facts: Any) -> Member:
-        """The frames added since the last member become one member, an image sequence; `facts` as for `add`."""
-        identity = f"sequence {name.pattern}"
-        member = self.reuse(name.pattern, identity)
+    def end_sequence(
+        self, name: SequenceName, path: str | None = None, *, media: MediaFacts | None = None, **facts: Any
+    ) -> Member:
+        """The frames added since the last member become one member, an image sequence; `facts` as for `add`.
+
+        Its `path` is the pattern of its name unless another is given.
+        """
+        path = name.pattern if path is None else path
+        identity = f"sequence {path}"
+        member = self.reuse(path, identity)
         if member is None:
-            member = Member.make(name.pattern, Role.ORIGINAL, 0, media=media, sequence=name.to_json(), **facts)
+            member = Member.make(path, Role.ORIGINAL, 0, media=media, sequence=name.to_json(), **facts)
             self._write_line(member, identity)
         elif member.sequence is None:
-            raise Damaged(f"What a run before wrote down of {printable(name.pattern)} can't be; remove it with --abandon.")
+            raise Damaged(f"What a run before wrote down of {printable(path)} can't be; remove it with --abandon.")
         frames, self._frames = self._frames, []
         return with_frames(member, frames)
 
@@ -304,7 +311,7 @@ class Writer(ABC):
 
     def _listed(self) -> Iterator[Member]:
         """All members of the new generation, each original naming its proxies."""
-        return naming_proxies(self._live)
+        return naming_others(self._live)
 
     def _header(self, base: Header | None, offset: int | None, superseded: tuple[Superseded, ...]) -> Header:
         count, total = 0, 0

@@ -7,6 +7,7 @@ be believed in all it says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -55,6 +56,8 @@ def find_directory(source: ByteSource) -> Directory:
     may_be_prefixed = not ours and not head.startswith(zipformat.LOCAL_SIGNATURE)
     tail_start = max(0, source.size - _TAIL)
     tail = source.read_at(tail_start, _TAIL)
+    if not ours:
+        _refuse_split(source, head, tail)
     ends = [end for end in _ends(source, tail, tail_start) if may_be_prefixed or end.prefix == 0]
     for end in ends:
         if end.end == source.size:
@@ -67,8 +70,35 @@ def find_directory(source: ByteSource) -> Directory:
     for end in ends:  # a foreign zip with something appended
         return Directory(end, False, False, source.size - end.end)
     if may_be_prefixed:
-        raise NotFound(f"{source.name} is not an archive: it neither begins nor ends as one.")
+        if not source.size:
+            raise NotFound(f"{source.name} is empty (0 bytes), so it is no archive; copy it again from where it came.")
+        raise NotFound(
+            f"{source.name} is not an archive: it neither begins nor ends as one; `create` makes archives, "
+            "and `probe` looks at media."
+        )
+    if not ours:
+        raise Damaged(
+            f"{source.name} is a zip of another program, and its directory is lost: its end is missing or damaged; copy it again "
+            "from where it came."
+        )
     raise Damaged(f"{source.name} has no whole directory: its end is lost or damaged; try `repair`.")
+
+
+_SPLIT_MARK = b"PK\7\x08"
+"""With what the first of the files begins over which a zip was split (8.5.4)."""
+_SPLIT_NAME = re.compile(r".+\.(z\d{2,}|zip\.\d{3})", re.IGNORECASE | re.ASCII)
+
+
+def _refuse_split(source: ByteSource, head: bytes, tail: bytes) -> None:
+    """Raise NotSupported for one of the files over which another program has split a zip: none of them is one by itself."""
+    count = zipreading.volumes(tail)
+    if count > 1:
+        what = f"is the last of {count} files over which a zip was split"
+    elif head.startswith(_SPLIT_MARK) or _SPLIT_NAME.fullmatch(source.name):
+        what = "is one of the files over which a zip was split"
+    else:
+        return
+    raise NotSupported(f"{source.name} {what}; join them again with the program that made them, or unpack them with `7z x`.")
 
 
 def begins_as_ours(head: bytes) -> bool:
@@ -195,7 +225,9 @@ def read_entries(source: ByteSource, end: End) -> Iterator[Entry]:
     try:
         yield from zipreading.iterate_directory(pieces, end.count, end.prefix)
     except Damaged as error:
-        raise Damaged(f"{source.name}: {error} Run `repair`, or `check` to see what is whole.") from error
+        ours = begins_as_ours(source.read_at(0, zipformat.ALIGNMENT))
+        hint = "Run `repair`, or `check` to see what is whole." if ours else "Copy it again from where it came."
+        raise Damaged(f"{source.name}: {error} {hint}") from error
 
 
 def mentions_manifest(source: ByteSource, end: End) -> bool:

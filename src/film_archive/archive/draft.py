@@ -17,7 +17,7 @@ from film_archive.archive.reader import ZipArchive
 from film_archive.archive.unfinished import manifest_region
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.reflink import clone_whole
 from film_archive.core.source import FileSource, SliceSource, printable
 

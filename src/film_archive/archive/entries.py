@@ -9,7 +9,7 @@ from typing import Any
 from film_archive.archive import layout, zipformat
 from film_archive.archive.zipformat import Entry
 from film_archive.core.errors import Damaged
-from film_archive.core.manifest import Member, ProxyRecord, Role
+from film_archive.core.member import Member, ProxyRecord, Role
 from film_archive.core.source import printable
 
 EPOCH_NS = 315_532_800 * 10**9
@@ -65,15 +65,22 @@ def _impossible(member: Member) -> Damaged:
     return Damaged(f"The manifest says of {printable(member.path[:80])} what can't be.")
 
 
-def naming_proxies(members: Callable[[], Iterable[Member]]) -> Iterator[Member]:
-    """Members, each original naming the proxies that are among them; `members` is asked twice."""
+def naming_others(members: Callable[[], Iterable[Member]]) -> Iterator[Member]:
+    """Members, each original naming its proxies, and the parts of its clip, among them; `members` is asked twice."""
     proxies: dict[str, list[ProxyRecord]] = {}
+    parts: dict[str, list[str]] = {}
     for member in members():
+        if member.part_of is not None:
+            parts.setdefault(member.part_of, [member.part_of]).append(member.path)
         if member.role == Role.PROXY and member.of is not None and member.get("proxy"):
             record = ProxyRecord.from_json({**member.get("proxy"), "path": member.path})
             proxies.setdefault(member.of, []).append(record)
     for member in members():
-        yield member.with_proxies(proxies.get(member.path, ())) if member.is_original else member
+        yield _naming(member, proxies.get(member.path, ()), parts.get(member.path, ())) if member.is_original else member
+
+
+def _naming(member: Member, proxies: Iterable[ProxyRecord], parts: Iterable[str]) -> Member:
+    return member.with_proxies(proxies).changed(parts=sorted(parts) or None)
 
 
 def is_zero(data: bytes) -> bool:

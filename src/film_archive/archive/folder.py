@@ -18,7 +18,8 @@ from film_archive.core import copying, files
 from film_archive.core.digest import KEY, MultiHasher, digest_source, read_ahead
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, Refused
 from film_archive.core.frame_table import FrameFile
-from film_archive.core.manifest import Member, Role, member_line, sealed_lines
+from film_archive.core.manifest import member_line, sealed_lines
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, FileSource, printable
 
 

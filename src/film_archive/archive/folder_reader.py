@@ -9,7 +9,8 @@ from pathlib import Path
 from film_archive.archive import layout, packing
 from film_archive.archive.opened import Archive
 from film_archive.core.errors import Damaged, NotFound, NotSupported, Refused
-from film_archive.core.manifest import Header, Member, Role, member_lines, read_manifest, seal_of
+from film_archive.core.manifest import Header, member_lines, read_manifest, seal_of
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, FileSource, printable
 
 

@@ -1,4 +1,4 @@
-"""Mending a folder archive's manifest: it is kept twice, and the one that is whole makes the other anew."""
+"""Mending a folder archive's manifest: it is kept twice, and the one that is whole makes the other anew; and its format mark."""
 
 from __future__ import annotations
 
@@ -8,17 +8,27 @@ from film_archive.archive import layout
 from film_archive.archive.folder_reader import file_chunks, read_folder_manifest
 from film_archive.archive.journal import MemberJournal
 from film_archive.core import files
-from film_archive.core.errors import Damaged, NotFound
+from film_archive.core.errors import Damaged, NotFound, from_os_error
 from film_archive.core.manifest import Header
 from film_archive.core.source import printable
 
 _NAMES = {layout.MANIFEST: "manifest", layout.MANIFEST_COPY: "copy of the manifest"}
 
 
-def plan_folder_repair(folder: Path) -> str | None:
-    """What `repair_folder` would do, None where nothing is wrong; changes nothing."""
+def plan_folder_repair(folder: Path) -> tuple[str, ...]:
+    """What `repair_folder` would do, nothing where nothing is wrong; changes nothing."""
     good, bad = _diagnose(folder)
-    return f"write the {_NAMES[bad]} anew from the {_NAMES[good]}" if bad else None
+    would = (f"write the {_NAMES[bad]} anew from the {_NAMES[good]}",) if bad else ()
+    return would if _has_mark(folder) else (*would, "write the format mark anew")
+
+
+def _has_mark(folder: Path) -> bool:
+    """Whether the format mark says what it says in every archive of this version."""
+    place = folder / layout.FORMAT
+    try:
+        return place.is_file() and place.stat().st_size == len(layout.FORMAT_TEXT) and place.read_bytes() == layout.FORMAT_TEXT
+    except OSError as error:
+        raise from_os_error(error, f"read {printable(place)}") from error
 
 
 def repair_folder(folder: Path) -> tuple[tuple[str, ...], Header]:
@@ -36,6 +46,9 @@ def repair_folder(folder: Path) -> tuple[tuple[str, ...], Header]:
             journal.remove_if_empty()
             files.remove_empty_folders(work)
         done = (f"Wrote the {_NAMES[bad]} anew from the {_NAMES[good]}.",)
+    if not _has_mark(folder):
+        files.write_atomically(folder / layout.FORMAT, layout.FORMAT_TEXT, replace=True)
+        done = (*done, "Wrote the format mark anew.")
     return done, read_folder_manifest(folder / layout.MANIFEST)
 
 

@@ -21,7 +21,7 @@ from pydantic_core import from_json, to_json
 
 from film_archive.core import files
 from film_archive.core.errors import Refused, from_os_error
-from film_archive.core.manifest import is_member_record
+from film_archive.core.member import is_member_record
 from film_archive.core.source import printable
 
 _ROOM = 1 << 16
@@ -191,8 +191,8 @@ def _is_frame(values: Any) -> bool:
     if not isinstance(values, list) or len(values) != 7:
         return False
     number, size, offset, crc32, xxh128, mtime_ns, mode = values
-    counts = (number, size, crc32, mode, 0 if offset is None else offset)
-    fits = all(map(_is_count, counts)) and isinstance(mtime_ns, int) and abs(mtime_ns) < 1 << 63
+    counts = (size, crc32, mode, 0 if offset is None else offset)
+    fits = all(map(_is_count, counts)) and all(isinstance(each, int) and abs(each) < 1 << 63 for each in (number, mtime_ns))
     return fits and isinstance(xxh128, str) and re.fullmatch("[0-9a-f]{32}", xxh128) is not None
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import PurePosixPath
 
 from film_archive.core.errors import Refused
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.names import (
     JUNK_NAMES,
     LONGEST_PART,
@@ -30,6 +31,7 @@ __all__ = [
     "BUNDLE_CONTENT",
     "BUNDLE_VERSION",
     "FORMAT",
+    "FORMAT_CRC32",
     "FORMAT_TEXT",
     "JUNK_NAMES",
     "LARGEST_DIRECTORY",
@@ -49,6 +51,7 @@ __all__ = [
     "fold",
     "index_path",
     "is_junk",
+    "is_mark",
     "is_own",
     "link_target",
     "member_name",
@@ -75,6 +78,14 @@ FORMAT_TEXT = (
     b"Media are stored as they were. .film-archive/manifest.jsonl lists them with digests and facts,\n"
     b".film-archive/proxies holds small versions of them, .film-archive/frames where each frame lies.\n"
 )
+
+FORMAT_CRC32 = zlib.crc32(FORMAT_TEXT)
+
+
+def is_mark(path: str, size: int | None, crc32: int | None) -> bool:
+    """Whether a member is the format mark as we write it, so that its bytes are known whatever became of them."""
+    return (path, size, crc32) == (FORMAT, len(FORMAT_TEXT), FORMAT_CRC32)
+
 
 MOST_MEMBERS = 1_000_000
 """Of a zip; beyond, programs that hold a directory in memory get into trouble, and the folder form is there."""

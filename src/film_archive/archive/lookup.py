@@ -6,7 +6,8 @@ from array import array
 from collections.abc import Iterable, Iterator
 
 from film_archive.core.errors import Damaged
-from film_archive.core.manifest import Member, line_start, parse_member, read_lines
+from film_archive.core.manifest import line_start, parse_member, read_lines
+from film_archive.core.member import Member
 from film_archive.core.source import ByteSource
 
 _PATH = b'{"path":'

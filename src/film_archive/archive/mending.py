@@ -1,7 +1,7 @@
 """The writing that `repair` does: local headers and gaps as they should be, a directory behind its manifest, a new generation.
 
 Everything is written to an open file by functions that can be run again after a kill. Bytes of members are never among what
-is written.
+is written, but for those of the format mark, which are the same in every archive.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from film_archive.archive import sealing, zipformat
-from film_archive.archive.entries import entries_of, gaps_between, is_zero, naming_proxies
+from film_archive.archive import layout, sealing, zipformat
+from film_archive.archive.entries import entries_of, gaps_between, is_zero, naming_others
 from film_archive.archive.reader import ZipArchive
 from film_archive.archive.salvage import FoundManifest
 from film_archive.archive.zipformat import Entry
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
 from film_archive.core.errors import Damaged
-from film_archive.core.manifest import Header, Member, Superseded, archive_id, member_line
+from film_archive.core.manifest import Header, Superseded, archive_id, member_line
+from film_archive.core.member import Member
 from film_archive.core.source import ByteSource, FileSource, printable
 
 
@@ -62,13 +63,16 @@ class Patch:
 
 
 def damaged_headers(source: ByteSource, entries: Iterable[tuple[Entry, int]]) -> Iterator[Patch]:
-    """Those local headers that are not as they should be."""
+    """Those local headers that are not as they should be, and the format mark, the one payload that is always the same."""
     for entry, payload in entries:
         wanted = zipformat.local_header(entry, payload)
         if source.read_at(entry.header_offset, len(wanted)) != wanted:
             name = printable(entry.path)
             would, done = f"write the local header of {name} anew", f"Wrote the local header of {name} anew."
             yield Patch(entry.header_offset, wanted, would, done)
+        is_mark = layout.is_mark(entry.path, entry.size, entry.crc32) and entry.packed_size == entry.size
+        if is_mark and source.read_at(payload, entry.size) != layout.FORMAT_TEXT:
+            yield Patch(payload, layout.FORMAT_TEXT, "write the format mark anew", "Wrote the format mark anew.")
 
 
 def mend_headers(descriptor: int, source: ByteSource, entries: Iterable[tuple[Entry, int]]) -> Iterator[str]:
@@ -149,7 +153,7 @@ def write_generation(path: Path, base: Header | None, members: Sequence[Member],
         unused = tuple(_unused(source, [*regions, (source.size, source.size)]))
 
         def lines() -> Iterator[bytes]:
-            return (member_line(member) for member in naming_proxies(lambda: members))
+            return (member_line(member) for member in naming_others(lambda: members))
 
         def make(offset: int) -> Header:
             return _header(base, members, offset, unused, rebuilt=rebuilt)

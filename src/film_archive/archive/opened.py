@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Self
 
 from film_archive.core.errors import NotFound, NotSupported
-from film_archive.core.manifest import Header, Member, parse_member
+from film_archive.core.manifest import Header, parse_member
+from film_archive.core.member import Member
 from film_archive.core.source import ByteSource, printable
 
 _LARGEST_AT_ONCE = 1 << 28

@@ -15,8 +15,9 @@ from film_archive.archive.lookup import LineIndex
 from film_archive.archive.opened import Archive
 from film_archive.archive.unpacked import UnpackedSource
 from film_archive.archive.zipformat import Entry
-from film_archive.core.errors import Damaged, NotSupported
-from film_archive.core.manifest import Header, Member, Role, member_lines, read_manifest
+from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported
+from film_archive.core.manifest import Header, member_lines, read_manifest
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, FileSource, SliceSource, printable
 
 __all__ = ["Archive", "FolderArchive", "ZipArchive", "is_folder", "manifest_chunks", "open_archive"]
@@ -49,6 +50,17 @@ def is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
     except OSError:
+        return False
+
+
+def begins_as_ours(path: Path) -> bool:
+    """Whether what lies at a path is an archive of ours, whatever became of it since; False where it can't be read."""
+    if is_folder(path):
+        return True
+    try:
+        with FileSource(path) as source:
+            return directory.begins_as_ours(source.read_at(0, zipformat.ALIGNMENT))
+    except FilmArchiveError:
         return False
 
 
@@ -232,4 +244,6 @@ def manifest_chunks(packed: ByteSource, entry: Entry) -> Iterator[bytes]:
     """The bytes of a manifest; raises Damaged where it is broken or claims what no manifest has."""
     if entry.size > min(layout.LARGEST_MANIFEST, max(_MANIFEST_SMALL, _MANIFEST_RATIO * entry.packed_size)):
         raise Damaged(f"{packed.name}: the manifest claims {entry.size} bytes.")
+    if entry.method not in (zipformat.STORED, zipformat.DEFLATED):
+        raise Damaged(f"{packed.name} is damaged: no manifest is packed by method {entry.method}.")
     return packing.unpack_checked(packed, entry)

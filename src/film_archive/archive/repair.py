@@ -7,9 +7,10 @@ Ways back; the first that holds is taken:
 3. A directory without its manifest: it tells which members there are, and an older manifest tells more of some.
 4. Neither: the chain of local headers, from the beginning or from behind the last whole manifest.
 
-For 3 and 4 a new manifest is written behind all that is there, as a new generation. No byte of a member is changed, and no
-byte is cut off that is not known to be an unfinished add's. What a newer generation had dropped is never brought back: only
-derived data (proxies, indexes) are ever dropped, and where no directory tells which of them are current, none is kept.
+For 3 and 4 a new manifest is written behind all that is there, as a new generation. No byte of a member is changed (but
+the format mark, whose bytes are the same in every archive, is written anew), and no byte is cut off that is not known to
+be an unfinished add's. What a newer generation had dropped is never brought back: only derived data (proxies, indexes)
+are ever dropped, and where no directory tells which of them are current, none is kept.
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from film_archive.archive.folder_repair import plan_folder_repair, repair_folder
 from film_archive.archive.journal import MemberJournal
 from film_archive.archive.reader import ZipArchive, is_folder
 from film_archive.archive.salvage import Broken, Chain, FoundManifest
-from film_archive.archive.unfinished import forget_unfinished
+from film_archive.archive.unfinished import forget_unfinished, left_behind
 from film_archive.archive.verdict import Problem
 from film_archive.archive.zipformat import Entry
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NotFound, NotSupported
-from film_archive.core.manifest import Header, Member, Role
+from film_archive.core.manifest import Header
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, FileSource
 from film_archive.core.wording import amount
 
@@ -59,8 +61,7 @@ class Diagnosis:
 def diagnose(path: Path) -> Diagnosis:
     """Look at what is wrong with an archive's structure; reads, changes nothing. Raises what `repair_archive` raises."""
     if is_folder(path):
-        plan = plan_folder_repair(path)
-        return Diagnosis(() if plan is None else (plan,))
+        return Diagnosis(plan_folder_repair(path))
     with FileSource(path) as source:
         case = _diagnose(source)
     would = [] if case.plan is None else [case.plan]
@@ -69,8 +70,7 @@ def diagnose(path: Path) -> Diagnosis:
             would += [patch.would for patch in mending.sealed_damage(archive)]
             if mending.has_unused_changes(archive):
                 would.append("take note of changed bytes that no member uses, in a new generation")
-    leftovers = [files.temporary_name(path.resolve(), purpose) for purpose in ("work", "journal")]
-    if any(place.exists() for place in leftovers):
+    if any(place.exists() for place in left_behind(path.resolve())):
         would.append("remove the working files of an unfinished run")
     return Diagnosis(tuple(would), case.lost)
 
@@ -141,9 +141,13 @@ def _require_ours(source: ByteSource, found: Directory | None) -> None:
     if directory.begins_as_ours(head):
         return
     if found is None and not head.startswith(zipformat.LOCAL_SIGNATURE):
-        raise Damaged(f"{source.name} does not begin as an archive does; nothing can be rebuilt from it.")
+        raise Damaged(
+            f"{source.name} does not begin as an archive does; nothing can be rebuilt from it. Copy it again."
+        )
     if found is None or not found.sealed:
-        raise NotSupported(f"{source.name} is a zip that another program made; `repair` mends only archives of ours.")
+        raise NotSupported(
+            f"{source.name} is a zip that another program made; `repair` mends only archives of ours. Get it again."
+        )
 
 
 def _of_sealed(source: ByteSource, found: Directory) -> _Case:

@@ -19,8 +19,9 @@ from film_archive.archive.zipformat import Entry
 from film_archive.archive.zipreading import End, LocalHeader
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
 from film_archive.core.errors import FilmArchiveError, NotSupported
-from film_archive.core.manifest import Header, Member, Role, read_manifest
-from film_archive.core.source import ByteSource, printable
+from film_archive.core.manifest import Header, read_manifest
+from film_archive.core.member import Member, Role
+from film_archive.core.source import ByteSource, MemorySource, printable
 
 _NAME = layout.MANIFEST.encode()
 _WINDOW = 1 << 24
@@ -241,10 +242,8 @@ def _member_at(source: ByteSource, header: LocalHeader, path: str, at: int) -> M
     problem = layout.name_problem(path, folder=True)
     if problem is not None:
         return Broken(printable(path), f"is not brought back under this name: {problem}")
-    hasher = MultiHasher(("crc32", KEY))
-    for block in read_ahead(source, payload, header.packed_size or 0):
-        hasher.update(block)
-    digests = hasher.digests()
+    is_mark = layout.is_mark(path, header.size, header.crc32)
+    digests = _digests(source, payload, header.packed_size or 0, is_mark=is_mark).digests()
     crc32 = digests.pop("crc32")
     if header.method != zipformat.STORED or int(crc32, 16) != header.crc32:
         return Broken(printable(path), "its bytes are damaged")
@@ -255,6 +254,16 @@ def _member_at(source: ByteSource, header: LocalHeader, path: str, at: int) -> M
     if placed is None or placed[0].header_offset != at:
         return Broken(printable(path), "was written by another program")
     return member
+
+
+def _digests(source: ByteSource, payload: int, size: int, *, is_mark: bool) -> MultiHasher:
+    """CRC-32 and key of a payload; of the format mark those that it has to have: it is written anew where it is damaged."""
+    if is_mark:
+        source, payload = MemorySource(layout.FORMAT_TEXT), 0
+    hasher = MultiHasher(("crc32", KEY))
+    for block in read_ahead(source, payload, size):
+        hasher.update(block)
+    return hasher
 
 
 def leads_to_member(source: ByteSource, entry: Entry) -> bool:
@@ -271,9 +280,8 @@ def member_of(source: ByteSource, entry: Entry) -> Member | Broken:
     payload = directory.payload_as_we_write(entry)
     if not leads_to_member(source, entry):
         return Broken(printable(entry.path), "is not where the directory says")
-    hasher = MultiHasher(("crc32", KEY))
-    for block in read_ahead(source, payload, entry.packed_size):
-        hasher.update(block)
+    is_mark = layout.is_mark(entry.path, entry.size, entry.crc32)
+    hasher = _digests(source, payload, entry.packed_size, is_mark=is_mark)
     digests = hasher.digests()
     whole = int(digests.pop("crc32"), 16) == entry.crc32 and hasher.size == entry.size
     member = _bare_member(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from film_archive.archive.entries import EPOCH_NS
 from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.frame_table import FrameFile, FrameTable
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 
 
 def with_frames(member: Member, frames: list[FrameFile]) -> Member:

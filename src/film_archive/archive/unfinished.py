@@ -162,11 +162,18 @@ def _completed(journal: MemberJournal, archive: ZipArchive) -> Completed | None:
     return Completed(identities, Sealed(archive.path, header.members, header.bytes, header.generation))
 
 
+def left_behind(target: Path) -> tuple[Path, Path, Path]:
+    """What a killed run may leave beside a zip: the archive in the making, its journal, and the folder of its proxies."""
+    work, journal, proxies = (files.temporary_name(target, purpose) for purpose in ("work", "journal", "proxies"))
+    return work, journal, proxies
+
+
 def forget_unfinished(target: Path, journal: MemberJournal) -> bool:
-    """Remove work file and journal of a run that will not be continued; False if there was nothing in them."""
-    work = files.temporary_name(target, "work")
-    there = journal.head() is not None or work.exists()
+    """Remove all that is left of a run that will not be continued; False if there was nothing."""
+    work, _, proxies = left_behind(target)
+    there = journal.head() is not None or work.exists() or proxies.exists()
     files.remove(work)
+    files.remove_tree(proxies)
     journal.remove()
     return there
 

@@ -19,7 +19,7 @@ from film_archive.archive.reader import Archive, ZipArchive
 from film_archive.core import copying, files
 from film_archive.core.digest import digest_source
 from film_archive.core.errors import Damaged, NotFound, NotSupported, Refused
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.source import FileSource, printable
 
 OnBytes = Callable[[int], None]

@@ -27,7 +27,8 @@ from film_archive.core import copying, files
 from film_archive.core.digest import KEY, MultiHasher, read_ahead
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, Refused
 from film_archive.core.frame_table import FrameFile
-from film_archive.core.manifest import Header, Member, Role, Superseded, member_line
+from film_archive.core.manifest import Header, Superseded, member_line
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, printable
 
 __all__ = ["EPOCH_NS", "OnBytes", "Sealed", "Writer", "ZipWriter"]

@@ -49,6 +49,21 @@ def parse_end(data: bytes, at: int) -> tuple[int, int, int, bytes] | None:
     return total, size, offset, comment
 
 
+def volumes(tail: bytes) -> int:
+    """Over how many files a zip that ends with these bytes was split (4.3.16, 4.3.15); 1 where it is whole, or no zip."""
+    at = tail.rfind(zipformat.END_SIGNATURE)
+    while at >= 0:
+        if len(tail) - at >= zipformat.END.size:
+            _, disk, *_, comment_length = zipformat.END.unpack_from(tail, at)
+            if at + zipformat.END.size + comment_length == len(tail):
+                locator = tail[max(0, at - zipformat.LOCATOR.size) : at]
+                if len(locator) == zipformat.LOCATOR.size and locator.startswith(zipformat.LOCATOR_SIGNATURE):
+                    return max(1, int(zipformat.LOCATOR.unpack(locator)[3]))
+                return 1 if disk == 0xFFFF else int(disk) + 1
+        at = tail.rfind(zipformat.END_SIGNATURE, 0, at)
+    return 1
+
+
 def parse_locator(data: bytes) -> int | None:
     """Where the ZIP64 end record is said to be, from the 20 bytes before the end record."""
     if len(data) != zipformat.LOCATOR.size or not data.startswith(zipformat.LOCATOR_SIGNATURE):

@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from film_archive.archive.opened import Archive
 from film_archive.core.digest import ALGORITHMS, Digest
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.xml import parse_xml
 
 FOLDER = "ascmhl"

@@ -15,7 +15,7 @@ from film_archive.archive.reader import Archive, is_folder, open_archive
 from film_archive.bundles.plain_folder import PlainFolder
 from film_archive.bundles.urls import readings
 from film_archive.core.errors import NotFound, NotSupported
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.source import printable
 from film_archive.editorial.otio import Document, MediaReference, read_document
 

@@ -11,7 +11,7 @@ from film_archive.archive import layout
 from film_archive.archive.opened import Archive
 from film_archive.core.errors import Damaged, NotSupported, Refused, from_os_error
 from film_archive.core.files import is_temporary_name
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, FileSource, printable
 
 

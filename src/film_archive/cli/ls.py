@@ -11,7 +11,7 @@ from film_archive.cli.output import print_error, print_json_list, say, size_text
 from film_archive.core.wording import amount
 
 if TYPE_CHECKING:
-    from film_archive.core.manifest import Member, ProxyRecord
+    from film_archive.core.member import Member, ProxyRecord
 
 
 def register(app: typer.Typer) -> None:
@@ -65,6 +65,8 @@ def _proxy_text(proxy: ProxyRecord) -> str:
 
 
 def _facts(member: Member) -> str:
+    if member.part_of is not None:
+        return f"part of {member.part_of.rpartition('/')[2]}"
     media = member.get("media")
     if not media:
         return ""
@@ -75,6 +77,8 @@ def _facts(member: Member) -> str:
         words.append(amount(media['frames'], 'frame'))
     if media.get("start_timecode"):
         words.append(media["start_timecode"])
+    if member.parts:
+        words.append(amount(len(member.parts), "part"))
     if member.proxies:
         words.append("proxies: " + ",".join(_proxy_text(proxy) for proxy in member.proxies))
     return " ".join(str(word) for word in words if word)

@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    import typer
+
+from film_archive.cli.outlets import all_written, outlast_readers
 
 
 def run(arguments: list[str] | None = None) -> NoReturn:
     """The console script. Ends with the exit status of the error tree; never with a traceback."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    outlast_readers()
     if arguments == ["--version"]:  # without loading anything
         from film_archive import __version__
 
@@ -21,45 +28,30 @@ def run(arguments: list[str] | None = None) -> NoReturn:
         signal.signal(signal.SIGTERM, _terminated)
         from film_archive.cli.running import run_app
 
-        app = _app()
+        app = application(arguments)
     except KeyboardInterrupt:
         print("film-archive: Stopped before anything was begun.", file=sys.stderr)
         sys.exit(130)
-    sys.exit(run_app(app, "film-archive", arguments, debug=bool(os.environ.get("FILM_ARCHIVE_DEBUG"))))
+    status = run_app(app, "film-archive", arguments, debug=bool(os.environ.get("FILM_ARCHIVE_DEBUG")))
+    sys.exit(all_written("film-archive", status))
 
 
 def _terminated(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _app() -> object:
+VERBS = (
+    "demo", "probe", "create", "add", "ls", "check", "repair", "unpack", "proxy", "extract", "edl", "pull", "repo",
+    "bundle", "serve", "offload", "safe", "where", "find", "library", "catalog", "tape",
+)  # fmt: skip
+"""In the order in which help lists them."""
+
+
+def application(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The command line, with the verb that the arguments begin with, else with all."""
     import typer
 
-    from film_archive.cli import (
-        add,
-        attach,
-        bundle,
-        catalog,
-        check,
-        create,
-        demo,
-        edl,
-        extract,
-        find,
-        library,
-        ls,
-        offload,
-        probe,
-        proxy,
-        pull,
-        repair,
-        repo,
-        safe,
-        serve,
-        tape,
-        unpack,
-        where,
-    )
+    from film_archive.cli.loading import add_verbs
     from film_archive.cli.running import Verbs
 
     app = typer.Typer(
@@ -79,7 +71,5 @@ def _app() -> object:
     ) -> None:
         """Keeps a film, from the camera card to the tape shelf."""
 
-    archives = (demo, probe, create, add, ls, check, repair, unpack, proxy, attach, extract, edl, pull, repo, bundle, serve)
-    for verb in (*archives, offload, safe, where, find, library, catalog, tape):
-        verb.register(app)
+    add_verbs(app, "film_archive.cli", VERBS, arguments)
     return app

@@ -74,7 +74,14 @@ def _is_harmless(sign: str) -> bool:
 
 
 def _encodable(text: str, encoding: str = "utf-8") -> str:
-    return text if text.isascii() else text.encode(encoding, "backslashreplace").decode(encoding)
+    """Text that the encoding has; bytes of a name that are no UTF-8 become the escapes that `printable` makes of them."""
+    if text.isascii():
+        return text
+    try:
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half a surrogate pair, from JSON for instance
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def size_text(count: float) -> str:

@@ -44,6 +44,8 @@ def probe_verb(
         return found.exit_status
     for clip in found.media:
         _show(clip.path, clip.facts)
+    for left in found.left_out:
+        say(f"left out: {left.path} {left.reason}")
     for failure in found.failed:
         say(failure.sentence())
     return found.exit_status

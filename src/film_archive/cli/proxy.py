@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from film_archive.cli import attach
 from film_archive.cli.output import print_json, say
 from film_archive.cli.proxy_options import ProxyOptions, sizes_of, with_proxy_options
 from film_archive.core.wording import amount
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     app.command("proxy")(with_proxy_options(proxy_verb))
+    attach.register(app)
 
 
 def proxy_verb(
@@ -92,8 +94,8 @@ def _show(done: ProxiesMade, plan: ProxyPlan, dry_run: bool) -> None:
     for note in done.notes:
         say(f"note: {note}")
     if done.damaged:
-        many = amount(done.damaged, "frame")
-        say(f"note: up to {many} of a clip could not be decoded; its proxies show the frame before in their place")
+        many = "1 frame" if done.damaged == 1 else f"up to {amount(done.damaged, 'frame')}"
+        say(f"note: {many} of a clip could not be decoded; its proxies show the frame before in that place")
     for failure in done.failed:
         say(failure.sentence())
     if done.current:

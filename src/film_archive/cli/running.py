@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import traceback
 from typing import Any
 
@@ -12,7 +9,7 @@ import typer
 import typer.core
 
 from film_archive.cli.output import print_error
-from film_archive.core.errors import FilmArchiveError, from_os_error
+from film_archive.core.errors import FilmArchiveError, StorageError, from_os_error
 
 _ClickException: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 """What typer's parser raises; newer typers carry their own click, so its class is found through a public one."""
@@ -41,9 +38,6 @@ class Verbs(typer.core.TyperGroup):
 
 def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -> int:
     """Run an app; returns the exit status."""
-    for stream in ("stdout", "stderr"):
-        if getattr(sys, stream) is None:  # closed by whoever started us; its number must not become a file's of ours
-            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115  for as long as the program runs
     wants_json = "--json" in arguments
     command = typer.main.get_command(app)
     if any(argument == "" or (argument.startswith("--") and argument.endswith("=")) for argument in arguments):
@@ -65,11 +59,9 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
         if debug:
             traceback.print_exc()
         return print_error(name, str(error), error.exit_status, wants_json)
-    except (BrokenPipeError, SystemExit):  # whoever read our output has gone; SystemExit is what typer makes of it
-        with contextlib.suppress(OSError):
-            sys.stdout.flush()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes at its end
-        return 0
+    except (BrokenPipeError, SystemExit):  # not stdout or stderr (see `outlets`); SystemExit is what typer makes of it
+        sentence = "A pipe was closed by whoever read it before all was written; nothing is known to be finished, run it again."
+        return print_error(name, sentence, StorageError.exit_status, wants_json)
     except OSError as error:
         if debug:
             traceback.print_exc()

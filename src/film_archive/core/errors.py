@@ -16,11 +16,11 @@
     │   └── TimecodeUnknown              the media has no start timecode: give one
     ├── Damaged                     11   content or structure is not what its digest or format says
     │   └── SourceChanged                a file changed while it was read
-    ├── PartlyDone                  12   some of it is done, and the report says what
-    └── Interrupted                130   stopped by the user; the next run continues
+    └── PartlyDone                  12   some of it is done, and the report says what
 
-Status 10 ("the answer is no") is an answer and not an error: verbs return it. A message is one sentence: what happened,
-to what, in what state things are now, and what to do.
+Status 10 ("the answer is no") is an answer and not an error: verbs return it. 130 is that of a
+KeyboardInterrupt, which nothing here turns into another error. A message is one sentence: what happened, to what, in what state
+things are now, and what to do.
 """
 
 from __future__ import annotations
@@ -98,10 +98,6 @@ class PartlyDone(FilmArchiveError):
     exit_status = 12
 
 
-class Interrupted(FilmArchiveError):
-    exit_status = 130
-
-
 _CLASSES: dict[int, type[FilmArchiveError]] = {
     **dict.fromkeys((errno.ENOENT, errno.ENOTDIR), NotFound),
     **dict.fromkeys(
@@ -121,4 +117,6 @@ def from_os_error(error: OSError, doing: str) -> FilmArchiveError:
     if isinstance(error, FilmArchiveError):
         return error
     reason = error.strerror or str(error)
+    if error.errno == errno.ELOOP:
+        reason = "its symbolic links lead in a circle; name the file or folder itself, or mend the links"
     return _CLASSES.get(error.errno or 0, StorageError)(f"Could not {doing}: {reason}.")

@@ -39,33 +39,50 @@ class SequenceName:
     prefix: str
     digits: int
     suffix: str
+    negative_digits: int | None = None
+    """The least number of digits behind a minus, where that is not the same (C's `%04d` writes -005)."""
 
     @property
     def pattern(self) -> str:
         """In printf's form, for people and as the member path."""
         return f"{self.prefix}%0{self.digits}d{self.suffix}"
 
+    def ranged(self, first: int, last: int) -> str:
+        """The same with the range in front of the number: for a further sequence that is called as another one is."""
+        return f"{self.prefix}{first}-{last}%0{self.digits}d{self.suffix}"
+
     def path(self, number: int) -> str:
+        if number < 0:
+            digits = self.digits if self.negative_digits is None else self.negative_digits
+            return f"{self.prefix}-{-number:0{digits}d}{self.suffix}"
         return f"{self.prefix}{number:0{self.digits}d}{self.suffix}"
 
     def number(self, path: str) -> int | None:
         """The number in a frame's path; None where it is not of this sequence."""
         if not (path.startswith(self.prefix) and path.endswith(self.suffix)):
             return None
-        digits = path[len(self.prefix) : len(path) - len(self.suffix)]
+        text = path[len(self.prefix) : len(path) - len(self.suffix)]
+        digits = text.removeprefix("-")
         if not digits.isascii() or not digits.isdigit() or len(digits) > 18:  # no frame number has more
             return None
-        return int(digits) if self.path(int(digits)) == path else None
+        return int(text) if self.path(int(text)) == path else None
 
     def to_json(self) -> dict[str, Any]:
-        return {"prefix": self.prefix, "digits": self.digits, "suffix": self.suffix}
+        more = {} if self.negative_digits is None else {"negative_digits": self.negative_digits}
+        return {"prefix": self.prefix, "digits": self.digits, "suffix": self.suffix, **more}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> SequenceName:
-        digits = int(data["digits"])
-        if not 0 <= digits <= _MOST_DIGITS:
-            raise ValueError(f"no file's name has a number of {digits} digits")
-        return cls(str(data["prefix"]), digits, str(data["suffix"]))
+        below = data.get("negative_digits")
+        negative = None if below is None else _digits(below)
+        return cls(str(data["prefix"]), _digits(data["digits"]), str(data["suffix"]), negative)
+
+
+def _digits(value: Any) -> int:
+    digits = int(value)
+    if not 0 <= digits <= _MOST_DIGITS:
+        raise ValueError(f"no file's name has a number of {digits} digits")
+    return digits
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,9 +11,6 @@ import fcntl
 import os
 import struct
 import sys
-from pathlib import Path
-
-from film_archive.core.source import FileSource
 
 # linux/fs.h: _IOW(0x94, 9, int) and _IOW(0x94, 13, struct file_clone_range)
 _FICLONE = 0x40049409
@@ -44,12 +41,6 @@ def clone_range(source: int, source_offset: int, target: int, target_offset: int
 def clone_whole(source: int, target: int) -> bool:
     """Make an open file share all blocks of another, whatever it held before; False where that can't be."""
     return _ask(target, _FICLONE, source)
-
-
-def clone_file(source: Path, target: int) -> bool:
-    """Make an open file share all blocks of the file at a path; False where that can't be."""
-    with FileSource(source) as origin:
-        return clone_whole(origin.fileno(), target)
 
 
 def block_size(descriptor: int) -> int:

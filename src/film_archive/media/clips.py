@@ -7,8 +7,8 @@ Grouping looks at names only, so it works on members of an archive and on tapes 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from film_archive.media.sequence import ImageSequence, find_sequences
 from film_archive.media.sidecars import sidecars_of
@@ -75,21 +75,30 @@ def find_clips(paths: Iterable[str], *, photographs: bool = False) -> FoundClips
             folder, name = _split(path)
             beside.setdefault(folder, []).append(name)
     clips = [clip_of_sequence(each) for each in found.sequences]
-    spanned: dict[tuple[str, str], dict[int, str]] = {}
-    for path in singles:
-        match = _RED_PART.fullmatch(path)
-        if match is None:
-            clips.append(Clip(path, (path,), None, _sidecars(path, beside)))
-        else:
-            spanned.setdefault((match[1], match[3]), {})[int(match[2])] = path
-    for (stem, extension), numbered in spanned.items():
-        numbers = sorted(numbered)
-        missing = tuple(number for number in range(1, numbers[-1]) if number not in numbered)
-        parts = tuple(numbered[number] for number in numbers)
-        clips.append(Clip(f"{stem}{extension}", parts, None, _sidecars(parts[0], beside), missing))
+    clips += [Clip(path, (path,), None, _sidecars(path, beside)) for path in singles if part_name(path) is None]
+    clips += [replace(clip, sidecars=_sidecars(clip.parts[0], beside)) for clip in spanned_clips(singles)]
     taken = {path for clip in clips for path in clip.sidecars}
     others = tuple(path for path in found.others if _is_sidecar_like(path) and path not in taken)
     return FoundClips(tuple(sorted(clips, key=lambda clip: clip.name)), others)
+
+
+def part_name(path: str) -> tuple[str, int] | None:
+    """The name of the spanned clip that a file is a part of, by its name, and the part's number; None for all others."""
+    match = _RED_PART.fullmatch(path)
+    return None if match is None else (f"{match[1]}{match[3]}", int(match[2]))
+
+
+def spanned_clips(paths: Iterable[str]) -> Iterator[Clip]:
+    """The recordings that are spanned over numbered files among some paths (one part alone is such a clip, too)."""
+    spanned: dict[str, dict[int, str]] = {}
+    for path in paths:
+        named = part_name(path)
+        if named is not None:
+            spanned.setdefault(named[0], {})[named[1]] = path
+    for name, numbered in spanned.items():
+        numbers = sorted(numbered)
+        missing = tuple(number for number in range(1, numbers[-1]) if number not in numbered)
+        yield Clip(name, tuple(numbered[number] for number in numbers), missing_parts=missing)
 
 
 def _is_sidecar_like(path: str) -> bool:

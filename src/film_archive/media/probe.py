@@ -131,7 +131,11 @@ def probe_clip(
     if sequence is not None:
         facts = stills.sequence_facts(sequence, lambda number: facts_of(sequence.file(number)))
         return replace(facts, diagnostics=(*facts.diagnostics, *_empty_frames(sequence, size_of)))
-    facts = facts_of(clip.parts[0], clip.sidecars)
+    return of_spanned(clip, facts_of(clip.parts[0], clip.sidecars))
+
+
+def of_spanned(clip: Clip, facts: MediaFacts) -> MediaFacts:
+    """The facts of a clip's first file as those of the clip, which may be spanned over more."""
     said = list(facts.diagnostics)
     if clip.missing_parts:
         said.append(f"parts {', '.join(map(str, clip.missing_parts))} of this spanned clip are missing")
@@ -151,11 +155,17 @@ def _empty_frames(sequence: ImageSequence, size_of: Callable[[str], int]) -> Ite
         yield f"{what} (the first is {sequence.file_name(empty[0])})"
 
 
-def probe_path(path: str | os.PathLike[str], *, rate: RateLike | None = None) -> tuple[ProbedClip, ...]:
+def probe_path(
+    path: str | os.PathLike[str],
+    *,
+    rate: RateLike | None = None,
+    on_left_out: Callable[[str, str], None] = lambda path, what: None,
+) -> tuple[ProbedClip, ...]:
     """The clips at a path: a file, a pattern of a sequence ("a.####.exr"), or all that lie below a folder.
 
     Of a folder, files that neither are media nor are called so are left out; what can't be read stands there with its
-    problem. Hidden files are passed over and links to folders not followed. Raises NotFound where there is nothing,
+    problem. Hidden files are passed over and links to folders not followed; pipes, sockets and devices are told to
+    `on_left_out` with what they are. Raises NotFound where there is nothing,
     NotSupported for a pipe.
     """
     place = Path(path)
@@ -173,7 +183,7 @@ def probe_path(path: str | os.PathLike[str], *, rate: RateLike | None = None) ->
     if not stat.S_ISDIR(mode):
         raise NotSupported(f"{printable(text)} is {kind_of(mode)}, not a file or a folder.")
     unread: list[ProbedClip] = []
-    probed = [_tried(clip, rate) for clip in find_clips(_files_below(text, unread)).clips]
+    probed = [_tried(clip, rate) for clip in find_clips(_files_below(text, unread, on_left_out)).clips]
     return (*(each for each in probed if each.facts is not None or not _is_unrelated(each)), *unread)
 
 
@@ -189,7 +199,7 @@ def _is_unrelated(probed: ProbedClip) -> bool:
     return isinstance(probed.problem, NotMedia) and not is_media_extension(extension_of(probed.clip.name))
 
 
-def _files_below(folder: str, unread: list[ProbedClip]) -> Iterator[str]:
+def _files_below(folder: str, unread: list[ProbedClip], on_left_out: Callable[[str, str], None]) -> Iterator[str]:
     """Files that may be media, in order; what can't be looked at goes to `unread`, unless it is the folder itself."""
 
     def failed(error: OSError) -> None:
@@ -204,8 +214,11 @@ def _files_below(folder: str, unread: list[ProbedClip]) -> Iterator[str]:
         for name in sorted(names):
             path = str(Path(above, name))
             try:
-                if not name.startswith(".") and stat.S_ISREG(Path(path).stat().st_mode):
+                mode = 0 if name.startswith(".") else Path(path).stat().st_mode
+                if stat.S_ISREG(mode):
                     yield path
+                elif mode and not stat.S_ISDIR(mode):
+                    on_left_out(path, kind_of(mode))
             except OSError as error:
                 if error.errno not in (errno.ENOENT, errno.ELOOP):  # a link that leads nowhere, a file that has just gone
                     failed(error)

@@ -174,7 +174,7 @@ def reader_of(source: ByteSource) -> Reader:
     Raises NotMedia where it is empty or nothing that a reader knows.
     """
     if source.size == 0:
-        raise NotMedia(f"{source.name} is empty (0 bytes).")
+        raise NotMedia(f"{source.name} is empty (0 bytes); copy it again from its original.")
     head = source.read_at(0, HEAD)
     for row in (*READERS, _BY_NAME):
         if row.knows(source, head):
@@ -183,7 +183,7 @@ def reader_of(source: ByteSource) -> Reader:
         raise NotMedia(
             f"{source.name} is called like media, but its content is none: it is damaged or has a wrong name."
         )
-    raise NotMedia(f"{source.name} is no media of a kind that is known here.")
+    raise NotMedia(f"{source.name} is no media of a kind that is known here; it can be archived all the same.")
 
 
 def is_media_extension(extension: str) -> bool:

@@ -139,6 +139,7 @@ class WaveFile:
             "time_reference": None if kept is None else str(kept.count),
             "time_reference_rate": None if kept is None else str(kept.rate),
             "recorder": None if bext is None else bext.originator,
+            "originator_reference": None if bext is None else bext.originator_reference,
             "project": ixml.project,
             "scene": ixml.scene,
             "take": ixml.take,

@@ -14,7 +14,7 @@ from film_archive.archive.writer import Writer, ZipWriter
 from film_archive.core.digest import KEY
 from film_archive.core.errors import UsageError
 from film_archive.core.ladder import Rung
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.models import ProxyFile
 from film_archive.core.source import FileSource
 from film_archive.proxy import stills

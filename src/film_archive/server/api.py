@@ -13,7 +13,7 @@ from film_archive import __version__
 from film_archive.core.errors import TimecodeUnknown, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.media.cutting.ranges import Clip
 from film_archive.server.access import Access, Guard
 from film_archive.server.documents import (

@@ -13,11 +13,14 @@ from pathlib import Path
 
 from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.source import MemorySource
+from film_archive.server.page_modules import joined
 from film_archive.server.sending import Receive, Scope, Send, header, request_fields, send_error, send_reply
 from film_archive.streaming.ranges import EntityTag, Representation
 from film_archive.streaming.reply import reply_to
 
 _FOLDER = Path(__file__).with_name("page")
+_ENTRIES = ("screen.js", "app.js")
+"""The modules that the page names: what shows the first picture, and all else."""
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -52,13 +55,15 @@ class _Asset:
 
 
 class PageApplication:
-    """`/` is the page; its modules and styles lie at `/page/NAME`."""
+    """`/` is the page; its modules, joined (see `page_modules`), and styles lie at `/page/NAME`."""
 
     def __init__(self, threads: Executor) -> None:
         self._threads = threads
-        self._assets: Mapping[str, _Asset] = {
-            f"/page/{file.name}": _load(file) for file in sorted(_FOLDER.iterdir()) if file.suffix in _TYPES
-        }
+        files = {file.name: file.read_bytes() for file in sorted(_FOLDER.iterdir()) if file.suffix in _TYPES}
+        modules = {name: data.decode() for name, data in files.items() if name.endswith(".js")}
+        others = {name: data for name, data in files.items() if name not in modules}
+        sent = {**others, **{name: text.encode() for name, text in joined(modules, _ENTRIES).items()}}
+        self._assets: Mapping[str, _Asset] = {f"/page/{name}": _asset(name, data) for name, data in sent.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -84,13 +89,12 @@ def takes_gzip(accepted: str) -> bool:
     return False
 
 
-def _load(file: Path) -> _Asset:
-    data = file.read_bytes()
-    content_type = _TYPES[file.suffix]
+def _asset(name: str, data: bytes) -> _Asset:
+    content_type = _TYPES[Path(name).suffix]
     packed = gzip.compress(data, 9, mtime=0)
     return _Asset(
-        _coded(data, file.name, content_type, _FIELDS),
-        _coded(packed, file.name, content_type, (*_FIELDS, ("content-encoding", "gzip"))),
+        _coded(data, name, content_type, _FIELDS),
+        _coded(packed, name, content_type, (*_FIELDS, ("content-encoding", "gzip"))),
     )
 
 

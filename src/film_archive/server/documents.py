@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from film_archive.core.manifest import Member, ProxyRecord
+from film_archive.core.member import Member, ProxyRecord
 from film_archive.core.timecode import FrameRate
 from film_archive.proxy.selection import select_proxy
 from film_archive.server.holdings import HeldArchive

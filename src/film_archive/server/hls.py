@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import FilmArchiveError, NotFound, NotSupported
-from film_archive.core.manifest import Member, ProxyRecord
+from film_archive.core.member import Member, ProxyRecord
 from film_archive.core.source import MemorySource, printable
 from film_archive.server.holdings import HeldArchive, Holdings
 from film_archive.server.sending import (

@@ -14,7 +14,7 @@ from film_archive.core.digest import KEY
 from film_archive.core.errors import Damaged, NotFound, NotSupported, Refused, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, FileIdentity, FileSource, printable
 from film_archive.server.access import Access
 from film_archive.server.listing import Entry, Root, root_of

@@ -18,7 +18,7 @@ from film_archive.archive import directory, layout, zipformat
 from film_archive.archive.reader import Archive, ZipArchive, open_archive
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, from_os_error
 from film_archive.core.frame_index import FrameIndex
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.source import ByteSource, FileSource, printable
 
 _END = zipformat.END_SIZE + len(directory.seal("0" * 32))

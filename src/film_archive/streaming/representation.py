@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from film_archive.core.digest import KEY
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.streaming.ranges import EntityTag, Representation
 
 _NANOSECONDS = 10**9

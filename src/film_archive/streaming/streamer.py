@@ -18,7 +18,7 @@ from typing import NamedTuple, ParamSpec, TypeVar
 
 from film_archive.core.errors import OutOfRange, UsageError
 from film_archive.core.frame_index import FrameIndex
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.models import StreamRequest
 from film_archive.core.source import ByteSource
 from film_archive.streaming.adaptation import AdaptivePace, MovingRate, Pace, buffer_size, smooth_bit_rate

@@ -19,7 +19,8 @@ from film_archive.archive.reader import Archive, open_archive
 from film_archive.core.cycles import no_cycles
 from film_archive.core.digest import KEY
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, Refused
-from film_archive.core.manifest import Member, Role, archive_id
+from film_archive.core.manifest import archive_id
+from film_archive.core.member import Member, Role
 from film_archive.core.source import ByteSource, printable
 from film_archive.storage.database import Database, Statements
 from film_archive.versioning.entries import NOTHING, Borrowed, Entry, EntryKind, sort_key

@@ -16,7 +16,7 @@ from film_archive.archive.writer import Sealed, ZipWriter
 from film_archive.core.digest import KEY
 from film_archive.core.errors import Damaged, NotFound, NotMedia, NotSupported
 from film_archive.core.facts import MediaFacts
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import ByteSource, printable
 from film_archive.versioning.entries import Entry, EntryKind, folders_of

@@ -8,7 +8,7 @@ from typing import Self
 
 from film_archive.core.digest import digest_source
 from film_archive.core.errors import Damaged, FilmArchiveError
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.source import ByteSource, printable
 from film_archive.versioning.archives import Lender, Places
 from film_archive.versioning.contents import Contents

@@ -12,11 +12,12 @@ from film_archive.archive import layout
 from film_archive.archive.entries import parts_of
 from film_archive.archive.folder_reader import refuse_lost
 from film_archive.archive.reader import Archive, FolderArchive, is_folder, open_archive
+from film_archive.core import files
 from film_archive.core.digest import MultiHasher
 from film_archive.core.errors import NotFound, Refused, UsageError
 from film_archive.core.job import Plan
 from film_archive.core.ladder import Rung, parse_sizes
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.source import printable
 from film_archive.proxy.recipe import PLAIN, Recipe
 from film_archive.workflows.clip_logs import LogFile
@@ -144,6 +145,9 @@ def plan_add(
 ) -> AddPlan:
     """Look at everything that would be added; raises what `add_to_archive` would refuse."""
     if not target.exists():
+        if target.is_symlink():  # one that leads nowhere, or in a circle
+            with files.explaining(f"open {printable(target)}"):
+                target.stat()
         raise NotFound(f"There is no archive {printable(target)}; make one with `create`.")
     if not sources:
         raise UsageError("Nothing to add was named; give files or folders.")

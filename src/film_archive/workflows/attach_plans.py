@@ -13,7 +13,7 @@ from film_archive.archive import layout
 from film_archive.archive.reader import open_archive
 from film_archive.core.errors import FilmArchiveError, NotFound, Refused, StorageError, UsageError
 from film_archive.core.job import Failure, Plan, Step, identity_of, require_unchanged
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.source import FileSource, printable
 from film_archive.proxy import adopting
 from film_archive.proxy.adopting import Given

@@ -15,7 +15,7 @@ from film_archive.archive.writer import ZipWriter
 from film_archive.core import copying
 from film_archive.core.errors import FilmArchiveError, StorageError
 from film_archive.core.job import Failure, Report, identity_of, require_unchanged, status_of
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.records import Record
 from film_archive.core.source import FileSource, printable
 from film_archive.proxy import adopting, embedding

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from film_archive.archive.check import Kind, check_archive
 from film_archive.archive.opened import Archive
-from film_archive.archive.reader import FolderArchive, ZipArchive
+from film_archive.archive.reader import FolderArchive, ZipArchive, begins_as_ours
 from film_archive.bundles.hash_list import listed_digests
 from film_archive.bundles.opened import Bundle, Status, open_bundle
 from film_archive.core.digest import Digest, digest_source
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported
 from film_archive.core.facts import MediaFacts
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import printable
 from film_archive.core.wording import amount
@@ -57,8 +57,10 @@ def check_bundle(bundle: Path, *, progress: Progress | None = None) -> BundleChe
     count = size = references = clips = 0
     digests = True
     problems: list[Found] = []
+    foreign = not begins_as_ours(bundle)
     try:
         with open_bundle(bundle) as archive:
+            foreign = foreign and archive.is_foreign
             for member in archive.members():
                 count, size = count + 1, size + member.size
             opened = Bundle(archive)
@@ -83,6 +85,7 @@ def check_bundle(bundle: Path, *, progress: Progress | None = None) -> BundleChe
     return BundleChecked(
         archive=printable(bundle),
         ok=not problems,
+        foreign=foreign,
         members_checked=count,
         bytes=size,
         problems=tuple(problems),

@@ -17,7 +17,7 @@ from film_archive.bundles.references import Lookup
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NotSupported
 from film_archive.core.job import Report
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.records import Record
 from film_archive.core.source import FileSource, printable
 from film_archive.core.timecode import FrameRate

@@ -28,13 +28,13 @@ from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import FilmArchiveError, NotFound, Refused, UsageError
 from film_archive.core.job import Plan, Report
 from film_archive.core.ladder import Rung, parse_sizes
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.progress import Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.editorial.otio import Change, Further, Relinked, read_document
 from film_archive.workflows.filling import Closing, Enclosure, Made, Tally, fill
-from film_archive.workflows.gathering import Found, Gathered, grouped
+from film_archive.workflows.gathering import Found, FoundPart, Gathered, grouped
 from film_archive.workflows.leftovers import proxy_folder
 from film_archive.workflows.room import look_ahead, require_room
 from film_archive.workflows.timelines import Carried, Cut, MissingReference, content_of, join_timeline, version_mark
@@ -362,8 +362,10 @@ def _members_by_url(plan: BundlePlan) -> Mapping[str, str]:
     for each in grouped(plan.steps):
         if isinstance(each, Found):
             found[each.member] = each.member
+        elif isinstance(each, FoundPart):
+            found[each.file.member] = each.file.member
         else:
-            found.update((frame.member, each.name.pattern) for _, frame in each.frames)
+            found.update((frame.member, each.member) for _, frame in each.frames)
     return found
 
 

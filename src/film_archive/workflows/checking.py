@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,12 +10,12 @@ from pathlib import Path
 
 from film_archive.archive import layout
 from film_archive.archive.check import CheckResult, Kind, Problem, check_archive
-from film_archive.archive.reader import Archive, open_archive
+from film_archive.archive.reader import Archive, begins_as_ours, open_archive
 from film_archive.core.errors import Damaged, FilmArchiveError
 from film_archive.core.facts import frame_ranges
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.job import Report
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
@@ -33,7 +34,9 @@ class Found(Record):
     """"damaged"; "unreadable" where this program can't tell; "unfinished" where an add was interrupted."""
 
     def sentence(self) -> str:
-        return self.what if self.path in self.what else f"{self.path}: {self.what}"
+        """With its subject: what is wrong is a whole sentence that names it, or is said of it."""
+        is_named = re.search(rf"(?<![^\s:/'\"]){re.escape(self.path)}(?![^\s:;,.'\"])", self.what) is not None
+        return self.what if is_named and self.what.endswith(".") else f"{self.path}: {self.what}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +47,8 @@ class Checked(Report):
     """Its path."""
     ok: bool
     """True if nothing was found."""
+    foreign: bool
+    """Whether another program made it."""
     members_checked: int
     """How many members were checked: media, folders and links, and our own data. One that can't be read is not among them."""
     bytes: int
@@ -57,7 +62,8 @@ class Checked(Report):
         if self.ok:
             return "all as it was"
         if self._result.of(Kind.DAMAGED):
-            return f"{amount(len(self.problems), 'problem')}; `repair` can mend structure, not media"
+            hint = "get it again from where it came" if self.foreign else "`repair` can mend structure, not media"
+            return f"{amount(len(self.problems), 'problem')}; {hint}"
         if self._result.of(Kind.UNREADABLE):
             return f"all as it was, but {len(self.problems)} could not be read"
         return "all as it was when the archive was last finished; something was begun behind it"
@@ -105,8 +111,10 @@ def check(archive: Path, *, frames: bool = False, progress: Progress | None = No
     begun = time.monotonic()
     progress = progress or quiet()
     count = size = 0
+    foreign = not begins_as_ours(archive)
     try:
         with open_archive(archive) as opened:
+            foreign = foreign and opened.is_foreign
             for member in opened.members():
                 count, size = count + 1, size + member.size
             progress.expect(Phase.VERIFYING, size)
@@ -118,6 +126,7 @@ def check(archive: Path, *, frames: bool = False, progress: Progress | None = No
     return Checked(
         archive=printable(archive),
         ok=not problems,
+        foreign=foreign,
         members_checked=count - sum(problem.kind is Kind.UNREADABLE for problem in problems),
         bytes=size,
         problems=problems,

@@ -19,7 +19,7 @@ from film_archive.core.errors import NotFound, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_table import FrameTable, SequenceName
 from film_archive.core.job import identity_of
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.source import ByteSource, FileSource, printable
 from film_archive.core.timecode import RateLike, parse_rate
 from film_archive.media.clips import clip_of_sequence

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NoSpace, Refused
-from film_archive.core.job import Report
+from film_archive.core.job import Plan, Report, Step
 from film_archive.core.progress import Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
@@ -28,6 +29,7 @@ from film_archive.workflows.timelines import Cut
 Say = Callable[[str], None]
 
 HANDLES = 8
+ARCHIVE, TIMELINE = "day01.zip", "day01.otio"
 NEEDED = 300_000_000
 """Bytes that the demo writes, rounded up: its footage, the archive of it with proxies, the cuts."""
 
@@ -60,6 +62,66 @@ class Demo(Report):
     """The files that were cut."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoPlanStep(Step):
+    """One step that the demo would take."""
+
+    step: str
+    """Its name."""
+    does: str
+    """What it does, in a few words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoPlan(Plan):
+    """What the demo would do, and where."""
+
+    verb: ClassVar[str] = "demo"
+    folder: Path
+    """The new folder that it would make, the only place where anything is written."""
+    archive: Path
+    """The archive in it."""
+    timeline: Path
+    """The cut of the clips, an OTIO timeline."""
+    bytes: int
+    """How much it writes, at most."""
+    steps: tuple[DemoPlanStep, ...]
+    """What it would do, in order."""
+
+
+_STEPS = {
+    "shoot": "make three clips, as cameras would",
+    "probe": "say what they are",
+    "edit": "cut them together into an OTIO timeline",
+    "create": "archive all, proxies and timeline inside",
+    "check": "read every byte again",
+    "bundle": "open the archive with OpenTimelineIO",
+    "extract": "cut a second out of each clip by timecode",
+}
+
+
+def plan_demo(folder: Path) -> DemoPlan:
+    """What a demo in a new folder would do; raises Refused where the folder is none or holds something, NoSpace."""
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise Refused(f"{printable(folder)} is there and no folder; name a new folder for the demo.")
+    with files.explaining(f"look into {printable(folder)}"):
+        if folder.exists() and any(folder.iterdir()):
+            raise Refused(f"{printable(folder)} is not empty; name a new folder for the demo.")
+    files.require_space(folder, NEEDED, f"The demo in {printable(folder)}")
+    return DemoPlan(
+        folder=folder,
+        archive=folder / ARCHIVE,
+        timeline=folder / TIMELINE,
+        bytes=NEEDED,
+        steps=tuple(DemoPlanStep(step=name, does=does) for name, does in _STEPS.items()),
+    )
+
+
+def as_planned(plan: DemoPlan) -> Demo:
+    """What a dry run says: the report as far as it can be known."""
+    return Demo(folder=plan.folder, archive=plan.archive, timeline=plan.timeline, clips=(), steps=(), cuts=())
+
+
 def free_folder() -> Path:
     """Where the demo goes when no folder was named: the first `film-archive-demo` that is not there yet."""
     folder, count = Path("film-archive-demo"), 1
@@ -71,11 +133,7 @@ def free_folder() -> Path:
 
 def run_demo(folder: Path, say: Say, *, progress: Progress | None = None) -> Demo:
     """Do the main job in a new folder. Every step's result is verified by the next; raises what fails."""
-    if os.path.lexists(folder) and not folder.is_dir():
-        raise Refused(f"{printable(folder)} is there and no folder; name a new folder for the demo.")
-    if folder.exists() and any(folder.iterdir()):
-        raise Refused(f"{printable(folder)} is not empty; name a new folder for the demo.")
-    files.require_space(folder, NEEDED, f"The demo in {printable(folder)}")
+    plan_demo(folder)
     card = folder / "card"
     with files.explaining(f"make the folder {printable(card)}"):
         card.mkdir(parents=True, exist_ok=True)
@@ -91,8 +149,8 @@ class _Run:
     def __init__(self, folder: Path, card: Path, say: Say, progress: Progress) -> None:
         self.folder = folder
         self.card = card
-        self.archive = folder / "day01.zip"
-        self.timeline = folder / "day01.otio"
+        self.archive = folder / ARCHIVE
+        self.timeline = folder / TIMELINE
         self.say = say
         self.progress = progress
         self.steps: list[DemoStep] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from film_archive.archive import layout
@@ -17,12 +17,12 @@ from film_archive.archive.continuing import Writer
 from film_archive.archive.entries import EPOCH_NS
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher
-from film_archive.core.errors import Damaged, NotMedia, NotSupported, ShortRead, SourceChanged, UsageError
+from film_archive.core.errors import Damaged, NoSpace, NotMedia, NotSupported, ShortRead, SourceChanged, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.job import Report, identity_of, require_unchanged
 from film_archive.core.ladder import LADDER, Rung
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.progress import Phase, Progress
 from film_archive.core.records import Record
 from film_archive.core.source import ByteSource, FileSource, printable
@@ -34,7 +34,7 @@ from film_archive.proxy.making import Proxy
 from film_archive.proxy.original import Original
 from film_archive.proxy.recipe import PLAIN, STILL_FILES, Recipe, Still
 from film_archive.workflows.clip_logs import ClipLog
-from film_archive.workflows.gathering import Found, FoundSequence, Kind, LeftOut
+from film_archive.workflows.gathering import Found, FoundPart, FoundSequence, Kind, LeftOut
 from film_archive.workflows.locating import is_member, locate, state_of
 from film_archive.workflows.room import Outlook
 
@@ -146,7 +146,7 @@ def reason_without_proxies(facts: MediaFacts) -> str | None:
 
 def fill(
     archive: Writer,
-    entries: Sequence[Found | FoundSequence],
+    entries: Sequence[Found | FoundSequence | FoundPart],
     rungs: Sequence[Rung],
     outlook: Outlook,
     work: Path,
@@ -171,15 +171,9 @@ def fill(
     filling = _Filling(archive, tuple(rungs), recipe, outlook, work, progress, workers, Tally(), log, plain, frame_digests)
     progress.expect(filling.phase, sum(entry.size for entry in entries))
     progress.expect(Phase.ENCODING, sum(outlook.frames.values()))
-    for entry in entries:
-        if isinstance(entry, FoundSequence):
-            filling.sequence(entry)
-        elif entry.kind == Kind.FILE:
-            filling.file(entry)
-        elif entry.kind == Kind.SYMLINK:
-            filling.symlink(entry)
-        else:
-            filling.folder(entry)
+    for number, entry in enumerate(entries, 1):
+        with _counting_the_rest(() if archive.target.is_dir() else entries[number:]):
+            filling.entry(entry)
     for each in closing(archive, filling.tally):
         _enclose(archive, each)
     files.remove_tree(work)  # all are in the archive now; behind its end nobody would remove them after a kill
@@ -195,6 +189,18 @@ def fill(
         warnings=(*tally.warnings, *tally.without.sentences()),
         seconds=time.monotonic() - begun,
     )
+
+
+@contextlib.contextmanager
+def _counting_the_rest(entries: Sequence[Found | FoundSequence | FoundPart]) -> Iterator[None]:
+    """Where the disk is full: what comes after the entry that did not fit needs room as well."""
+    try:
+        yield
+    except NoSpace as error:
+        rest = sum(entry.size for entry in entries)
+        if not rest:
+            raise
+        raise NoSpace(f"{str(error).rstrip('.')}, and {rest} more for what comes after it.") from error
 
 
 def _enclose(archive: Writer, each: Enclosure) -> None:
@@ -223,6 +229,19 @@ class _Filling:
         """Files are read where they are in an archive that is made in place, and written to another."""
         return Phase.READING if self.archive.target.is_dir() and not self.plain else Phase.WRITING
 
+    def entry(self, entry: Found | FoundSequence | FoundPart) -> None:
+        """Put one in, whatever it is."""
+        if isinstance(entry, FoundSequence):
+            self.sequence(entry)
+        elif isinstance(entry, FoundPart):
+            self.file(entry.file, entry)
+        elif entry.kind == Kind.FILE:
+            self.file(entry)
+        elif entry.kind == Kind.SYMLINK:
+            self.symlink(entry)
+        else:
+            self.folder(entry)
+
     def folder(self, entry: Found) -> None:
         self.archive.add_folder(
             entry.member,
@@ -246,7 +265,7 @@ class _Filling:
         """All frames of an image sequence, as one member."""
         from film_archive.media.probe import probe_clip
 
-        self.progress.begin(self.phase, sequence.name.pattern)
+        self.progress.begin(self.phase, sequence.member)
         for number, frame in sequence.frames:
             with _unchanged(frame) as source:
                 self.archive.add_frame(
@@ -264,8 +283,9 @@ class _Filling:
                 facts = self.logged(sequence.images.hashes, probe_clip(clip_of_sequence(sequence.images)))
         except (NotMedia, NotSupported, Damaged) as error:  # then it is archived without facts
             problem = str(error)
+        facts, problem = _as_in_archive(sequence.frames[0][1], facts, problem)
         member = self.archive.end_sequence(
-            sequence.name, media=facts, media_problem=problem, original_path=sequence.original
+            sequence.name, sequence.member, media=facts, media_problem=problem, original_path=sequence.original
         )
         self.tell(member)
         self.tally.clips += facts is not None
@@ -289,13 +309,17 @@ class _Filling:
         original = Original(printable(member.path), facts, open_frame=open_frame)
         self._embed(member, original, facts.frames or 0, sequence.images.first)
 
-    def file(self, entry: Found) -> None:
-        """A file, and what is made of it."""
+    def file(self, entry: Found, part: FoundPart | None = None) -> None:
+        """A file, and what is made of it; of a spanned clip the first `part`'s line has what is known of the clip."""
         self.progress.begin(self.phase, entry.member)
         member = self.archive.reuse(entry.member, entry.identity or "")
         with _unchanged(entry) as source:
             if member is None:
-                facts, problem = (None, None) if self.plain else _facts(source)
+                facts, problem = (None, None) if self.plain else _as_in_archive(entry, *_facts(source))
+                if facts is not None and part is not None:
+                    from film_archive.media.probe import of_spanned
+
+                    facts = None if part.part_of is not None else of_spanned(part.clip, facts)
                 if facts is not None:
                     facts = self.logged(entry.member, facts)
                 member = self.archive.add(
@@ -309,6 +333,7 @@ class _Filling:
                     media=facts,
                     media_problem=problem,
                     original_path=entry.original,
+                    part_of=None if part is None else part.part_of,
                 )
             else:
                 self.progress.add(self.phase, member.size)
@@ -509,6 +534,17 @@ def _facts(source: ByteSource) -> tuple[MediaFacts | None, str | None]:
         return None, str(error) if is_media_extension(extension_of(source.name)) else None
     except (Damaged, NotSupported) as error:
         return None, str(error)
+
+
+def _as_in_archive(entry: Found, facts: MediaFacts | None, problem: str | None) -> tuple[MediaFacts | None, str | None]:
+    """What is told of a file, by its path in the archive: where it lay on this machine is not kept."""
+    place, member = printable(entry.path).rpartition("/"), printable(entry.member).rpartition("/")
+    before, after = "".join(place[:2]), "".join(member[:2])
+    if not before:
+        return facts, problem
+    if facts is not None and any(before in said for said in facts.diagnostics):
+        facts = replace(facts, diagnostics=tuple(said.replace(before, after) for said in facts.diagnostics))
+    return facts, None if problem is None else problem.replace(before, after)
 
 
 def _hex(raw: bytes | None) -> str | None:

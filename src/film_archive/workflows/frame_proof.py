@@ -13,7 +13,7 @@ from film_archive.core.digest import KEY, digest_source
 from film_archive.core.errors import Damaged, NotFound
 from film_archive.core.facts import frame_ranges
 from film_archive.core.frame_table import FrameTable, SequenceName
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.source import FileSource, printable
 from film_archive.core.timecode import FrameRange
 from film_archive.media.cutting.cuttable import CutResult

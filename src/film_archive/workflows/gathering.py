@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from film_archive.core.frame_table import SequenceName
 from film_archive.core.job import Step, identity_of
 from film_archive.core.records import Record
 from film_archive.core.source import kind_of, printable
+from film_archive.media.clips import Clip, part_name, spanned_clips
 from film_archive.media.sequence import ImageSequence, find_sequences
 
 
@@ -131,6 +132,8 @@ class FoundSequence:
     images: ImageSequence
     frames: tuple[tuple[int, Found], ...]
     """(number, file), ascending."""
+    member: str
+    """The path that it gets in the archive: `name.pattern`, or with its range where another sequence is called so."""
     original: str | None = None
     """As `Found.original`, with the numbers in printf's form."""
 
@@ -140,29 +143,62 @@ class FoundSequence:
         return sum(frame.size for _, frame in self.frames)
 
 
-def grouped(entries: Iterable[Found], taken: Collection[str] = ()) -> Iterator[Found | FoundSequence]:
-    """The same things in the same order, but the files of an image sequence as one, where its first file stood.
+@dataclass(frozen=True, slots=True)
+class FoundPart:
+    """A file of a clip that is spanned over several: a member of its own that is tied to the first."""
 
-    More frames of a sequence that an archive has already (its path is among those `taken`) stay files.
+    file: Found
+    clip: Clip
+    """Its name and parts are member paths."""
+    part_of: str | None
+    """The member path of the first part; None for that one."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of this part."""
+        return self.file.size
+
+
+def grouped(
+    entries: Iterable[Found], taken: Collection[str] = ()
+) -> Iterator[Found | FoundSequence | FoundPart]:
+    """The same things in the same order, but the files of an image sequence as one, where its first file stood, and the
+    files of a spanned clip tied to each other.
+
+    More frames of a sequence that an archive has already (its path is among those `taken`) stay files, and more parts of
+    such a clip (its first part's path is among them) are tied to that.
     """
     entries = tuple(entries)
     begins: dict[str, FoundSequence] = {}
     framed: set[str] = set()
     for together in _by_folder(entries):
+        named: set[str] = set()
         for images in find_sequences(together).sequences:
-            if images.first < 0:
-                continue  # a member's table has no minus signs; these stay files
             found = _sequence(images, together)
             if found.name.pattern in taken or not _are_called(found):
                 continue
+            if found.name.pattern in named:  # two shots in one folder, of the same name
+                found = replace(found, member=found.name.ranged(images.first, images.last))
+            named.add(found.name.pattern)
             paths = [entry.path for _, entry in found.frames]
             begins[min(paths, key=os.fsencode)] = found
             framed.update(paths)
+    tied = dict(_tied(entries, taken))
     for entry in entries:
         if entry.path in begins:
             yield begins[entry.path]
         elif entry.path not in framed:
-            yield entry
+            yield tied.get(entry.path, entry)
+
+
+def _tied(entries: Iterable[Found], taken: Iterable[str]) -> Iterator[tuple[str, FoundPart]]:
+    """(path, part) of the files of spanned clips."""
+    there = {named[0]: path for path in sorted(taken, reverse=True) if (named := part_name(path)) is not None}
+    files = {entry.member: entry for entry in entries if entry.kind == Kind.FILE}
+    for clip in spanned_clips(files):
+        first = there.get(clip.name, clip.parts[0])
+        for part in clip.parts:
+            yield files[part].path, FoundPart(files[part], clip, None if part == first else first)
 
 
 def _by_folder(entries: Iterable[Found]) -> Iterable[dict[str, Found]]:
@@ -178,13 +214,14 @@ def _sequence(images: ImageSequence, files: dict[str, Found]) -> FoundSequence:
     frames = tuple((number, files[images.file(number)]) for number in images.numbers())
     first = frames[0][1]
     original = None if first.original is None else _name(images, first.original).pattern
-    return FoundSequence(_name(images, first.member), images, frames, original)
+    name = _name(images, first.member)
+    return FoundSequence(name, images, frames, name.pattern, original)
 
 
 def _name(images: ImageSequence, first: str) -> SequenceName:
     """How the frames are called where the first one has this path; what stands before its number may be another there."""
     behind = images.file_name(images.first)[len(images.stem) :]
-    return SequenceName(first[: len(first) - len(behind)], images.padding, images.extension)
+    return SequenceName(first[: len(first) - len(behind)], images.padding, images.extension, images.negative_padding)
 
 
 def _are_called(sequence: FoundSequence) -> bool:

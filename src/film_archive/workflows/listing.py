@@ -9,7 +9,7 @@ from pathlib import Path
 
 from film_archive.archive import layout
 from film_archive.archive.reader import open_archive
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 

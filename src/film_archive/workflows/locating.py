@@ -15,7 +15,7 @@ from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, UsageE
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.job import identity_of
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.source import ByteSource, FileSource, printable
 
 SEPARATOR = "::"

@@ -8,7 +8,7 @@ from typing import Any
 from film_archive.archive.reader import Archive
 from film_archive.core.digest import KEY
 from film_archive.core.ladder import Rung
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.proxy import embedding, stills
 from film_archive.proxy.recipe import STILL_FILES, Recipe, Still
 

@@ -13,9 +13,10 @@ from film_archive.archive.entries import parts_of
 from film_archive.archive.reader import is_folder, open_archive
 from film_archive.archive.repair import diagnose, repair_archive
 from film_archive.core.job import DONE, IN_PART, Plan, Report, Step, identity_at, require_unchanged
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.records import Record
 from film_archive.core.source import printable
+from film_archive.workflows.leftovers import abandon_unfinished, has_unfinished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +82,13 @@ def plan_repair(archive: Path) -> RepairPlan:
     identity = _identity(archive)
     found = diagnose(archive)
     gone = _gone(archive) if is_folder(archive) and not found.would else ()
+    would = [*found.would]
+    if is_folder(archive) and has_unfinished(archive):
+        would.append("remove what an unfinished run has left")
     return RepairPlan(
         archive=archive,
         identity=identity,
-        steps=tuple(MendStep(would=would) for would in found.would),
+        steps=tuple(MendStep(would=each) for each in would),
         lost=(*(Lost(path=problem.path, what=problem.what) for problem in found.lost), *gone),
     )
 
@@ -120,9 +124,12 @@ def apply_repair(plan: RepairPlan) -> Repaired:
             as_planned(plan), generation=header.generation, members=header.members, seconds=time.monotonic() - begun
         )
     result = repair_archive(plan.archive)
+    done = list(result.done)
+    if is_folder(plan.archive) and abandon_unfinished(plan.archive):
+        done.append("Removed what an unfinished run had left; media that it had copied in stay.")
     return Repaired(
         archive=plan.archive,
-        done=result.done,
+        done=tuple(done),
         lost=tuple(Lost(path=problem.path, what=problem.what) for problem in result.lost),
         generation=result.generation,
         members=result.members,

@@ -12,7 +12,7 @@ from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import FilmArchiveError, NotMedia, NotSupported
 from film_archive.core.facts import MediaFacts
 from film_archive.core.job import identity_at, identity_of, require_unchanged
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.records import Record
 from film_archive.core.source import ByteSource, FileSource, printable
 from film_archive.core.timecode import parse_rate

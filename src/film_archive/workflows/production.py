@@ -17,8 +17,9 @@ from film_archive.archive.writer import ZipWriter
 from film_archive.core import files
 from film_archive.core.job import require_unchanged
 from film_archive.core.ladder import Rung
-from film_archive.core.manifest import Role
+from film_archive.core.member import Member, Role
 from film_archive.core.progress import Progress, quiet
+from film_archive.media.clips import part_name
 from film_archive.proxy.recipe import PLAIN, Recipe
 from film_archive.workflows.archiving_plans import (
     AddPlan,
@@ -157,8 +158,8 @@ def _fill(
         require_room(target, plan.steps, outlook, (*working_files(target), work))
         with begin() as archive:
             entries = _still_to_add(archive, plan) if isinstance(plan, AddPlan) else plan.steps
-            sequences = {member.path for member in archive.base_members() if member.sequence is not None}
-            together = tuple(grouped(entries, sequences))
+            taken = {member.path for member in archive.base_members() if member.sequence is not None or _begins_clip(member)}
+            together = tuple(grouped(entries, taken))
             made = fill(
                 archive,
                 together,
@@ -179,6 +180,11 @@ def _fill(
         left_out=plan.left_out,
         warnings=(*made.warnings, *plan.warnings),
     )
+
+
+def _begins_clip(member: Member) -> bool:
+    """Whether more parts of a spanned clip may be tied to a member."""
+    return member.is_original and member.part_of is None and part_name(member.path) is not None
 
 
 def require_room_for(plan: ArchivingPlan) -> None:

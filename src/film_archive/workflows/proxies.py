@@ -28,7 +28,7 @@ from film_archive.core.errors import (
 )
 from film_archive.core.job import Failure, require_unchanged
 from film_archive.core.ladder import Rung, parse_sizes
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import printable
 from film_archive.proxy import avid, embedding, making, stills

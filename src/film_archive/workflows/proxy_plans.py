@@ -15,7 +15,7 @@ from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSup
 from film_archive.core.facts import MediaFacts
 from film_archive.core.job import Failure, Plan, Step
 from film_archive.core.ladder import Rung, parse_sizes
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.proxy import companions, embedding, making
@@ -124,13 +124,15 @@ def plan_proxies(
     """Look at what would be made; changes nothing.
 
     In an archive only what is missing or stale is made. Raises UsageError where files are named without `output` or
-    `program`.
+    `program`, Refused where `output` is there and no folder.
     """
     if not rungs:
         raise UsageError("No proxy size was named; there are thumbnail, preview, editorial, and sizes like 1280x720.")
     recipe = recipe.looked_at()
     if program is not None:
         _require_fitting(program, rungs, recipe, output)
+    if output is not None and os.path.lexists(output) and not output.is_dir():
+        raise Refused(f"{printable(output)} exists and is not a folder; nothing was written. Name a folder for the proxies.")
     planning = _Planning(tuple(rungs), recipe, output, program, rate, None if log is None else log.open())
     for path in named:
         planning.add(path)
@@ -323,4 +325,4 @@ def identity_of_member(member: Member) -> str:
 
 
 def _reason(facts: MediaFacts) -> str:
-    return reason_without_proxies(facts) or "it has no picture"
+    return (reason_without_proxies(facts) or "it has no picture").rstrip(".")

@@ -21,7 +21,7 @@ from film_archive.core.digest import KEY
 from film_archive.core.errors import FilmArchiveError
 from film_archive.core.executors.inline import InlineExecutor
 from film_archive.core.job import Failure, Report, status_of
-from film_archive.core.manifest import Member
+from film_archive.core.member import Member
 from film_archive.core.progress import Progress, quiet
 from film_archive.core.source import printable
 from film_archive.library import mhl
@@ -148,7 +148,11 @@ class _Rebuilding:
             files, sequences = folders.setdefault(f"/{above}" if above else "/", ([], []))
             count += 1
             if member.sequence is not None:
-                sequences.append(_sequence(member))
+                of_it = _sequence(member)
+                if of_it is None:
+                    files += _frames(member)
+                else:
+                    sequences.append(of_it)
             elif KEY in member.digests:
                 content = Content.of(member.size, {KEY: member.digests[KEY]})
                 files.append(FileRow(name, member.size, member.mtime_ns or 0, 0, content))
@@ -157,15 +161,18 @@ class _Rebuilding:
         return count
 
 
-def _sequence(member: Member) -> SequenceRow:
+def _sequence(member: Member) -> SequenceRow | None:
+    """A sequence's row; None where it has numbers below 0, since a row's names have no minus sign."""
     name = member.sequence
     assert name is not None
-    stem = name.prefix.rpartition("/")[2]
-    empty = SequenceRow(stem, name.digits, name.suffix, {})
-    return SequenceRow(stem, name.digits, name.suffix, dict(_frames(member, empty)))
+    rows = {frame.number: row for frame, row in zip(member.frame_table(), _frames(member), strict=True)}
+    if rows and min(rows) < 0:
+        return None
+    return SequenceRow(name.prefix.rpartition("/")[2], name.digits, name.suffix, rows)
 
 
-def _frames(member: Member, empty: SequenceRow) -> Iterator[tuple[int, FileRow]]:
-    for frame in member.frame_table():
-        content = Content.of(frame.size, {KEY: frame.xxh128})
-        yield frame.number, FileRow(empty.file_name(frame.number), frame.size, frame.mtime_ns, 0, content)
+def _frames(member: Member) -> Iterator[FileRow]:
+    """The files of a sequence."""
+    for frame in member.frame_members():
+        content = Content.of(frame.size, {KEY: frame.digests[KEY]})
+        yield FileRow(frame.path.rpartition("/")[2], frame.size, frame.mtime_ns or 0, 0, content)

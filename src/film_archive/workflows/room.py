@@ -18,7 +18,7 @@ from film_archive.core.source import FileSource, printable
 from film_archive.core.timecode import FrameRate
 from film_archive.proxy import making
 from film_archive.proxy.recipe import PLAIN, Recipe
-from film_archive.workflows.gathering import Found, FoundSequence, Kind
+from film_archive.workflows.gathering import Found, FoundPart, FoundSequence, Kind
 from film_archive.workflows.locating import is_member
 
 _PER_FILE = 4096 + 1024
@@ -47,7 +47,7 @@ class Outlook:
 
 
 def look_ahead(
-    entries: Iterable[Found | FoundSequence], rungs: Sequence[Rung], recipe: Recipe = PLAIN
+    entries: Iterable[Found | FoundSequence | FoundPart], rungs: Sequence[Rung], recipe: Recipe = PLAIN
 ) -> Outlook:
     """Open the clips that will get proxies, to know their frames and how long they play.
 
@@ -57,10 +57,12 @@ def look_ahead(
     proxies = largest = indexes = 0
     for entry in entries:
         if isinstance(entry, FoundSequence):
-            frames[entry.name.pattern] = entry.images.span if rungs else 0
+            frames[entry.member] = entry.images.span if rungs else 0
             size = _sequence_bytes(entry, rungs, recipe)
             proxies, largest = proxies + size, max(largest, size)
             continue
+        if isinstance(entry, FoundPart):
+            continue  # its frames can't be told apart here: no index, no proxies
         if entry.kind != Kind.FILE or not _may_be_clip(entry):
             continue
         facts = _facts_of(entry) if rungs else None

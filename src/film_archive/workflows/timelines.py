@@ -19,7 +19,7 @@ from film_archive.bundles.policy import MediaReferencePolicy
 from film_archive.bundles.references import Lookup, Meaning
 from film_archive.bundles.urls import MEDIA, is_read_differently, media_url
 from film_archive.core.errors import NotFound, Refused, UsageError, from_os_error
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.records import Record
 from film_archive.core.source import FileSource, kind_of, printable
 from film_archive.editorial.otio import Change, Document, Missing, Relinked, read_document

@@ -18,7 +18,7 @@ from film_archive.bundles.policy import MediaReferencePolicy
 from film_archive.bundles.urls import MEDIA, media_url
 from film_archive.core.errors import FilmArchiveError, NotFound, NotSupported, RateUnknown
 from film_archive.core.facts import MediaFacts
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange
 from film_archive.editorial.candidates import Candidate, common_counting

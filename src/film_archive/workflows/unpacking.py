@@ -33,7 +33,7 @@ from film_archive.core.job import (
     require_unchanged,
 )
 from film_archive.core.journal import Journal
-from film_archive.core.manifest import Member, Role
+from film_archive.core.member import Member, Role
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable

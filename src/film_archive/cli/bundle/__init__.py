@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import typer
 
+from film_archive.cli.loading import add_group
 
-def register(app: typer.Typer) -> None:
-    from film_archive.cli.bundle import check, info, read, write
+VERBS = ("write", "read", "info", "check")
 
-    verbs = typer.Typer(
+
+def register(app: typer.Typer, words: Sequence[str] = ()) -> None:
+    """Make the verbs known to the command line, or the one that `words` begin with."""
+    add_group(
+        app,
+        __name__,
+        VERBS,
+        words,
         name="bundle",
         help="OTIO bundles: a timeline and the media that it references, in one .otioz file or one .otiod folder.",
-        no_args_is_help=True,
-        add_completion=False,
-        rich_markup_mode=None,
-        pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for verb in (write, read, info, check):
-        verb.register(verbs)
-    app.add_typer(verbs)

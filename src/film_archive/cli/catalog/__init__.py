@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import typer
 
-from film_archive.cli.catalog import export, rebuild
+from film_archive.cli.loading import add_group
+
+VERBS = ("rebuild", "export")
 
 
-def register(app: typer.Typer) -> None:
-    catalog = typer.Typer(help="The catalog: made again, written out.", no_args_is_help=True, rich_markup_mode=None)
-    for verb in (rebuild, export):
-        verb.register(catalog)
-    app.add_typer(catalog, name="catalog")
+def register(app: typer.Typer, words: Sequence[str] = ()) -> None:
+    """Make the verbs known to the command line, or the one that `words` begin with."""
+    add_group(
+        app,
+        __name__,
+        VERBS,
+        words,
+        name="catalog",
+        help="The catalog: made again, written out.",
+    )

@@ -2,42 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import typer
 
+from film_archive.cli.loading import add_group
 
-def register(app: typer.Typer) -> None:
-    """Make the verbs known to the command line."""
-    from film_archive.cli.repo import (
-        add,
-        adopt,
-        branch,
-        branches,
-        checkout,
-        commit,
-        diff,
-        export,
-        gc,
-        init,
-        lock,
-        log,
-        merge,
-        mv,
-        rm,
-        stats,
-        status,
-        unlock,
-        unstage,
-        verify,
-        where,
-    )
+VERBS = (
+    "init", "branch", "branches", "add", "rm", "mv", "unstage", "commit", "status", "diff", "merge", "log",
+    "checkout", "export", "adopt", "lock", "unlock", "gc", "verify", "stats", "where",
+)
 
-    repo = typer.Typer(
+
+def register(app: typer.Typer, words: Sequence[str] = ()) -> None:
+    """Make the verbs known to the command line, or the one that `words` begin with."""
+    add_group(
+        app,
+        __name__,
+        VERBS,
+        words,
         name="repo",
         help="Branches of archives and folders: what changes is stored, the rest stays where it is.",
-        no_args_is_help=True,
-        rich_markup_mode=None,
     )
-    verbs = (init, branch, branches, add, rm, mv, unstage, commit, status, diff, merge, log, checkout, export, adopt)
-    for verb in (*verbs, lock, unlock, gc, verify, stats, where):
-        verb.register(repo)
-    app.add_typer(repo, name="repo")

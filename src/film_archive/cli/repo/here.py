@@ -48,10 +48,6 @@ class Here:
             raise UsageError("This is no work tree; name the branch.")
         return found[0]
 
-    def stage_of(self, branch: Branch) -> str:
-        """Whose stage it is: the work tree's where it is on that branch, else the branch's own."""
-        return self.work.id if self.work is not None and self.work.branch_id == branch.id else branch.id
-
 
 def here(repo: Path | None) -> Here:
     """The repository and the work tree of a folder; raises NotFound."""

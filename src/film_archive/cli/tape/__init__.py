@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import typer
 
-from film_archive.cli.tape import catalog, find, import_, locate, ls, migrate, plan, restore, verify, write
-from film_archive.cli.tape import format as format_
+from film_archive.cli.loading import add_group
+
+VERBS = ("plan", "format", "write", "verify", "ls", "find", "restore", "import_", "migrate", "catalog", "locate")
 
 
-def register(app: typer.Typer) -> None:
-    tape = typer.Typer(
+def register(app: typer.Typer, words: Sequence[str] = ()) -> None:
+    """Make the verbs known to the command line, or the one that `words` begin with."""
+    add_group(
+        app,
+        __name__,
+        VERBS,
+        words,
+        name="tape",
         help="LTFS cartridges: plan sets, format, write, verify, find, restore, keep the shelf's catalog.",
-        no_args_is_help=True,
-        rich_markup_mode=None,
     )
-    for verb in (plan, format_, write, verify, ls, find, restore, import_, migrate, catalog, locate):
-        verb.register(tape)
-    app.add_typer(tape, name="tape")

@@ -131,11 +131,6 @@ class SequenceClip(Cuttable):
         return shared
 
 
-def open_image_sequence(sequence: ImageSequence, facts: MediaFacts, *, link: bool = False) -> SequenceClip:
-    """A sequence of files on disk to be cut; `facts` are those of its clip (`probe_clip`)."""
-    return sequence_clip(printable(sequence.hashes), FilesOnDisk(sequence), facts, link=link)
-
-
 def sequence_clip(name: str, images: FrameFiles, facts: MediaFacts, *, link: bool = False) -> SequenceClip:
     """A sequence to be cut, wherever its files lie."""
     return SequenceClip(

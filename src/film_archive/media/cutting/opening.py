@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from film_archive.core.errors import NotSupported
+from film_archive.core.errors import Damaged, NotMedia, NotSupported
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.source import ByteSource
@@ -29,6 +29,8 @@ def open_clip(source: ByteSource, *, index: FrameIndex | None = None, rate: Rate
     Raises NotSupported for containers that can't be cut, Damaged where the clip's own index is broken.
     """
     head = source.read_at(0, _HEAD)
+    if not head:
+        raise NotMedia(f"{source.name} is empty (0 bytes); copy it again from its original.")
     if is_mov(head):
         return _open_mov(source, index)
     if is_mxf(head):
@@ -42,6 +44,8 @@ def _open_mov(source: ByteSource, index: FrameIndex | None) -> MovieClip:
     movie = MovFile.open(source)
     facts = movie.facts()
     placed = movie.placed_picture
+    if movie.why_empty is not None:
+        raise Damaged(f"{source.name} {movie.why_empty}.")
     if placed is None:
         raise NotSupported(f"{source.name} has no picture; sound alone is not cut yet.")
     if movie.movie.fragments:

@@ -37,7 +37,9 @@ def media_facts(file: IndexedMovie) -> MediaFacts:
     start, start_source = _start(file, None if placed is None else placed.rate, notes)
     reel, reel_source = _reel(file)
     created = created_of(file.movie.tags, file.movie.header.created, notes)
-    if placed is None and not facts.audio and start is None:
+    if (why := file.why_empty) is not None:
+        facts = replace(facts, frames=0, decodable=False, note=f"It {why}.")
+    elif placed is None and not facts.audio and start is None:
         notes.add("the file holds no picture, no sound and no timecode")
     return replace(
         facts,
@@ -49,7 +51,7 @@ def media_facts(file: IndexedMovie) -> MediaFacts:
         created=None if created is None else created.date,
         created_source=None if created is None else created.source,
         camera=camera_of(file.movie.tags),
-        cut_short=not all(place.whole for place in file.movie.places),
+        cut_short=file.missing_bytes > 0 or not all(place.whole for place in file.movie.places),
         diagnostics=tuple(notes),
     )
 
@@ -62,7 +64,10 @@ def _with_picture(facts: MediaFacts, file: IndexedMovie, placed: PlacedPicture, 
         if codec.name.startswith("dnx"):
             codec = header.codec  # the four letters don't tell which
         if scan is not None and header.scan is not None and scan != header.scan:
-            notes.add(f"the description says {scan}, the first frame {header.scan}; the description is told")
+            by_frame = described.scan_doubtful and header.scan != "progressive"
+            told = "frame" if by_frame else "description"
+            notes.add(f"the description says {scan}, the first frame {header.scan}; the {told} is told")
+            scan = header.scan if by_frame else scan
         scan = scan or header.scan
         color = _filled(color, header.color)
         if (header.width, header.height or described.height) != (described.width, described.height):

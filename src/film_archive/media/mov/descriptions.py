@@ -21,8 +21,10 @@ from film_archive.media.mov.atoms import Atom, Notes, kind_text
 MAX_DESCRIPTIONS = 1024
 _VIDEO_FIXED = 78
 """Bytes of a picture entry behind its size and kind."""
-_SCANS = {1: "tff", 6: "bff", 9: "bff", 14: "tff"}
-"""`fiel` detail → which field is shown first: 9 is top stored first but bottom shown first, 14 the reverse."""
+_SCANS = {1: "tff", 6: "bff", 9: "tff", 14: "bff"}
+"""`fiel` detail → which field is shown first. 9 and 14: interleaved fields, the topmost line early or late (Apple's TN2162 and
+ImageCompression.h); the QuickTime File Format tells these two the other way round, so a frame that says itself is believed."""
+_DOUBTFUL = (9, 14)
 
 # MPEG-4 object types (ISO/IEC 14496-1, table 5; registered at mp4ra.org) that name a codec other than the entry's own.
 OBJECT_TYPES = {
@@ -55,6 +57,8 @@ class PictureFacts:
     pixel_aspect: Fraction | None = None
     clean_size: tuple[Fraction, Fraction] | None = None
     scan: str | None = None
+    scan_doubtful: bool = False
+    """Whether it is told by a number that programs read in two ways."""
     color: ColorFacts = field(default_factory=ColorFacts)
     encrypted: bool = False
 
@@ -88,6 +92,7 @@ def picture_facts(entry: Atom, notes: Notes) -> PictureFacts:
         pixel_aspect=_pixel_aspect(extensions.get(b"pasp")),
         clean_size=_clean_size(extensions.get(b"clap")),
         scan=_scan(extensions.get(b"fiel")) or stream.scan,
+        scan_doubtful=_is_doubtful(extensions.get(b"fiel")),
         color=color,
         encrypted=encrypted,
     )
@@ -223,6 +228,10 @@ def _scan(fiel: Atom | None) -> str | None:
         return None
     fields, detail = fiel.unpack("BB")
     return "progressive" if fields == 1 else _SCANS.get(detail) if fields == 2 else None
+
+
+def _is_doubtful(fiel: Atom | None) -> bool:
+    return fiel is not None and len(fiel.body) >= 2 and fiel.unpack("BB")[0] == 2 and fiel.unpack("BB")[1] in _DOUBTFUL
 
 
 def _color(colr: Atom) -> ColorFacts:

@@ -81,8 +81,8 @@ def parse_defaults(mvex: Atom) -> dict[int, Defaults]:
 
 def read_fragments(
     source: ByteSource, places: Iterable[Place], tracks: Mapping[int, TrackRuns], notes: Notes
-) -> None:
-    """Read the fragments in file order into `tracks`.
+) -> int:
+    """Read the fragments in file order into `tracks`; returns how many bytes of the last one are known to be missing.
 
     The first fragment that is not wholly there, header or media, ends the reading: a recording that was cut off has a
     last one like that, and complete pairs only are believed.
@@ -90,7 +90,7 @@ def read_fragments(
     for number, place in enumerate(places, 1):
         if not place.whole:
             notes.add(f"the file ends inside its fragment {number}; what that would hold is missing")
-            return
+            return place.end - source.size
         moof = load(source, place, MAX_MOOF)
         found = _read_fragment(moof, tracks, notes)
         end = max((run.offset + run.bytes for _, runs, _ in found for run in runs), default=0)
@@ -100,9 +100,10 @@ def read_fragments(
                 f"the media of fragment {number} ends at byte {end}, but the file at byte {source.size}; its samples "
                 f"(up to {lost} of a track) are left out"
             )
-            return
+            return end - source.size
         for track, runs, next_time in found:
             tracks[track].keep(runs, next_time)
+    return 0
 
 
 def _read_fragment(

@@ -59,6 +59,8 @@ class IndexedMovie:
     def __init__(self, source: ByteSource, movie: Movie) -> None:
         self.source = source
         self.movie = movie
+        self.missing_bytes = 0
+        """Of the fragment that is cut off, at least; known when the fragments have been read."""
 
     def frame_index(self) -> FrameIndex:
         """All of it; raises Damaged or NotSupported where the tables of the picture or of any sound are unusable."""
@@ -230,8 +232,26 @@ class IndexedMovie:
         for track in self.movie.tracks if self.movie.fragments else ():
             table_end = TimeRuns.of(track.tables.stts).at(np.array([track.tables.samples_there]))
             tracks.setdefault(track.id, TrackRuns(self.movie.defaults.get(track.id, Defaults()), int(table_end[0])))
-        read_fragments(self.source, self.movie.fragments, tracks, self.fragment_notes)
+        self.missing_bytes = read_fragments(self.source, self.movie.fragments, tracks, self.fragment_notes)
         return tracks
+
+    @cached_property
+    def why_empty(self) -> str | None:
+        """Why a file that is made of fragments has no samples at all, said of it ("is …"); None where that is not so."""
+        tracks = self.movie.tracks
+        if not self.movie.defaults or any(self._sample_count(track) for track in tracks):
+            return None
+        if self.missing_bytes:
+            return (
+                "is cut short within its first fragment, and no fragment is complete: at least "
+                f"{self.missing_bytes} bytes are missing; copy it again from its original"
+            )
+        if self.movie.fragments:
+            return "is made of fragments, and none of them holds a sample"
+        return (
+            "ends before its first fragment: copy it again from its original, or join it to its segments if it is their "
+            "init segment"
+        )
 
     @cached_property
     def fragment_notes(self) -> Notes:

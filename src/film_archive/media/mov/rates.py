@@ -51,11 +51,13 @@ def frame_rate(times: Longs, end: int, timescale: int) -> FrameRate | None:
     if count == 1:
         return tidy_rate(Fraction(timescale, end - int(times[0])))
     steps = np.diff(times)
+    constant = bool((steps == steps[0]).all())
+    exact = tidy_rate(Fraction(timescale, int(steps[0]))) if constant and steps[0] > 0 else None
+    if constant and (exact is None or exact.denominator == 1 or exact in STANDARD):
+        return exact
     meant = _explaining(times, timescale)
-    if (steps == steps[0]).all():
-        exact = tidy_rate(Fraction(timescale, int(steps[0]))) if steps[0] > 0 else None
-        usual = exact is None or exact.denominator == 1 or exact in STANDARD
-        return exact if usual or meant is None else meant
+    if constant:
+        return exact if meant is None else meant
     if meant is not None:
         return meant
     average = Fraction(count * timescale, end - int(times[0]))

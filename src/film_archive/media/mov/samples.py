@@ -74,7 +74,7 @@ class Chunks:
 
 def expand(tables: SampleTables, file: str) -> Samples:
     """One row a sample, from the tables of the moov."""
-    runs = tables.chunk_runs()
+    runs = tables.chunk_runs
     counts = runs[:, 0]
     total = int(counts.sum())
     if total > MAX_SAMPLES:
@@ -113,7 +113,7 @@ def _composition_offsets(ctts: Longs, total: int) -> Longs:
 
 def expand_pcm(tables: SampleTables) -> Chunks:
     """One row a chunk; a sample is one PCM frame, whatever its table says that it weighs."""
-    frames = tables.chunk_runs()[:, 0]
+    frames = tables.chunk_runs[:, 0]
     firsts = np.cumsum(frames) - frames
     clock = TimeRuns.of(tables.stts)
     end = clock.at(np.array([int(frames.sum())], np.int64))

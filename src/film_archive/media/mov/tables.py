@@ -8,6 +8,7 @@ is allocated. Sources: QuickTime File Format, "Sample Table Atoms"; ISO/IEC 1449
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,7 @@ class SampleTables:
     stps: Longs
     sdtp: bytes
 
+    @cached_property
     def chunk_runs(self) -> Longs:
         """For each chunk (samples, description from 1), cut to `sample_count` samples in all."""
         if not len(self.stco) or not len(self.stsc):
@@ -60,7 +62,7 @@ class SampleTables:
     @property
     def samples_there(self) -> int:
         """How many samples have a place in a chunk."""
-        return int(self.chunk_runs()[:, 0].sum())
+        return int(self.chunk_runs[:, 0].sum())
 
 
 @dataclass(frozen=True, eq=False)

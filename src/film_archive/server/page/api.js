@@ -1,5 +1,7 @@
 // The server's API. Addresses are relative to the page, so that it works below any path.
 
+import { take } from "./early.js";
+
 export class ApiError extends Error {
   constructor(status, message) {
     super(message);
@@ -32,9 +34,13 @@ export async function members(path, role, { offset = 0, words = "", limit = 500 
   return (await ask(`api/v1/archives/${encoded(path)}/members?${query}`)).json();
 }
 
+export const memberAddress = (path, name) =>
+  `api/v1/archives/${encoded(path)}/member?${new URLSearchParams({ path: name })}`;
+
 /** One member. */
 export async function member(path, name) {
-  return (await ask(`api/v1/archives/${encoded(path)}/member?${new URLSearchParams({ path: name })}`)).json();
+  const address = memberAddress(path, name);
+  return take(address) ?? (await ask(address)).json();
 }
 
 /** Where the fragments of a member's proxies lie. */

@@ -7,17 +7,15 @@ import { JobsPanel } from "./jobs_panel.js";
 import { actionOf, KEYS, keyText } from "./keys.js";
 import { Marks, Selects } from "./marks.js";
 import { run, tell } from "./messages.js";
-import { Player } from "./player.js";
+import { player } from "./screen.js";
 import { SelectsPanel } from "./selects_panel.js";
 import { Stills } from "./stills.js";
 import { store } from "./store.js";
 import { applyTheme, nextTheme, theme } from "./theme.js";
-import { Throughput } from "./throughput.js";
 import { Viewer } from "./viewer.js";
 
 applyTheme();
 const stills = new Stills();
-const player = new Player(find("video"), new Throughput());
 const marks = new Marks();
 const key = `film-archive:selects:${location.pathname}`;
 const selects = new Selects(store, key);

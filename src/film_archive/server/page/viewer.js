@@ -1,8 +1,10 @@
 // One clip on the screen: the picture, its time line, transport, marks, and what is said of it.
 
 import { element, find, sign } from "./dom.js";
+import { take } from "./early.js";
 import { factsOf, proxyText } from "./facts.js";
 import { tell } from "./messages.js";
+import { loadingName, place } from "./screen.js";
 import { Strip } from "./strip.js";
 import { Timeline } from "./timeline.js";
 
@@ -85,10 +87,10 @@ export class Viewer extends EventTarget {
   /** Show a clip from a frame on. */
   async open(clip, { frame = 0, marks = null } = {}) {
     const mine = ++this.#loaded;
-    this.close();
+    const begun = mine === 1 ? take(loadingName(clip.archive, clip.path)) : null;
+    if (begun === null) this.close();
     this.clip = clip;
-    find("video").style.aspectRatio = clip.proxies.length ? `${clip.proxies[0].width} / ${clip.proxies[0].height}` : "16 / 9";
-    find("clip-name").textContent = clip.path;
+    place(clip);
     const facts = factsOf(clip.member).map(([name, value]) =>
       element("div", {}, element("dt", { textContent: name }), element("dd", { textContent: value })),
     );
@@ -108,7 +110,8 @@ export class Viewer extends EventTarget {
     this.#showState();
     if (!clip.playable) return;
     try {
-      await this.#player.load(clip, frame);
+      const at = await begun?.catch(() => null); // what failed is tried again, now that somebody can be told
+      if (at !== frame) await this.#player.load(clip, frame);
       await this.#player.settled();
     } catch (error) {
       if (mine === this.#loaded) find("screen-note").textContent = error.message;

@@ -20,7 +20,8 @@ from film_archive.archive.unpack import unpack
 from film_archive.archive.writer import Writer, ZipWriter
 from film_archive.core import files
 from film_archive.core.frame_table import SequenceName
-from film_archive.core.manifest import Role, read_manifest
+from film_archive.core.manifest import read_manifest
+from film_archive.core.member import Role
 from film_archive.core.source import MemorySource
 from film_archive.testing.fuzz.mutation import mutate
 from film_archive.testing.fuzz.target import Broken, Sample, Target, answer

@@ -13,7 +13,8 @@ import numpy as np
 from film_archive.core.columns import ColumnReader, pack
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.frame_table import FrameFile, FrameTable, SequenceName
-from film_archive.core.manifest import Member, Role, member_line, parse_member
+from film_archive.core.manifest import member_line, parse_member
+from film_archive.core.member import Member, Role
 from film_archive.editorial.edl import read_edl
 from film_archive.media.probe import index, probe
 from film_archive.testing.fuzz.mutation import mutate
