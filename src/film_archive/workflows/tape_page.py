@@ -23,7 +23,7 @@ from film_archive.core.digest import KEY
 from film_archive.core.errors import FilmArchiveError, NotFound, Refused
 from film_archive.core.folders import AtomicFolder
 from film_archive.core.job import Failure
-from film_archive.core.manifest import Role
+from film_archive.core.member import Role
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.tape.formats import GENERATIONS, MEDIA
