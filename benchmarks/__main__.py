@@ -30,6 +30,7 @@ NAMES = {
     "cut": "cutting 6 GB of UHD ProRes, against cp + fsync, ffmpeg -c copy, and by reflink",
     "pull": "planning a pull of 1,000 events",
     "repository": "branching, diff, status, commit, merge and checkout of repositories, against git and what else is installed",
+    "tape": "sets of cartridges: planning a million files, the order of reading, 12 s of a long clip, writing and verifying",
     "ltfs": "the LTFS index of a million files; writing a cartridge with digests, against cp and fsync",
 }
 
