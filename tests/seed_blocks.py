@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import warm
+
 _TIMEOUT = 300
 _PLACES = ("footage", "archives", "archive_repo", "graded", "path/to", "output/path", "tmp", "var/tmp", "mnt/projects", "mnt/c")
 """Folders at the root of the file system of whom the seeds speak."""
@@ -135,10 +137,8 @@ def commands(code: str) -> list[str]:
 def environment(folder: Path, checkout: Path) -> dict[str, str]:
     """An environment in which the console scripts, `python`, `pip` and `pytest` are those under test; nothing is downloaded."""
     programs = folder / "bin"
-    programs.mkdir(parents=True, exist_ok=True)
+    warm.programs(programs)
     scripts = {
-        "film-archive": "from film_archive.cli.main import run; run()",
-        "ded-io": "from ded_io.cli import run; run()",
         "pip": "from pip._internal.cli.main import main; sys.exit(main())",
         "pytest": "import pytest; sys.exit(pytest.console_main())",
         "otioconvert": "from opentimelineio.console import otioconvert; otioconvert.main()",
@@ -146,9 +146,6 @@ def environment(folder: Path, checkout: Path) -> dict[str, str]:
     for name, code in scripts.items():
         (programs / name).write_text(f"#!{sys.executable}\nimport sys\n{code}\n")
         (programs / name).chmod(0o755)
-    python = programs / "python"
-    if not python.exists():
-        python.symlink_to(sys.executable)
     own = ("FILM_ARCHIVE_", "PIP_", "PYTEST_", "COV_", "COVERAGE_", "KITSU_", "OCIO", "VIRTUAL_ENV")
     return {
         **{key: value for key, value in os.environ.items() if not key.startswith(own)},

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,13 @@ HEAVY = {
 }
 
 
-def imports(source: Path) -> Iterator[tuple[str, int, str]]:
+@cache
+def imports(source: Path) -> tuple[tuple[str, int, str], ...]:
     """(file, line, top-level module) of every import under a folder, those inside functions among them."""
+    return tuple(imported(source))
+
+
+def imported(source: Path) -> Iterator[tuple[str, int, str]]:
     for path in sorted(source.rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
