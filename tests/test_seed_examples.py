@@ -2,8 +2,7 @@
 
 The blocks come from `../shared/seeds/*.md` (or where FILM_ARCHIVE_SHARED says), numbered as they stand: `film_archive:2` is
 the second of `film_archive.md`. What a block leaves undefined is supplied by `SUPPLIES`, what has to be true behind it is
-looked at by `BEHIND`. `COMING` has the blocks that belong to a later issue: each must fail, so that the day it works this
-test says so and its row goes.
+looked at by `BEHIND`.
 """
 
 from __future__ import annotations
@@ -24,8 +23,7 @@ from typing import Any
 import pytest
 
 from film_archive.archive.reader import open_archive
-from film_archive.core.errors import NotSupported
-from film_archive.core.models import MediaFile, ProxyResolution, TapeFormat, VideoCodec
+from film_archive.core.models import MediaFile, ProxyResolution, VideoCodec
 from film_archive.core.source import FileSource
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.media.probe import probe
@@ -35,11 +33,9 @@ from film_archive.workflows.production import create_archive
 from tests.reading import codes_of, frame_bytes
 from tests.seed_blocks import (
     Block,
-    CommandFailed,
     blocks,
     check_shell,
     commands,
-    compile_python,
     environment,
     placed,
     run_python,
@@ -51,11 +47,6 @@ ROOT = Path(__file__).resolve().parents[1]
 SEEDS = shared("seeds")
 BLOCKS = [block for page in sorted(SEEDS.glob("*.md")) for block in blocks(page)]
 SIX = ("proxy_generator", "streaming", "timecode_extractor", "branching", "lto_manager", "integration")
-
-COMING: dict[str, int] = {
-    "film_archive:6": 7,  # up to write_to_tape it works: test_a_set_of_cartridges_is_planned
-}
-"""Block → the issue that it works with. A row that is no longer true fails the test."""
 
 NOT_HERE: dict[str, str] = {
     "ded_io:8": "sets up WSL",
@@ -162,17 +153,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def marked(chosen: list[Block]) -> list[Any]:
-    """Blocks as parameters; what is coming must fail, and as what is missing fails."""
-    missing = (ImportError, NotSupported, CommandFailed, FileNotFoundError)
-    found = []
-    for block in chosen:
-        marks = []
-        if block.name in COMING:
-            marks.append(pytest.mark.xfail(strict=True, raises=missing, reason=f"issue {COMING[block.name]}"))
-        if block.name in NIGHTLY:
-            marks.append(pytest.mark.nightly)
-        found.append(pytest.param(block, id=block.name, marks=marks))
-    return found
+    """Blocks as parameters."""
+    return [
+        pytest.param(block, id=block.name, marks=[pytest.mark.nightly] if block.name in NIGHTLY else []) for block in chosen
+    ]
 
 
 def of_language(*languages: str) -> list[Block]:
@@ -184,11 +168,10 @@ def test_the_tables_name_blocks() -> None:
         pytest.skip(f"there are no seeds in {SEEDS}")
     names = {block.name for block in BLOCKS}
     assert len(names) == len(BLOCKS) >= 49
-    for table in (COMING, NOT_HERE, SHOWN, SUPPLIES, BEHIND, TREES):
+    for table in (NOT_HERE, SHOWN, SUPPLIES, BEHIND, TREES):
         assert set(table) <= names
     assert {block.name for block in BLOCKS if block.language == ""} == {*SHOWN, *TREES}
     assert {block.language for block in BLOCKS} == {"", "bash", "python", "json"}
-    assert not set(COMING) & set(NOT_HERE)
 
 
 def test_blocks_are_found_and_placed(tmp_path: Path) -> None:
@@ -348,18 +331,6 @@ def test_python(
     assert all("as claimed; the file's own is used" in str(each.message) for each in said)
     if block.name in BEHIND:
         BEHIND[block.name](names, root)
-
-
-@needs_seeds
-def test_a_set_of_cartridges_is_planned(seed_root: Path) -> None:
-    """The tape block, as far as it comes in this version: up to the set that is to be written."""
-    block = next(block for block in BLOCKS if block.name == "film_archive:6")
-    names: dict[str, Any] = {"Path": Path, **for_tape(seed_root)}
-    coroutine = eval(compile_python(block, seed_root, until="tape_archive"), names)
-    asyncio.run(coroutine)
-    planned = names["tape_archive"]
-    assert (planned.tape_id, planned.format, planned.spans) == ("FILM2024001", TapeFormat.LTO8, ((0, 1, 2),))
-    assert planned.total_size == sum(path.stat().st_size for path in names["files"])
 
 
 # JSON

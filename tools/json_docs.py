@@ -48,6 +48,7 @@ from film_archive.library import (
 )
 from film_archive.proxy import recipe
 from film_archive.server import running
+from film_archive.tape import records as tape
 from film_archive.versioning import collecting, holdings, locks, reports, switching, worktree
 from film_archive.versioning import verifying as repository
 from film_archive.workflows import (
@@ -77,6 +78,11 @@ from film_archive.workflows import (
     pull,
     pull_plans,
     rebuild,
+    tape_finding,
+    tape_import,
+    tape_listing,
+    tape_page,
+    tape_shelf,
     timelines,
     trim,
     unpacking,
@@ -253,6 +259,44 @@ SECTIONS: tuple[Section, ...] = (
     Section("Clips to move", sorter.SortStep),
     Section("Moves", moves.Move),
     Section("library undo", undoing.Undone),
+    Section(
+        "tape plan, write and migrate",
+        tape.TapeWritten,
+        "The exit status is 12 where some files could not be written or the cartridge in the drive is full, 11 where what was "
+        "read back is not right.",
+    ),
+    Section("Cartridges of a report", tape.TapeCartridge),
+    Section("Files of a report", tape.TapeFileReport, f"`status` is one of {', '.join(tape.FileStatus)}."),
+    _plan("tape write", tape.WritePlan, "apply_set", "[things to write](#things-to-write)"),
+    Section("Things to write", tape.TapeStep),
+    Section("tape format", tape.TapeFormatted),
+    _plan("tape format", tape.FormatPlan, "format_tape", "[cartridges to format](#cartridges-to-format)"),
+    Section("Cartridges to format", tape.FormatStep),
+    Section("tape verify", tape.TapeVerified, "The exit status is 11 where there are problems."),
+    Section("tape ls and list", tape_listing.TapeListing),
+    Section("Listed cartridges", tape_listing.ListedCartridge),
+    Section("tape find", tape_finding.TapeFindings),
+    Section("Found on tape", tape_finding.FoundOnTape),
+    Section(
+        "tape restore",
+        tape.TapeRestored,
+        "The exit status is 12 where some cartridges are not here or some files failed, 11 where files are not what they were.",
+    ),
+    Section("Picked cartridges", tape.PickedCartridge),
+    _plan("tape restore", tape.RestorePlan, "apply_restoring", "[files to restore](#files-to-restore)"),
+    Section("Files to restore", tape.RestoreStep),
+    Section("tape import", tape_import.TapeImported),
+    Section("tape locate", tape_shelf.TapeLocations),
+    Section("Locations", tape_shelf.TapeLocation),
+    Section(
+        "tape catalog",
+        tape_shelf.ShelfContents,
+        "With `--html`, `--csv`, `--index` or `--rebuild` an object of what was done instead: `page`, `csv` (path, files), "
+        "`index` (path, bytes), `rebuilt`.",
+    ),
+    Section("Cataloged cartridges", tape_shelf.CatalogedCartridge),
+    Section("Pages of a shelf", tape_page.ShelfPage),
+    Section("Rebuilt shelf", tape_shelf.ShelfEntered),
     Section("With --abandon", job.Abandoned),
     Section("Failures", job.Failure),
     Section("ded-io doctor", doctor.Examination),
