@@ -67,7 +67,8 @@ def placed(code: str, root: Path) -> str:
 
 def run_python(block: Block, root: Path, names: dict[str, Any]) -> list[warnings.WarningMessage]:
     """Run a block, which may await at its top level; `names` has what it finds and gets what it leaves."""
-    code = compile_python(block, root)
+    tree = ast.parse("\n" * block.line + placed(block.code, root), block.name)
+    code = compile(tree, block.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     names.setdefault("__name__", "seed")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -75,19 +76,6 @@ def run_python(block: Block, root: Path, names: dict[str, Any]) -> list[warnings
         if inspect.iscoroutine(result):
             asyncio.run(result)
     return said
-
-
-def compile_python(block: Block, root: Path, until: str | None = None) -> Any:
-    """A block's code object; with `until` no further than the statement that binds this name."""
-    tree = ast.parse("\n" * block.line + placed(block.code, root), block.name)
-    if until is not None:
-        last = next(
-            place
-            for place, statement in enumerate(tree.body)
-            if isinstance(statement, ast.Assign) and until in map(ast.unparse, statement.targets)
-        )
-        tree.body = tree.body[: last + 1]
-    return compile(tree, block.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 class CommandFailed(AssertionError):
