@@ -156,7 +156,7 @@ LINES = st.fixed_dictionaries(
 @given(st.lists(LINES, min_size=1, max_size=3), st.dictionaries(st.sampled_from(
     ["generation", "members", "bytes", "offset", "superseded", "schema_version", "archive_id", "tool"]
 ), ANYTHING, max_size=1))  # fmt: skip
-@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(lines=[{"path": "a", "role": "original", "size": 0, "offset": 0}], header={})
 @example(lines=[{"path": "a", "role": "original", "size": 0, "offset": 99, "method": 1 << 16}], header={})
 def test_sealed_manifests_of_anybody(

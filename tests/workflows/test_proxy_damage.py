@@ -99,7 +99,7 @@ def _nothing_left(folder: Path) -> Path:
 
 
 NONE: dict[str, tuple[Callable[[Path], Path], int, str]] = {
-    "zero frames": (_no_frames, 5, "has no proxies: it has no picture"),
+    "zero frames": (_no_frames, 5, "has no proxies: It ends before its first fragment"),
     "zero whole frames": (_first_frame_cut, 5, "There is no complete frame in the file"),
     "X-OCN": (_raw, 5, "`proxy attach` adopts dailies that were made elsewhere"),
     "no media": (_text, 5, "is called like media"),
