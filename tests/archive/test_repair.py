@@ -12,6 +12,7 @@ import pytest
 from film_archive.archive import layout
 from film_archive.archive.reader import ZipArchive
 from film_archive.archive.repair import diagnose, repair_archive
+from film_archive.archive.verdict import Kind
 from film_archive.archive.writer import ZipWriter
 from film_archive.core import files
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, Refused
@@ -170,6 +171,31 @@ def test_bytes_behind_that_are_no_unfinished_add_are_never_cut_off(tmp_path: Pat
     assert any("left out" in problem.what for problem in result.lost)
     assert result.lost[0].path == layout.MANIFEST
     assert "of the headers" in result.lost[0].what
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_another_zip_behind_an_archive_is_never_cut_off(tmp_path: Path, ours: bool) -> None:
+    """As `cat one.zip two.zip` makes it: neither `repair` nor the next add takes the second for an unfinished add."""
+    path = make_archive(tmp_path / "one.zip", FIRST)
+    other = tmp_path / "two.zip"
+    if ours:
+        make_archive(other, SECOND)
+    else:
+        with zipfile.ZipFile(other, "w") as foreign:
+            foreign.writestr("day2/b.mov", SECOND["day2/b.mov"])
+    both = path.read_bytes() + other.read_bytes()
+    path.write_bytes(both)
+    (problem,) = check(path).problems
+    assert problem.kind == Kind.DAMAGED
+    with pytest.raises(Damaged, match="run `repair`"):
+        ZipWriter.add_to(path)
+    assert path.read_bytes() == both
+    result = repair_archive(path)
+    assert path.read_bytes().startswith(both)
+    assert check(path).ok
+    assert contents(path).items() >= FIRST.items()
+    if ours:
+        assert any("another archive begins here" in problem.what for problem in result.lost)
 
 
 def test_a_damaged_generation_is_not_rolled_back_by_an_add(two_generations: Path) -> None:
