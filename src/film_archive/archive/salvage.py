@@ -124,6 +124,11 @@ class Chain:
     saw_manifest: bool
     """Whether the chain came to a manifest: a generation was finished, or nearly, behind these members."""
 
+    @property
+    def originals(self) -> int:
+        """How many whole originals it has."""
+        return sum(member.role == Role.ORIGINAL for member in self.members)
+
 
 def follow_headers(source: ByteSource, start: int = 0) -> Chain:
     """Follow the local headers from `start`, stepping over older generations' directories, until the chain breaks."""
@@ -188,13 +193,15 @@ def _is_of_add(source: ByteSource, behind: int) -> bool:
     return _is_where_we_write(header, behind, behind) and not layout.is_mark(path, header.size, header.crc32)
 
 
-def is_unfinished_add(source: ByteSource, behind: int) -> bool:
-    """Whether what stands behind an archive's end is an add that was killed before it wrote its manifest."""
-    if not _begins_as_add(source, behind):
-        return False
-    if last_manifest(source, behind) is not None or follow_headers(source, behind).saw_manifest:
-        return False
-    return not _has_directory_entry(source, behind)
+def unfinished_add(source: ByteSource, behind: int) -> Chain | None:
+    """What stands behind an archive's end, if it can be an add that was killed before it wrote its manifest.
+
+    A finished generation of which the end is missing looks the same: only the journal beside the archive tells them apart.
+    """
+    if not _begins_as_add(source, behind) or last_manifest(source, behind) is not None:
+        return None
+    chain = follow_headers(source, behind)
+    return None if chain.saw_manifest or _has_directory_entry(source, behind) else chain
 
 
 def _has_directory_entry(source: ByteSource, behind: int) -> bool:
