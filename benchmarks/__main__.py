@@ -28,8 +28,11 @@ NAMES = {
     "catalog": "a catalog of ten million files: its size, and finding a digest in it",
     "page": "the review page in Chromium: the first picture, and play over a slow patch",
     "cut": "cutting 6 GB of UHD ProRes, against cp + fsync, ffmpeg -c copy, and by reflink",
+    "plates": "4K anamorphic DPX to UHD ACEScg EXR, against oiiotool with four jobs; a shot against the tools one by one",
+    "plate_memory": "peak memory of plates of UHD and of 8.6K",
     "pull": "planning a pull of 1,000 events",
     "repository": "branching, diff, status, commit, merge and checkout of repositories, against git and what else is installed",
+    "tape": "sets of cartridges: planning a million files, the order of reading, 12 s of a long clip, writing and verifying",
     "ltfs": "the LTFS index of a million files; writing a cartridge with digests, against cp and fsync",
 }
 

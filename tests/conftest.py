@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
+import os
+import shutil
 import signal
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,11 +21,46 @@ if importlib.util.find_spec("hypothesis"):  # a plain install has none, and its 
 
 @pytest.fixture(scope="session")
 def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where `cached_clip` and its kin keep what they make."""
-    return tmp_path_factory.mktemp("footage")
+    """Where `cached_clip` and its kin keep what they make; the processes of one run share it."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return tmp_path_factory.mktemp("footage")
+    folder = tmp_path_factory.getbasetemp().parent / "footage"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
-def pytest_configure() -> None:
-    """A shell that starts the tests in the background has Ctrl-C ignored; what they start is to hear it all the same."""
+def pytest_configure(config: pytest.Config) -> None:
+    # A shell that starts the tests in the background has Ctrl-C ignored; what they start is to hear it all the same.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if config.getoption("markexpr") != "nightly":
+        os.fsync = unwaited
+    if sys.dont_write_bytecode:
+        folder = tempfile.mkdtemp(prefix="bytecode-")
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))  # a process that is ending may still write
+        os.environ["PYTHONPYCACHEPREFIX"] = folder  # hundreds of processes are started, and each would compile all anew
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded now stays: every full collection, and every process that is forked, would go through it."""
+    gc.collect()
+    gc.freeze()
+
+
+_FSYNC = os.fsync
+
+
+def unwaited(descriptor: int) -> None:
+    """fsync without the wait for the drive: no test cuts the power, and thousands sync. Processes that tests start do wait.
+
+    `testing.faults` wraps it as it would the real one: that it is called, in which order, and what its failure does, shows
+    all the same. The nightly run (`-m nightly`) and tests/core/test_files.py have the real one.
+    """
+    os.fstat(descriptor)  # a descriptor that is not open is an error
+
+
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real fsync."""
+    monkeypatch.setattr(os, "fsync", _FSYNC)

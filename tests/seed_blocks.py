@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests import warm
+
 _TIMEOUT = 300
 _PLACES = ("footage", "archives", "archive_repo", "graded", "path/to", "output/path", "tmp", "var/tmp", "mnt/projects", "mnt/c")
 """Folders at the root of the file system of whom the seeds speak."""
@@ -65,7 +67,8 @@ def placed(code: str, root: Path) -> str:
 
 def run_python(block: Block, root: Path, names: dict[str, Any]) -> list[warnings.WarningMessage]:
     """Run a block, which may await at its top level; `names` has what it finds and gets what it leaves."""
-    code = compile_python(block, root)
+    tree = ast.parse("\n" * block.line + placed(block.code, root), block.name)
+    code = compile(tree, block.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
     names.setdefault("__name__", "seed")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -73,19 +76,6 @@ def run_python(block: Block, root: Path, names: dict[str, Any]) -> list[warnings
         if inspect.iscoroutine(result):
             asyncio.run(result)
     return said
-
-
-def compile_python(block: Block, root: Path, until: str | None = None) -> Any:
-    """A block's code object; with `until` no further than the statement that binds this name."""
-    tree = ast.parse("\n" * block.line + placed(block.code, root), block.name)
-    if until is not None:
-        last = next(
-            place
-            for place, statement in enumerate(tree.body)
-            if isinstance(statement, ast.Assign) and until in map(ast.unparse, statement.targets)
-        )
-        tree.body = tree.body[: last + 1]
-    return compile(tree, block.name, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
 
 
 class CommandFailed(AssertionError):
@@ -135,10 +125,8 @@ def commands(code: str) -> list[str]:
 def environment(folder: Path, checkout: Path) -> dict[str, str]:
     """An environment in which the console scripts, `python`, `pip` and `pytest` are those under test; nothing is downloaded."""
     programs = folder / "bin"
-    programs.mkdir(parents=True, exist_ok=True)
+    warm.programs(programs)
     scripts = {
-        "film-archive": "from film_archive.cli.main import run; run()",
-        "ded-io": "from ded_io.cli import run; run()",
         "pip": "from pip._internal.cli.main import main; sys.exit(main())",
         "pytest": "import pytest; sys.exit(pytest.console_main())",
         "otioconvert": "from opentimelineio.console import otioconvert; otioconvert.main()",
@@ -146,9 +134,6 @@ def environment(folder: Path, checkout: Path) -> dict[str, str]:
     for name, code in scripts.items():
         (programs / name).write_text(f"#!{sys.executable}\nimport sys\n{code}\n")
         (programs / name).chmod(0o755)
-    python = programs / "python"
-    if not python.exists():
-        python.symlink_to(sys.executable)
     own = ("FILM_ARCHIVE_", "PIP_", "PYTEST_", "COV_", "COVERAGE_", "KITSU_", "OCIO", "VIRTUAL_ENV")
     return {
         **{key: value for key, value in os.environ.items() if not key.startswith(own)},

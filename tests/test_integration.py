@@ -6,6 +6,7 @@ import asyncio
 import filecmp
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,13 @@ from film_archive.core.models import MediaFile, ProxyResolution, TimecodeRange, 
 from film_archive.core.timecode import FrameRange
 from film_archive.media.probe import probe
 from film_archive.proxy.generator import ProxyGenerator
-from film_archive.testing.media import ClipSpec, cached_clip, demo_clips
+from film_archive.testing import media
+from film_archive.testing.media import ClipSpec, cached_clip
 from film_archive.testing.oddities import ODDITIES
 from film_archive.timecode.extractor import TimecodeExtractor, parse_edl_timecodes
 from film_archive.workflows.demo import run_demo
 from film_archive.workflows.production import add_to_archive
+from tests.demo import small_pictures
 from tests.reading import assert_heard_alike, assert_is_cut_of, codes_of
 
 CLIPS = {
@@ -205,13 +208,16 @@ def test_adding_leaves_what_is_there(
     assert_same_tree(card, tmp_path / "back" / "card")
 
 
-def test_the_demo_does_what_it_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("pictures", [small_pictures, pytest.param(nullcontext, id="full HD", marks=pytest.mark.nightly)])
+def test_the_demo_does_what_it_says(tmp_path: Path, pictures: Callable[[], AbstractContextManager[None]]) -> None:
+    """`.ci/run` runs the command, in full HD."""
     said: list[str] = []
-    demo = run_demo(tmp_path / "demo", said.append)
+    with pictures():
+        demo = run_demo(tmp_path / "demo", said.append)
+        specs = {spec.name: spec for spec in media.demo_clips()}
     assert [step.step for step in demo.steps] == [
         *("shoot", "probe", "edit", "create", "check", "bundle", "extract"),
     ]
-    specs = {spec.name: spec for spec in demo_clips()}
     assert sorted(cut.stem for cut in demo.cuts) == sorted(specs)
     for cut in demo.cuts:
         spec = specs[cut.stem]

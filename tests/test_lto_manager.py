@@ -270,14 +270,27 @@ def test_what_can_not_be_prepared(manager: LTOTapeManager, tmp_path: Path) -> No
         prepare(big)
 
 
-def test_writing_and_restoring_say_that_they_are_not_there(manager: LTOTapeManager, tmp_path: Path) -> None:
-    files = make_files(tmp_path, 10)
+def test_a_set_is_written_verified_and_restored(manager: LTOTapeManager, tmp_path: Path) -> None:
+    files = []
+    for number in range(3):
+        files.append(tmp_path / f"clip{number}.mov")
+        files[-1].write_bytes(random.Random(number).randbytes(700_000 + number))
     archive = asyncio.run(manager.prepare_tape_archive("FILM2024001", TapeFormat.LTO8, files))
-    with pytest.raises(NotSupported, match="nothing of FILM2024001 was written"):
-        asyncio.run(manager.write_to_tape(archive, [(file, f"archive/{file.name}") for file in files], verify=True))
-    with pytest.raises(NotSupported, match="nothing of FILM2024001 was restored"):
-        asyncio.run(manager.restore_from_tape("FILM2024001", ["*"], tmp_path / "out"))
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip0.mov"]
+    named = [(file, f"archive/{file.name}") for file in files]
+    result = asyncio.run(manager.write_to_tape(archive, named, verify=True))
+    assert (result.tape_id, result.errors, result.verified, result.cartridges) == ("FILM2024001", [], True, ["FA0001"])
+    assert result.written_files == [path for _, path in named]
+    assert result.write_speed_mbps > 0 < result.duration_seconds
+    again = asyncio.run(manager.write_to_tape(archive, named, verify=True))
+    assert (again.written_files, again.verified, again.cartridges) == (result.written_files, True, ["FA0001"])
+    restored = asyncio.run(manager.restore_from_tape("FILM2024001", ["archive/*"], tmp_path / "out"))
+    assert restored.errors == restored.missing == []
+    assert [path.read_bytes() for path in sorted(restored.restored_files)] == [file.read_bytes() for file in files]
+    files[0].write_bytes(b"other")
+    with pytest.raises(Refused, match="nothing on tape is ever replaced"):
+        asyncio.run(manager.write_to_tape(archive, named))
+    with pytest.raises(NotFound, match="There is no cartridge of OTHER"):
+        asyncio.run(manager.restore_from_tape("OTHER", [], tmp_path / "out"))
 
 
 def test_shelf_is_where_the_environment_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import importlib
 import importlib.util
 import os
@@ -104,6 +105,23 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _() -> Iterator[None]:
+    """The trees go with this module: every process that is forked later would have them too. Nothing in them is garbage."""
+    gc.disable()
+    yield
+    tree.cache_clear()
+    gc.enable()
+
+
+def dotted(node: ast.expr) -> str:
+    """`a.b.c` as it is written; what is no such name is nothing."""
+    if isinstance(node, ast.Name):
+        return node.id
+    before = dotted(node.value) if isinstance(node, ast.Attribute) else ""
+    return f"{before}.{node.attr}" if before else ""  # type: ignore[attr-defined]
+
+
 def modules(*under: str) -> Iterator[Path]:
     for folder in under:
         yield from sorted((ROOT / folder).rglob("*.py"))
@@ -140,9 +158,14 @@ PROGRAMS = {"subprocess", "os.system", "os.popen", "os.execv", "os.execvp", "os.
 ENVIRONMENT = {"os.environ", "os.environb", "os.getenv", "os.putenv"}
 
 
-def uses(path: Path) -> Iterator[tuple[int, str]]:
+@cache
+def uses(path: Path) -> tuple[tuple[int, str], ...]:
+    return tuple(used(tree(path)))
+
+
+def used(module: ast.Module) -> Iterator[tuple[int, str]]:
     """(line, dotted name) of what a module imports or takes from another; `.method()` for methods, not for `files`'."""
-    for node in ast.walk(tree(path)):
+    for node in ast.walk(module):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -150,7 +173,7 @@ def uses(path: Path) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             yield node.lineno, f"{node.value.id}.{node.attr}"
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if ast.unparse(node.func.value) == "files":
+            if dotted(node.func.value) == "files":
                 continue
             one_argument = len(node.args) == 1 and not node.keywords
             if node.func.attr in METHODS_OF_PATH or (node.func.attr == "replace" and one_argument):
@@ -247,7 +270,7 @@ def imported(node: ast.stmt) -> Iterator[str]:
 def asked_for(node: ast.AST) -> Iterator[str]:
     """The modules that `pytest.importorskip("NAME")` in this statement asks for."""
     for call in ast.walk(node):
-        if isinstance(call, ast.Call) and ast.unparse(call.func) in ("pytest.importorskip", "importorskip"):
+        if isinstance(call, ast.Call) and dotted(call.func) in ("pytest.importorskip", "importorskip"):
             name = call.args[0]
             if isinstance(name, ast.Constant) and isinstance(name.value, str):
                 yield name.value.split(".")[0]
@@ -257,7 +280,7 @@ def unasked(body: list[ast.stmt], asked: frozenset[str] = frozenset()) -> Iterat
     """(line, module) of imports that nothing above them, here or around, has asked for."""
     known = set(asked)
     for node in body:
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        if isinstance(node, ast.If) and dotted(node.test) == "TYPE_CHECKING":
             continue
         yield from ((node.lineno, name) for name in dict.fromkeys(imported(node)) if name not in known)
         inner = [getattr(node, part, []) for part in ("body", "orelse", "finalbody")]
@@ -335,7 +358,7 @@ def test_programs_that_tests_look_for_are_installed_by_the_script() -> None:
     present.add("uv")  # which Debian does not package: who has it, has it from pip
     for path in modules("tests", "src/film_archive/testing"):
         for node in ast.walk(tree(path)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("shutil.which", "which") and node.args:
+            if isinstance(node, ast.Call) and dotted(node.func) in ("shutil.which", "which") and node.args:
                 name = node.args[0]
                 if isinstance(name, ast.Constant) and path != Path(__file__):
                     assert name.value in present, f"{path.relative_to(ROOT)} looks for {name.value}"

@@ -2,8 +2,7 @@
 
 The blocks come from `../shared/seeds/*.md` (or where FILM_ARCHIVE_SHARED says), numbered as they stand: `film_archive:2` is
 the second of `film_archive.md`. What a block leaves undefined is supplied by `SUPPLIES`, what has to be true behind it is
-looked at by `BEHIND`. `COMING` has the blocks that belong to a later issue: each must fail, so that the day it works this
-test says so and its row goes.
+looked at by `BEHIND`.
 """
 
 from __future__ import annotations
@@ -24,8 +23,7 @@ from typing import Any
 import pytest
 
 from film_archive.archive.reader import open_archive
-from film_archive.core.errors import NotSupported
-from film_archive.core.models import MediaFile, ProxyResolution, TapeFormat, VideoCodec
+from film_archive.core.models import MediaFile, ProxyResolution, VideoCodec
 from film_archive.core.source import FileSource
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.media.probe import probe
@@ -35,11 +33,9 @@ from film_archive.workflows.production import create_archive
 from tests.reading import codes_of, frame_bytes
 from tests.seed_blocks import (
     Block,
-    CommandFailed,
     blocks,
     check_shell,
     commands,
-    compile_python,
     environment,
     placed,
     run_python,
@@ -51,12 +47,6 @@ ROOT = Path(__file__).resolve().parents[1]
 SEEDS = shared("seeds")
 BLOCKS = [block for page in sorted(SEEDS.glob("*.md")) for block in blocks(page)]
 SIX = ("proxy_generator", "streaming", "timecode_extractor", "branching", "lto_manager", "integration")
-
-COMING: dict[str, int] = {
-    "film_archive:6": 7,  # up to write_to_tape it works: test_a_set_of_cartridges_is_planned
-    **dict.fromkeys(map("ded_io:{}".format, (*range(18, 20), *range(21, 32), 34, 36, 37)), 9),
-}
-"""Block → the issue that it works with. A row that is no longer true fails the test."""
 
 NOT_HERE: dict[str, str] = {
     "ded_io:8": "sets up WSL",
@@ -81,10 +71,14 @@ SHOWN: dict[str, str] = {
 }
 """Blocks without a language that are no list of files of the repository."""
 
+ELIDED = ("--verbose", "--skip-cleanup")
+"""Flags behind which a block leaves the rest of the command out."""
+
 INSTEAD: dict[str, str] = {
     r"git clone .*": ":",
     r"cd ded-io": ":",
     r"brew .*": ":",
+    **{rf"python ingest-cli\.py {flag} \.\.\.": f"python ingest-cli.py {flag} --batch shots.json --only 100" for flag in ELIDED},
     **({} if shutil.which("uv") else {r"uv venv": "python -m venv .venv", r"uv pip install -e \.": ":"}),
     **({} if shutil.which("ffmpeg") else {r"which ffmpeg": ":"}),
     **({} if importlib.util.find_spec("pytest_cov") else {r"pytest --cov.*": ":"}),
@@ -159,17 +153,10 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def marked(chosen: list[Block]) -> list[Any]:
-    """Blocks as parameters; what is coming must fail, and as what is missing fails."""
-    missing = (ImportError, NotSupported, CommandFailed, FileNotFoundError)
-    found = []
-    for block in chosen:
-        marks = []
-        if block.name in COMING:
-            marks.append(pytest.mark.xfail(strict=True, raises=missing, reason=f"issue {COMING[block.name]}"))
-        if block.name in NIGHTLY:
-            marks.append(pytest.mark.nightly)
-        found.append(pytest.param(block, id=block.name, marks=marks))
-    return found
+    """Blocks as parameters."""
+    return [
+        pytest.param(block, id=block.name, marks=[pytest.mark.nightly] if block.name in NIGHTLY else []) for block in chosen
+    ]
 
 
 def of_language(*languages: str) -> list[Block]:
@@ -181,11 +168,10 @@ def test_the_tables_name_blocks() -> None:
         pytest.skip(f"there are no seeds in {SEEDS}")
     names = {block.name for block in BLOCKS}
     assert len(names) == len(BLOCKS) >= 49
-    for table in (COMING, NOT_HERE, SHOWN, SUPPLIES, BEHIND, TREES):
+    for table in (NOT_HERE, SHOWN, SUPPLIES, BEHIND, TREES):
         assert set(table) <= names
     assert {block.name for block in BLOCKS if block.language == ""} == {*SHOWN, *TREES}
     assert {block.language for block in BLOCKS} == {"", "bash", "python", "json"}
-    assert not set(COMING) & set(NOT_HERE)
 
 
 def test_blocks_are_found_and_placed(tmp_path: Path) -> None:
@@ -229,9 +215,9 @@ def for_tape(root: Path) -> dict[str, Any]:
 
 def for_stages(root: Path) -> dict[str, Any]:
     """What the seed has from blocks before: a shot, and a pipeline for it."""
-    from ded_io.footage_ingest import FootageIngestPipeline  # type: ignore[import-not-found]
-    from ded_io.models import EditorialCutInfo, ShotInfo  # type: ignore[import-not-found]
-    from ded_io.pipeline import PipelineBuilder  # type: ignore[import-not-found]
+    from ded_io.footage_ingest import FootageIngestPipeline
+    from ded_io.models import EditorialCutInfo, ShotInfo
+    from ded_io.pipeline import PipelineBuilder
 
     stages = importlib.import_module("ded_io.stages")
     cut = EditorialCutInfo(sequence="sht", shot="100", source_file=root / "path/to/clip.mxf", in_point=100, out_point=150)
@@ -336,6 +322,8 @@ def test_python(
     monkeypatch.chdir(tmp_path)
     for name in ("SHELF", "DATA", "STATE", "CACHE"):
         monkeypatch.setenv(f"FILM_ARCHIVE_{name}", str(tmp_path / name.lower()))
+    for name, value in SMALL.items():
+        monkeypatch.setenv(name, value)
     root: Path = request.getfixturevalue(ROOTS.get(block.name, "plate_root" if block.name[:6] == "ded_io" else "seed_root"))
     names: dict[str, Any] = {"Path": Path, **SUPPLIES.get(block.name, lambda root: {})(root)}
     said = run_python(block, root, names)
@@ -343,18 +331,6 @@ def test_python(
     assert all("as claimed; the file's own is used" in str(each.message) for each in said)
     if block.name in BEHIND:
         BEHIND[block.name](names, root)
-
-
-@needs_seeds
-def test_a_set_of_cartridges_is_planned(seed_root: Path) -> None:
-    """The tape block, as far as it comes in this version: up to the set that is to be written."""
-    block = next(block for block in BLOCKS if block.name == "film_archive:6")
-    names: dict[str, Any] = {"Path": Path, **for_tape(seed_root)}
-    coroutine = eval(compile_python(block, seed_root, until="tape_archive"), names)
-    asyncio.run(coroutine)
-    planned = names["tape_archive"]
-    assert (planned.tape_id, planned.format, planned.spans) == ("FILM2024001", TapeFormat.LTO8, ((0, 1, 2),))
-    assert planned.total_size == sum(path.stat().st_size for path in names["files"])
 
 
 # JSON
@@ -383,6 +359,8 @@ def write_what_a_page_has_before(block: Block, work: Path, root: Path) -> None:
         write_cut(work / "somefile.otio", "Seed", [Shot("one", clip, SCENE.start, SCENE.frames, FrameRange(24, 48))])
 
 
+SMALL = {"DED_IO_RESOLUTION": "192x108", "DED_IO_PROXY_RESOLUTION": "192x108"}
+"""Plates as small as the clips that they are made of; all else is as the blocks and the defaults have it."""
 ENVIRONMENT = {
     "film_archive:7": {"PYTEST_ADDOPTS": "-k test_what_has_no_proxy -p no:cacheprovider"},  # all of them are this very run
 }
@@ -398,7 +376,7 @@ def test_shell(block: Block, seed_root: Path, checkout: Path, tmp_path: Path) ->
             pytest.skip(f"setuptools {module.__version__} is here, and 77 is needed to build without a network")
     write_what_a_page_has_before(block, checkout, seed_root)
     (checkout / ".coveragerc").write_text("[report]\ninclude = */film_archive/core/*\n")  # a page for each file takes long
-    surroundings = environment(tmp_path, checkout) | ENVIRONMENT.get(block.name, {})
+    surroundings = environment(tmp_path, checkout) | SMALL | ENVIRONMENT.get(block.name, {})
     printed = run_shell(block, seed_root, checkout, surroundings, INSTEAD)
     for line in re.findall(r"^# (\[OK\] .+)$", block.code, re.MULTILINE):  # what the seed says that is printed
         words = re.escape(line).replace(r"3\.x\.x", r"3\.\d+\.\d+\S*").replace("found", "(found|bundled)")

@@ -20,6 +20,8 @@ readonly WANTED=(
     "build-essential|cc|compiles the reduced decoder of ProRes when the package is built (with Debian's Python, python3-dev too)"
     "nodejs|node|runs the review page's modules"
     "chromium|chromium|shows the review page"
+    "postgresql|/usr/lib/postgresql/*/bin/initdb|the database of the Kitsu server that plates are registered in"
+    "redis-server|redis-server|its other store; the tests start both on ports of their own"
     "xfsprogs|/usr/sbin/mkfs.xfs|a file system that shares blocks, in a file that root mounts"
     "btrfs-progs|/usr/sbin/mkfs.btrfs|another one"
 )

@@ -26,6 +26,9 @@ from pathlib import Path
 from typing import Any
 
 from ded_io import doctor
+from ded_io.kitsu import command as kitsu_command
+from ded_io.kitsu import publication, syncing
+from ded_io.kitsu import setup as kitsu_setup
 from film_archive.core import facts, job, member
 from film_archive.core.records import key_of_field
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
@@ -45,6 +48,7 @@ from film_archive.library import (
 )
 from film_archive.proxy import recipe
 from film_archive.server import running
+from film_archive.tape import records as tape
 from film_archive.versioning import collecting, holdings, locks, reports, switching, worktree
 from film_archive.versioning import verifying as repository
 from film_archive.workflows import (
@@ -57,6 +61,8 @@ from film_archive.workflows import (
     bundling,
     checking,
     clip_logs,
+    cut_records,
+    cut_steps,
     demo,
     engines,
     extraction,
@@ -71,8 +77,12 @@ from film_archive.workflows import (
     proxy_plans,
     pull,
     pull_plans,
-    pull_records,
     rebuild,
+    tape_finding,
+    tape_import,
+    tape_listing,
+    tape_page,
+    tape_shelf,
     timelines,
     trim,
     unpacking,
@@ -167,7 +177,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("Recipes", recipe.Recipe),
     Section("extract", extraction.Extracted),
     _plan("extract", extraction.ExtractPlan, "apply_extract", "[cuts](#cuts)"),
-    Section("Cuts", extraction.CutStep),
+    Section("Cuts", cut_steps.CutStep),
     Section("bundle write", bundling.Bundled),
     Section("Renamed media", bundling.Renamed),
     Section("Trimmed media", trim.TrimmedMedium),
@@ -181,8 +191,8 @@ SECTIONS: tuple[Section, ...] = (
     Section("bundle check", bundle_checking.BundleChecked),
     Section("pull", pull.Pulled),
     Section("Pulled events", pull_plans.PulledEvent),
-    Section("Cuts of a pull", pull_records.CutRecord, "Also what `CUT.json` beside a cut says, without `mtime_ns`."),
-    Section("Files of a cut", pull_records.CutFile),
+    Section("Cuts of a pull", cut_records.CutRecord, "Also what `CUT.json` beside any cut says, without `mtime_ns`."),
+    Section("Files of a cut", cut_records.CutFile),
     _plan("pull", pull.PullPlan, "apply_pull", "[cuts to pull](#cuts-to-pull)"),
     Section("Cuts to pull", pull_plans.PullStep),
     Section("repo init", reports.Begun),
@@ -249,10 +259,53 @@ SECTIONS: tuple[Section, ...] = (
     Section("Clips to move", sorter.SortStep),
     Section("Moves", moves.Move),
     Section("library undo", undoing.Undone),
+    Section(
+        "tape plan, write and migrate",
+        tape.TapeWritten,
+        "The exit status is 12 where some files could not be written or the cartridge in the drive is full, 11 where what was "
+        "read back is not right.",
+    ),
+    Section("Cartridges of a report", tape.TapeCartridge),
+    Section("Files of a report", tape.TapeFileReport, f"`status` is one of {', '.join(tape.FileStatus)}."),
+    _plan("tape write", tape.WritePlan, "apply_set", "[things to write](#things-to-write)"),
+    Section("Things to write", tape.TapeStep),
+    Section("tape format", tape.TapeFormatted),
+    _plan("tape format", tape.FormatPlan, "format_tape", "[cartridges to format](#cartridges-to-format)"),
+    Section("Cartridges to format", tape.FormatStep),
+    Section("tape verify", tape.TapeVerified, "The exit status is 11 where there are problems."),
+    Section("tape ls and list", tape_listing.TapeListing),
+    Section("Listed cartridges", tape_listing.ListedCartridge),
+    Section("tape find", tape_finding.TapeFindings),
+    Section("Found on tape", tape_finding.FoundOnTape),
+    Section(
+        "tape restore",
+        tape.TapeRestored,
+        "The exit status is 12 where some cartridges are not here or some files failed, 11 where files are not what they were.",
+    ),
+    Section("Picked cartridges", tape.PickedCartridge),
+    _plan("tape restore", tape.RestorePlan, "apply_restoring", "[files to restore](#files-to-restore)"),
+    Section("Files to restore", tape.RestoreStep),
+    Section("tape import", tape_import.TapeImported),
+    Section("tape locate", tape_shelf.TapeLocations),
+    Section("Locations", tape_shelf.TapeLocation),
+    Section(
+        "tape catalog",
+        tape_shelf.ShelfContents,
+        "With `--html`, `--csv`, `--index` or `--rebuild` an object of what was done instead: `page`, `csv` (path, files), "
+        "`index` (path, bytes), `rebuilt`.",
+    ),
+    Section("Cataloged cartridges", tape_shelf.CatalogedCartridge),
+    Section("Pages of a shelf", tape_page.ShelfPage),
+    Section("Rebuilt shelf", tape_shelf.ShelfEntered),
     Section("With --abandon", job.Abandoned),
     Section("Failures", job.Failure),
     Section("ded-io doctor", doctor.Examination),
     Section("Checks of ded-io doctor", doctor.Check),
+    Section("ded-io kitsu setup", kitsu_setup.SetUp),
+    Section("ded-io kitsu sync", syncing.Synced),
+    Section("Published plates", publication.Published),
+    Section("ded-io kitsu sync with --dry-run or --abandon", kitsu_command.WaitingEntries),
+    Section("Waiting publications", kitsu_command.WaitingEntry),
     Section("Clips", probing.Probed, "Beside `path`, all [media facts](#media-facts).", only=("path",)),
     Section(
         "Media facts",

@@ -1,6 +1,6 @@
 """`ded-io doctor`: whether this machine has what the plate ingest needs.
 
-It looks, loads and asks; it starts no program and changes nothing.
+It looks, loads and asks, a Kitsu server among others; it starts no program and changes nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ded_io import config
+from film_archive.core.errors import FilmArchiveError
 from film_archive.core.records import Record
+from film_archive.core.source import printable
 
 PYTHON_FLOOR = (3, 11)
 
@@ -61,6 +63,7 @@ def examine() -> Iterator[Check]:
     yield check_imports()
     yield check_colour()
     yield check_decoder()
+    yield check_kitsu()
 
 
 def check_python(version: tuple[int, ...]) -> Check:
@@ -105,6 +108,22 @@ def check_colour() -> Check:
 def check_decoder() -> Check:
     """Which FFmpeg clips are decoded and proxies encoded with."""
     return _loading("decoder", _decoder)
+
+
+def check_kitsu(connect: float = 5.0, answer: float = 15.0) -> Check:
+    """Whether Kitsu, where there is one, lets us in; it is given up after so many seconds."""
+    try:
+        account = config.kitsu_account()
+        if account is None:
+            return Check("kitsu", True, "Kitsu is not used (KITSU_HOST is not set)")
+        from ded_io.kitsu.connection import Limits
+        from ded_io.kitsu.connection import connect as log_in
+
+        with log_in(account, Limits(connect=connect, answer=answer)) as session:
+            who = printable(f"{session.person} ({session.role})")
+            return Check("kitsu", True, f"Kitsu {printable(session.version)} at {session.host}, logged in as {who}")
+    except FilmArchiveError as error:
+        return Check("kitsu", False, str(error))
 
 
 def _loading(name: str, look: Callable[[], Check]) -> Check:

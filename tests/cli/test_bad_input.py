@@ -13,6 +13,7 @@ import pytest
 from film_archive.testing.media import ClipSpec, make_clip
 from film_archive.testing.wave import WaveSpec, make_wave
 from tests.cli.running import film_archive
+from tests.core.test_errors import in_a_lock
 from tests.workflows.making import create, write_tree
 
 Capture = pytest.CaptureFixture[str]
@@ -285,3 +286,9 @@ def test_what_is_called_media_and_is_none_is_told(tmp_path: Path, capfd: Capture
     made = film_archive(capfd, "create", tmp_path / "a.zip", card, "--json").document
     assert len(made["warnings"]) == 3
     assert all(any(name in warning for warning in made["warnings"]) for name in ("empty.mov", "text.mov", "shot."))
+
+
+def test_ctrl_c_within_a_lock_is_ctrl_c(tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("film_archive.workflows.listing.list_members", lambda *arguments, **options: in_a_lock(KeyboardInterrupt))
+    done = film_archive(capfd, "ls", tmp_path)
+    assert (done.status, done.errors) == (130, "film-archive: Stopped; nothing unfinished was left.\n")

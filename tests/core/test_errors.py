@@ -6,6 +6,7 @@ import errno
 import os
 import pickle
 import re
+import threading
 
 import pytest
 
@@ -18,6 +19,7 @@ from film_archive.core.errors import (
     Refused,
     StorageError,
     from_os_error,
+    is_interrupt,
 )
 
 CLASSES = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, FilmArchiveError)]
@@ -82,3 +84,20 @@ def test_errors_without_a_number_and_our_own() -> None:
     assert str(from_os_error(OSError("the cable fell out"), "read x")) == "Could not read x: the cable fell out."
     ours = NoSpace("5 bytes are missing.")
     assert from_os_error(ours, "read x") is ours
+
+
+def in_a_lock(error: type[BaseException]) -> None:
+    """What becomes of an error that comes while `Condition.wait` has let the lock go: leaving lets it go once more."""
+    condition = threading.Condition(threading.Lock())
+    with condition:
+        condition.release()
+        raise error
+
+
+@pytest.mark.parametrize(("error", "stopped"), [(KeyboardInterrupt, True), (KeyError, False)])
+def test_ctrl_c_is_known_by_what_a_lock_makes_of_it(error: type[BaseException], stopped: bool) -> None:
+    with pytest.raises(RuntimeError) as raised:
+        in_a_lock(error)
+    assert is_interrupt(raised.value) is stopped
+    assert is_interrupt(error()) is stopped
+    assert not is_interrupt(RuntimeError("release unlocked lock"))

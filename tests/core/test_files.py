@@ -39,6 +39,8 @@ from film_archive.core.source import MemorySource
 from tests.core.killing import SCENARIOS
 from tests.core.mounts import tmpfs
 
+pytestmark = pytest.mark.usefixtures("synced")
+
 DATA = random.Random(2).randbytes(2 * BLOCK + 12_345)
 
 

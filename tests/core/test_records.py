@@ -14,6 +14,7 @@ import pytest
 
 from film_archive.core.errors import Damaged
 from film_archive.core.records import Record
+from film_archive.core.timecode import FrameRate
 
 
 class Word(StrEnum):
@@ -38,6 +39,7 @@ class Outer(Record):
     inner: tuple[Inner, ...] = ()
     one: Inner | None = None
     names: Mapping[str, str] | None = None
+    rate: FrameRate | None = None
 
 
 FULL = Outer(
@@ -50,6 +52,7 @@ FULL = Outer(
     inner=(Inner(name="近藤\n", raw=b"\xff"), Inner(name="")),
     one=Inner(name="x"),
     names={"md5": "00"},
+    rate=FrameRate(24000, 1001),
 )
 
 
@@ -87,6 +90,10 @@ def test_keys_of_later_versions_are_passed_over() -> None:
         {"names": {"a": 1}},
         {"raw_path": "xyz"},
         {"raw_path": 5},
+        {"rate": "24"},
+        {"rate": "24/0"},
+        {"rate": 24},
+        {"rate": "9" * 50 + "/1"},
     ],
 )
 def test_what_is_no_record(changed: dict[str, Any]) -> None:

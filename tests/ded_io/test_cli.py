@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ded_io import cli, doctor
+from ded_io.arguments import parser
 from film_archive import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +29,7 @@ def test_doctor_prints_a_line_a_check(capsys: pytest.CaptureFixture[str], monkey
     monkeypatch.delenv("OCIO", raising=False)
     assert cli.main(["doctor"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 6
+    assert len(lines) == 7
     assert all(line.startswith("[OK] ") for line in lines)
 
 
@@ -51,18 +53,40 @@ def test_doctor_fails_where_something_is_missing(
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "status", "says"),
     [
-        ["--source", "clip.mxf", "--sequence", "sht", "--shot", "100", "--in", "100", "--out", "200"],
-        ["--source=clip.mxf"],
-        ["--config", "config.json", "--batch", "shots.json", "--dry-run"],
+        (["--sequence", "sht"], 2, "One of --source, --batch and --pull is needed, and none of them was given"),
+        (["--source", "a", "--batch", "b"], 2, "--source and --batch were given"),
+        (["--source", "a.mov", "--shot", "100"], 2, "A shot needs --sequence, --in, --out, too"),
+        (["--pull", "cut.edl", "--sequence", "sht"], 2, "--pull needs --media"),
+        (["--pull", "cut.edl", "--media", "."], 2, "--pull needs --sequence"),
+        (["--batch", "none.json"], 3, "none.json"),
+        (["--batch", "none.json", "--config", "none-either.json"], 3, "none-either.json"),
+        (["--batch", "none.json", "--squeeze", "wide"], 2, "--squeeze: 'wide' is not a squeeze"),
+        (["--batch", "none.json", "--jobs", "0"], 2, "--jobs: 0 is not a whole number from 1"),
     ],
 )
-def test_ingest_says_that_it_is_not_there_yet(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(arguments) == 5
+def test_arguments_that_make_no_ingest(
+    arguments: list[str],
+    status: int,
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(arguments) == status
     shown = capsys.readouterr()
     assert shown.out == ""
-    assert "nothing was read or written" in shown.err
+    assert says in shown.err
+    assert "Traceback" not in shown.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_page_of_flags_has_every_flag() -> None:
+    page = (ROOT / "docs" / "CLI_DOCUMENTATION.md").read_text("utf-8")
+    flags = {action.option_strings[-1] for action in parser()._actions}
+    assert flags == set(re.findall(r"^\| `(--[\w-]+)", page, re.MULTILINE))
 
 
 def test_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

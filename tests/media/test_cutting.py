@@ -53,11 +53,12 @@ CUT = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("count", [1, pytest.param(12, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("name", CUT)
-def test_bits_samples_and_timecode_of_any_range(name: str, footage: Path, tmp_path: Path) -> None:
+def test_bits_samples_and_timecode_of_any_range(name: str, count: int, footage: Path, tmp_path: Path) -> None:
     spec = ODDITIES[name]
     path = cached_clip(spec, footage)
-    for number, frames in enumerate(some_ranges(spec)):
+    for number, frames in enumerate(some_ranges(spec, count)):
         result = cut_of(spec, footage, frames, tmp_path / f"{number}.mov")
         assert (result.frames, result.mode, result.diagnostics) == (frames, "copy", ())
         assert result.start == spec.timecode(frames.first)

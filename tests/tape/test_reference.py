@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from film_archive.core import programs
 from film_archive.core.errors import NoSpace
 from film_archive.core.source import FileSource
+from film_archive.tape.drives.address import DriveAddress, DriveKind
 from film_archive.tape.drives.cartridge_config import MIB, new_config
 from film_archive.tape.drives.file_backed import FileBackedDrive, create_cartridge, write_device_file
 from film_archive.tape.drives.mounted import LtfsPrograms, MountedVolume, format_mounted
@@ -20,9 +22,12 @@ from film_archive.tape.formats import MEDIA
 from film_archive.tape.ltfs.check import check_structure
 from film_archive.tape.ltfs.tree import TapeAttribute, TapeExtent, TapeFile, Times
 from film_archive.tape.ltfs.volume import Volume
+from film_archive.tape.shelf import Shelf
+from film_archive.tape.volumes import Membership, OpenTape
 from film_archive.testing import crash
 from film_archive.testing.faults import Kill, counting, failing
 from tests.tape.making import NOW, SERIAL, clock, content, contents, put
+from tests.tape.sets import WISHES, below, make_files, write
 
 NEEDED = ("mkltfs", "ltfs", "ltfsck", "fusermount")
 MISSING = [name for name in NEEDED if programs.find(name) is None]
@@ -99,6 +104,30 @@ def test_the_reference_reads_what_we_write(tmp_path: Path, medium: str) -> None:
         assert mount.file("link").target == "Show/reel 1/A001C001.mov"
         assert (mount.root / "empty folder/inside").is_dir()
     assert_consistent(folder)
+
+
+def test_the_reference_reads_a_set_that_tape_write_wrote(tmp_path: Path) -> None:
+    """Both copies are consistent by its own judgement, and show every file, the lists among them, with our attributes."""
+    shelf = Shelf(tmp_path / "shelf")
+    day = make_files(tmp_path / "day", {"A001/c1.mov": 3 * BLOCK + 17, "empty": 0, "Ünïcode/日本語.txt": 9, "a:b %41 & <c>": 3})
+    done = write(shelf, [day], replace(WISHES, copies=2))
+    assert done.exit_status == 0
+    for copy, serial in enumerate(("FA0001", "FA0002"), 1):
+        folder = shelf.folder / serial
+        assert_consistent(folder)
+        found = seen(folder)
+        assert {path: data for path, data in found.items() if path.startswith("day/")} == below(day)
+        assert sum(path.startswith(("ascmhl/", ".film-archive-tape/")) for path in found) == 3
+        with mounted(folder) as mount:
+            assert (mount.serial, mount.fact("ltfs.volumeName")) == (serial, "FILM 1")
+            assert Membership.of(mount.attributes("")) == Membership("FILM", 1, copy)
+            digest = hashlib.sha256(below(day)["day/A001/c1.mov"]).hexdigest()
+            assert mount.file("day/A001/c1.mov").digests["sha256"] == digest
+    (shelf.folder / "FA0001").rename(tmp_path / "mounted")
+    device = DriveAddress(DriveKind.LTFS, str(write_device_file(tmp_path / "mounted")))
+    with OpenTape(device, software=SOFTWARE) as tape:
+        assert tape.membership == Membership("FILM", 1, 1)
+        assert [path for path, _ in tape.in_order() if path.startswith("day/A001")] == ["day/A001/c1.mov"]
 
 
 def known_drives() -> str:

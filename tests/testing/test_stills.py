@@ -10,8 +10,9 @@ import pytest
 
 from film_archive.core.errors import NotSupported
 from film_archive.core.timecode import FrameRate, Timecode
+from film_archive.media.codeword import code_word
 from film_archive.testing.frame_code import read_frame_code
-from film_archive.testing.stills import SequenceSpec, cached_sequence, make_sequence, timecode_word
+from film_archive.testing.stills import SequenceSpec, cached_sequence, make_sequence
 
 FILM = FrameRate(24_000, 1001)
 
@@ -87,8 +88,8 @@ def test_a_sequence_is_the_same_every_time(tmp_path: Path) -> None:
         ("00:00:00:46", "48", 0x00000023),
     ],
 )
-def test_the_timecode_word(label: str, rate: str, word: int) -> None:
-    assert timecode_word(Timecode.from_string(label, rate)) == word
+def test_the_code_word(label: str, rate: str, word: int) -> None:
+    assert code_word(Timecode.from_string(label, rate)) == word
 
 
 def test_other_formats_are_not_made(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def kill(job: Job, times: int, seed: int) -> None:
 
 
 def test_killed_at_random_instants(job: Job) -> None:
-    kill(job, 6, seed=1)
+    kill(job, 4, seed=1)
 
 
 @pytest.mark.nightly
@@ -206,7 +206,7 @@ def kill_at_calls(job: Job, step: int) -> None:
 
 
 def test_killed_at_some_system_calls(job: Job) -> None:
-    kill_at_calls(job, 23)
+    kill_at_calls(job, 61)
 
 
 @pytest.mark.nightly
@@ -214,14 +214,15 @@ def test_killed_at_each_system_call(job: Job) -> None:
     kill_at_calls(job, 1)
 
 
+@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("job", ["checkout"], indirect=True)
-def test_a_killed_checkout_leaves_no_file_half(job: Job) -> None:
+def test_a_killed_checkout_leaves_no_file_half(job: Job, step: int) -> None:
     before = on_disk(job.template / "show")
     after = dict(job.known[-1])["vfx"]  # type: ignore[call-overload]
     job.prepare()
     with faults.counting() as calls:
         job.run()
-    for number in range(0, len(calls), 5):
+    for number in range(0, len(calls), step):
         job.prepare()
 
         def work(number: int = number) -> None:

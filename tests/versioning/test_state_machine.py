@@ -246,7 +246,7 @@ class Machine(RuleBasedStateMachine):
 
 TestRepository = Machine.TestCase
 TestRepository.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 

@@ -339,8 +339,9 @@ def test_a_full_disk_leaves_nothing_and_says_how_much_is_missing(tmp_path: Path,
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="killing needs fork")
+@pytest.mark.parametrize("step", [23, pytest.param(3, marks=pytest.mark.nightly)])
 @FORMS
-def test_killed_at_any_call_it_is_whole_or_not_there(tmp_path: Path, media: Path, form: str) -> None:
+def test_killed_at_any_call_it_is_whole_or_not_there(tmp_path: Path, media: Path, form: str, step: int) -> None:
     """The same command completes it, and nothing else stays."""
     cut = write_cut(tmp_path / "cut.otio", external(media / "a.mov"), images(media / "plates", "p.", ".bmp", 1001, 6))
     folder = tmp_path / "job"
@@ -354,7 +355,7 @@ def test_killed_at_any_call_it_is_whole_or_not_there(tmp_path: Path, media: Path
     with faults.counting() as calls:
         write_bundle(cut, target)
     expected = tree(folder)
-    for number in range(0, len(calls), 7 if form == "otioz" else 23):
+    for number in range(0, len(calls), step if form == "otioz" else 3 * step):
         for when in faults.Kill:
             prepare()
 

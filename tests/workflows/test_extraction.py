@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from film_archive.core import files
+from film_archive.core.digest import digest_source
 from film_archive.core.errors import (
+    NoSpace,
     NotFound,
     NotSupported,
     OutOfRange,
+    PartlyDone,
     RateUnknown,
+    Refused,
     SourceChanged,
     TimecodeUnknown,
     UsageError,
@@ -110,6 +116,45 @@ def test_frames_of_different_length_are_told_apart_by_number_only(footage: Path,
     with pytest.raises(NotSupported, match="different times"):
         plan_extract(clip, tmp_path / "no.mov", in_point="01:00:00:00", duration="00:00:00:04", start="01:00:00:00")
     assert extract(clip, tmp_path / "cut.mov", in_point="2", out_point="6").frames == 4
+
+
+# Where a cut comes from
+
+
+def test_a_sidecar_says_what_the_cut_was_made_from(footage: Path, tmp_path: Path) -> None:
+    clip = cached_clip(SILENT, footage)
+    create_archive(tmp_path / "day.zip", [clip], proxies=())
+    source = f"{tmp_path}/day.zip::{clip.name}"
+    done = extract(source, tmp_path / "cut.mov", in_point="5", out_point="9", handles=1, sidecar=True)
+    assert done.sidecar == tmp_path / "cut.mov.json"
+    said = json.loads(done.sidecar.read_text())
+    with FileSource(clip) as file:
+        assert said["source_digest"] == digest_source(file)["xxh128"]
+    assert {key: said[key] for key in ("schema", "source", "output", "first_frame", "frames", "mode")} == {
+        "schema": "film-archive cut 1", "source": source, "output": "cut.mov", "first_frame": 4, "frames": 6, "mode": "copy"
+    }
+    assert said["files"] == [{"path": "cut.mov", "size": (tmp_path / "cut.mov").stat().st_size, "xxh128": None}]
+    assert said["tool"].startswith("film-archive ")
+
+
+def test_what_stands_under_a_sidecar_s_name_is_refused(footage: Path, tmp_path: Path) -> None:
+    clip = str(cached_clip(SILENT, footage))
+    (tmp_path / "cut.mov.json").write_text("mine")
+    with pytest.raises(Refused, match=r"cut\.mov\.json exists"):
+        extract(clip, tmp_path / "cut.mov", in_point="5", out_point="9", sidecar=True)
+    assert (tmp_path / "cut.mov.json").read_text() == "mine"
+    assert not (tmp_path / "cut.mov").exists()
+    assert extract(clip, tmp_path / "cut.mov", in_point="5", out_point="9").sidecar is None
+
+
+def test_a_cut_whose_sidecar_can_not_be_written_is_there(footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise NoSpace("There is no room.")
+
+    monkeypatch.setattr(files, "write_atomically", full)
+    with pytest.raises(PartlyDone, match="is there and whole"):
+        extract(str(cached_clip(SILENT, footage)), tmp_path / "cut.mov", in_point="5", out_point="9", sidecar=True)
+    assert probe(tmp_path / "cut.mov").frames == 4
 
 
 # Image sequences

@@ -56,12 +56,12 @@ def fail_each(job: Job, how: int, names: tuple[str, ...], step: int, *, lasting:
 
 @pytest.mark.parametrize("how", [errno.EIO, errno.ENOSPC], ids=["EIO", "ENOSPC"])
 def test_some_writing_calls_fail(job: Job, how: int) -> None:
-    fail_each(job, how, WRITING, 11)
+    fail_each(job, how, WRITING, 31)
 
 
 @pytest.mark.parametrize("how", [errno.EIO, errno.EACCES], ids=["EIO", "EACCES"])
 def test_some_reading_calls_fail(job: Job, how: int) -> None:
-    fail_each(job, how, READING, 11)
+    fail_each(job, how, READING, 31)
 
 
 @pytest.mark.nightly
@@ -90,7 +90,7 @@ def half_done(job: Job) -> Job:
 
 @pytest.mark.parametrize("names", [WRITING, READING], ids=["writing", "reading"])
 def test_some_calls_fail_while_a_killed_job_is_continued(job: Job, names: tuple[str, ...]) -> None:
-    fail_each(half_done(job), errno.EIO, names, 9)
+    fail_each(half_done(job), errno.EIO, names, 13)
 
 
 @pytest.mark.nightly
@@ -99,11 +99,12 @@ def test_each_call_fails_while_a_killed_job_is_continued(job: Job, names: tuple[
     fail_each(half_done(job), errno.EIO, names, 1)
 
 
+@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.nightly)])
 @pytest.mark.parametrize("how", Short)
-def test_short_reads_and_writes_are_continued(job: Job, how: Short) -> None:
+def test_short_reads_and_writes_are_continued(job: Job, how: Short, step: int) -> None:
     expected = job.expect()
     names = (str(how),)
-    for number in range(0, len(calls_of(job, names)), 5):
+    for number in range(0, len(calls_of(job, names)), step):
         job.prepare()
         with faults.failing(number, how, names=names):
             job.work()

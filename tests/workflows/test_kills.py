@@ -40,7 +40,7 @@ def kill(job: Job, times: int, seed: int) -> None:
 
 
 def test_killed_at_random_instants(job: Job) -> None:
-    kill(job, 20, seed=1)
+    kill(job, 6, seed=1)
 
 
 @pytest.mark.nightly
@@ -69,7 +69,7 @@ def kill_at_calls(job: Job, step: int) -> None:
 
 
 def test_killed_at_some_system_calls(job: Job) -> None:
-    kill_at_calls(job, 17)
+    kill_at_calls(job, 47)
 
 
 @pytest.mark.nightly
@@ -138,11 +138,11 @@ def test_the_command_is_stopped_and_continued(tmp_path: Path, number: int) -> No
 
 
 def test_killed_while_proxies_are_made(with_proxies: Job) -> None:
-    kill(with_proxies, 6, seed=3)
+    kill(with_proxies, 4, seed=3)
 
 
 def test_killed_while_proxies_are_added(proxying: Job) -> None:
-    kill(proxying, 6, seed=8)
+    kill(proxying, 4, seed=8)
 
 
 @pytest.mark.nightly

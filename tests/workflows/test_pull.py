@@ -532,7 +532,7 @@ def kill_at_calls(card: Path, cut: Path, out: Path, step: int) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="killing needs fork")
 def test_a_run_that_is_killed_is_finished_by_the_same_command(card: Path, cut: Path, tmp_path: Path) -> None:
-    kill_at_calls(card, cut, tmp_path / "out", 5)
+    kill_at_calls(card, cut, tmp_path / "out", 13)
 
 
 @pytest.mark.nightly

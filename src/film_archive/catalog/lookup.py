@@ -181,7 +181,7 @@ class Lookup:
 
     def find(self, text: str, *, limit: int = 1000) -> tuple[Place, ...]:
         """Files and sequences in whose name, or in whose folder's name, a text is found, whatever its case."""
-        pattern = _pattern(text)
+        pattern = like_pattern(text)
         named = _FILE.c.name.ilike(pattern, escape="\\")
         within = _FILE.c.folder.in_(sa.select(_FOLDER.c.id).where(_FOLDER.c.name.ilike(pattern, escape="\\")))
         found = []
@@ -194,8 +194,8 @@ class Lookup:
     def _find_sequences(self, text: str, limit: int) -> Iterator[Place]:
         """Sequences by their name or their folder's, and by the name of a frame; one that is named in full is that frame."""
         # A frame's number is in no column: it is looked for without, and then in the names.
-        called = (_SEQUENCE.c.stem + _SEQUENCE.c.suffix).ilike(_pattern(re.sub(r"[0-9]+", "", text)), escape="\\")
-        within = _SEQUENCE.c.folder.in_(sa.select(_FOLDER.c.id).where(_FOLDER.c.name.ilike(_pattern(text), escape="\\")))
+        called = (_SEQUENCE.c.stem + _SEQUENCE.c.suffix).ilike(like_pattern(re.sub(r"[0-9]+", "", text)), escape="\\")
+        within = _SEQUENCE.c.folder.in_(sa.select(_FOLDER.c.id).where(_FOLDER.c.name.ilike(like_pattern(text), escape="\\")))
         statement = sa.select(_SEQUENCE, within.label("within")).where(called | within).limit(limit)
         for row in self._connection.execute(statement).all():
             sequence = sequence_of(row)
@@ -232,6 +232,17 @@ class Lookup:
             for row in self._connection.execute(statement)
             if row.folder in paths
         }
+
+    # For other questions than these
+
+    def rows(self, statement: sa.Select[Any]) -> Iterator[Any]:
+        """The rows of a statement, in the state that is looked at."""
+        return iter(self._connection.execute(statement).all())
+
+    def place_of(self, row: Any) -> Place:
+        """Where a row of the table of files is."""
+        holder, path = self._path(row.folder, row.name)
+        return Place(holder, path, row.size, row.mtime_ns, self._event(row.verified))
 
     # inside
 
@@ -298,7 +309,7 @@ class Lookup:
 
 
 
-def _pattern(text: str) -> str:
+def like_pattern(text: str) -> str:
     """What LIKE takes for names in which a text is."""
     return "%" + to_text(text).replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%"
 

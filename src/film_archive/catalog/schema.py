@@ -8,10 +8,7 @@ import sqlalchemy as sa
 
 from film_archive.storage.engine import Migration
 
-VERSION = 1
-MIGRATIONS: Mapping[int, Migration] = {}
-"""Version → what makes it the next one."""
-
+VERSION = 2
 METADATA = sa.MetaData()
 
 ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
@@ -156,3 +153,73 @@ FORMER = sa.Table(
     sa.Index("former_content", "content"),
 )
 """Where a content had been, and the event that found it gone."""
+
+# Version 2: cartridges
+
+CARTRIDGE = sa.Table(
+    "cartridge",
+    METADATA,
+    sa.Column("holder", ROW_ID, sa.ForeignKey("holder.id"), primary_key=True, autoincrement=False),
+    sa.Column("serial", sa.String, nullable=False),
+    sa.Column("barcode", sa.String, nullable=False),
+    sa.Column("tape_id", sa.String, nullable=False, server_default=""),
+    sa.Column("number", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("copy", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("generation", sa.BigInteger, nullable=False),
+    sa.Column("updated", sa.BigInteger, nullable=False),
+    sa.Column("files", sa.BigInteger, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("room", sa.BigInteger),
+    sa.Column("seen", sa.String, nullable=False, server_default=""),
+    sa.Index("cartridge_serial", "serial"),
+    sa.Index("cartridge_set", "tape_id"),
+)
+"""What a cartridge is, as its newest index that was read says. `updated` is in nanoseconds since 1970, `seen` where it was."""
+
+TAPE_INDEX = sa.Table(
+    "tape_index",
+    METADATA,
+    sa.Column("holder", ROW_ID, sa.ForeignKey("holder.id"), primary_key=True, autoincrement=False),
+    sa.Column("generation", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("updated", sa.BigInteger, nullable=False),
+    sa.Column("packed", sa.LargeBinary, nullable=False),
+)
+"""The XML of each generation of an index that was read, deflated (zlib)."""
+
+LOCATION = sa.Table(
+    "location",
+    METADATA,
+    sa.Column("id", ROW_ID, primary_key=True),
+    sa.Column("holder", ROW_ID, sa.ForeignKey("holder.id"), nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("who", sa.String, nullable=False),
+    sa.Column("place", sa.String, nullable=False),
+    sa.Column("note", sa.String, nullable=False, server_default=""),
+    sa.Index("location_holder", "holder", "at"),
+    sa.UniqueConstraint("holder", "at", "place"),
+)
+"""Where a cartridge was put, each time: the last row counts."""
+
+CLIP = sa.Table(
+    "clip",
+    METADATA,
+    sa.Column("content", sa.BigInteger, sa.ForeignKey("content.key"), primary_key=True, autoincrement=False),
+    sa.Column("codec", sa.String, nullable=False, server_default=""),
+    sa.Column("rate", sa.String, nullable=False, server_default=""),
+    sa.Column("start", sa.String, nullable=False, server_default=""),
+    sa.Column("first", sa.BigInteger),
+    sa.Column("frames", sa.BigInteger),
+    sa.Column("reel", sa.String, nullable=False, server_default=""),
+    sa.Column("width", sa.Integer),
+    sa.Column("height", sa.Integer),
+)
+"""Facts of a clip that is on tape, as its cartridge has them; `first` is the start timecode in frames at `rate`."""
+
+
+def _to_cartridges(connection: sa.Connection) -> None:
+    for table in (CARTRIDGE, TAPE_INDEX, LOCATION, CLIP):
+        table.create(connection)
+
+
+MIGRATIONS: Mapping[int, Migration] = {1: _to_cartridges}
+"""Version → what makes it the next one."""

@@ -32,6 +32,7 @@ def extract_verb(
         "--mode",
         help="Of clips whose frames need each other: copy (whole GOPs, an edit list), smart (partial GOPs encoded), encode.",
     ),
+    sidecar: bool = typer.Option(True, help="Write OUTPUT.json, which says what the cut was made from."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be cut."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
@@ -52,6 +53,7 @@ def extract_verb(
         log=None if log is None else ClipLog.read(log, rate),
         link=link,
         mode=mode_of(mode),
+        sidecar=sidecar,
     )
     if dry_run:
         done = as_planned(plan)

@@ -42,7 +42,7 @@ def _terminated(number: int, frame: FrameType | None) -> None:
 
 VERBS = (
     "demo", "probe", "create", "add", "ls", "check", "repair", "unpack", "proxy", "extract", "edl", "pull", "repo",
-    "bundle", "serve", "offload", "safe", "where", "find", "library", "catalog",
+    "bundle", "serve", "offload", "safe", "where", "find", "library", "catalog", "tape",
 )  # fmt: skip
 """In the order in which help lists them."""
 

@@ -9,12 +9,15 @@ import typer
 import typer.core
 
 from film_archive.cli.output import print_error
-from film_archive.core.errors import FilmArchiveError, StorageError, from_os_error
+from film_archive.core.errors import FilmArchiveError, StorageError, from_os_error, is_interrupt
 
 _ClickException: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 """What typer's parser raises; newer typers carry their own click, so its class is found through a public one."""
 
-_CONTINUED = ("create", "add", "unpack", "proxy", "pull", "offload", "library", "bundle read")
+_CONTINUED = (
+    *("create", "add", "unpack", "proxy", "pull", "offload", "library", "bundle read"),
+    *("tape write", "tape restore", "tape migrate", "tape verify"),
+)
 _STOPPED = "Stopped; what was finished is kept, and the same command continues."
 _STOPPED_FOR_GOOD = "Stopped; nothing unfinished was left."
 _STOPPED_IN = {
@@ -65,6 +68,8 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
         explained = from_os_error(error, f"work on {error.filename}" if error.filename else "go on")
         return print_error(name, str(explained), explained.exit_status, wants_json)
     except Exception as error:  # noqa: BLE001  the last resort: a fault of ours is said, not shown as a traceback
+        if is_interrupt(error):
+            return print_error(name, _stopped(arguments), 130, wants_json)
         if debug:
             traceback.print_exc()
         sentence = (
@@ -79,6 +84,6 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
 
 def _stopped(arguments: list[str]) -> str:
     """What is said after Ctrl-C: whether something waits to be continued."""
-    verb = " ".join(arguments[:2]) if arguments[:1] == ["bundle"] else "".join(arguments[:1])
+    verb = " ".join(arguments[:2]) if arguments[:1] in (["bundle"], ["tape"]) else "".join(arguments[:1])
     return _STOPPED if verb in _CONTINUED else _STOPPED_IN.get(verb, _STOPPED_FOR_GOOD)
 

@@ -112,6 +112,17 @@ _CLASSES: dict[int, type[FilmArchiveError]] = {
 }
 
 
+def is_interrupt(error: BaseException) -> bool:
+    """Whether an error is Ctrl-C: itself, or what it becomes where it comes within a lock that is taken in Python.
+
+    Starting a thread waits in such a lock, which then is let go a second time and says so (threading.Condition).
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return True
+    let_go_twice = type(error) is RuntimeError and str(error) in ("release unlocked lock", "cannot release un-acquired lock")
+    return let_go_twice and isinstance(error.__context__, KeyboardInterrupt)
+
+
 def from_os_error(error: OSError, doing: str) -> FilmArchiveError:
     """Turn what the system reports into our tree; `doing` is e.g. "read /footage/a.mov" and completes the sentence."""
     if isinstance(error, FilmArchiveError):

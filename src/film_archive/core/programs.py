@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,10 +84,13 @@ def run(
     folder: Path | None = None,
     variables: Mapping[str, str] | None = None,
     most_output: int = _OUTPUT,
+    progress: Callable[[], object] | None = None,
 ) -> Completed:
     """Run a program to its end, giving it `data` on stdin.
 
-    `timeout` is in seconds, `folder` where it runs, `variables` are added to the environment. Raises NotSupported
+    `timeout` is in seconds, `folder` where it runs, `variables` are added to the environment.
+    Where `progress` is given (something that changes as the work goes on, such as how many files there are), the time limit
+    is that of a standstill: it begins anew with each change. Raises NotSupported
     where there is no such program, ProgramFailed where it takes longer or prints more than `most_output` bytes; its
     exit status is for the caller to judge.
     """
@@ -109,7 +112,7 @@ def run(
     except OSError as error:
         raise from_os_error(error, f"run {words[0]}") from error
     try:
-        output, messages = _talk(process, words[0], data, time.monotonic() + timeout, timeout, most_output)
+        output, messages = _talk(process, words[0], data, _Limit(timeout, progress), most_output)
         status = process.wait()
     except BaseException:
         _end_group(process)
@@ -122,8 +125,30 @@ def run(
     return Completed(words, status, output, messages)
 
 
+class _Limit:
+    """How long is waited: some seconds in all, or without a change."""
+
+    def __init__(self, seconds: float, progress: Callable[[], object] | None) -> None:
+        self._seconds, self._progress = seconds, progress
+        self._deadline = time.monotonic() + seconds
+        self._seen = None if progress is None else progress()
+
+    def left(self) -> float:
+        """Seconds; none are left where it is 0 or less."""
+        left = self._deadline - time.monotonic()
+        if self._progress is not None and (seen := self._progress()) != self._seen:
+            self._seen = seen
+            self._deadline = time.monotonic() + self._seconds
+            return self._seconds
+        return left
+
+    def passed(self, name: str) -> ProgramFailed:
+        did = "finish" if self._progress is None else "get further"
+        return ProgramFailed(f"{Path(name).name} did not {did} in {self._seconds:g} s and was stopped.")
+
+
 def _talk(
-    process: subprocess.Popen[bytes], name: str, data: bytes, deadline: float, timeout: float, most_output: int
+    process: subprocess.Popen[bytes], name: str, data: bytes, limit: _Limit, most_output: int
 ) -> tuple[bytes, bytes]:
     """Feed and read a program until it has closed its ends, or has ended and said all."""
     assert process.stdin is not None
@@ -137,9 +162,9 @@ def _talk(
         os.set_blocking(process.stdin.fileno(), False)
         selector.register(process.stdin, selectors.EVENT_WRITE)
         while selector.get_map():
-            wait = deadline - time.monotonic()
+            wait = limit.left()
             if wait <= 0:
-                raise ProgramFailed(f"{Path(name).name} did not finish in {timeout:g} s and was stopped.")
+                raise limit.passed(name)
             ready = selector.select(min(wait, 0.2))
             for key, _ in ready:
                 if key.fileobj is process.stdin:
@@ -162,8 +187,8 @@ def _talk(
             if not ready and process.poll() is not None:
                 break  # it has ended; a program that it left in the background still holds the pipes
     while process.poll() is None:
-        if time.monotonic() > deadline:
-            raise ProgramFailed(f"{Path(name).name} did not finish in {timeout:g} s and was stopped.")
+        if limit.left() <= 0:
+            raise limit.passed(name)
         time.sleep(0.01)
     return bytes(output), bytes(messages)
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Self, Union
 
@@ -26,8 +28,8 @@ _Decode = Callable[[Any], Any]
 class Record:
     """What a frozen dataclass inherits to be written as JSON and read again.
 
-    Its fields are text, numbers, `Path`, `bytes` (as hex), words (`StrEnum`), other records, tuples and mappings of
-    these, or None. What else has a `to_json` of its own can be written, and not be read again.
+    Its fields are text, numbers, rates ("24000/1001"), `Path`, `bytes` (as hex), words (`StrEnum`), other records, tuples
+    and mappings of these, or None. What else has a `to_json` of its own can be written, and not be read again.
     """
 
     __slots__ = ()
@@ -86,6 +88,8 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, float):
         return round(value, 3)
+    if isinstance(value, Fraction):
+        return f"{value.numerator}/{value.denominator}"
     if isinstance(value, str | Path):
         return _shown(str(value))
     if isinstance(value, bytes):
@@ -154,9 +158,19 @@ def _decoder(hint: Any) -> _Decode:
         return lambda value: hint(_of_type(value, str))
     if hint is bytes:
         return bytes.fromhex
+    if isinstance(hint, type) and issubclass(hint, Fraction):
+        return lambda value: hint(*_two_numbers(_of_type(value, str)))
     if hint is float:
         return lambda value: float(_of_type(value, int | float))
     return lambda value: _of_type(value, hint)
+
+
+def _two_numbers(text: str) -> tuple[int, int]:
+    """Numerator and denominator, so short that nothing large is computed of them."""
+    match = re.fullmatch(r"(-?[0-9]{1,40})/(0*[1-9][0-9]{0,39})", text)
+    if match is None:
+        raise ValueError(f"{text[:40]!r} is no fraction")
+    return int(match[1]), int(match[2])
 
 
 def _of_type(value: Any, kind: Any) -> Any:

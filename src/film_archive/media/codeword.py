@@ -49,6 +49,18 @@ class CodeWord:
             return None
 
 
+def code_word(timecode: Timecode) -> int:
+    """A timecode as 0xHHMMSSFF with its flags: drop-frame in bit 6, field mark in bit 15.
+
+    Above 30 fps it counts pairs of frames, and the field mark tells the second of a pair.
+    """
+    pair, second = timecode.frame_pair
+    word = 0
+    for value in (timecode.hours, timecode.minutes, timecode.seconds, pair):
+        word = word << 8 | (value // 10) << 4 | value % 10
+    return word | timecode.drop_frame << 6 | second << 15
+
+
 def read_code_word(word: int) -> CodeWord | None:
     """Read 0xHHMMSSFF with its flag bits; None where a digit is none.
 

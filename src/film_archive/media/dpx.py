@@ -73,6 +73,17 @@ class DpxHeader:
     interlaced: bool | None
     slate: str | None
     user_identification: str | None
+    big_endian: bool
+    elements: int
+    """Image elements; all else here is of the first."""
+    orientation: int
+    """0: lines from the top, pixels from the left."""
+    packing: int
+    """0: packed; 1: filled to 32 bits, padding last (method A); 2: padding first (method B)."""
+    encoding: int
+    """0: none; 1: run-length."""
+    line_padding: int
+    """Bytes behind each line."""
 
 
 def is_dpx(head: bytes) -> bool:
@@ -128,6 +139,12 @@ def read_dpx(source: ByteSource) -> DpxHeader:
         interlaced={0: False, 1: True}.get(head[1928]) if tv is not None else None,
         slate=None if film_and_tv is None else film_and_tv.text(1764, 100),
         user_identification=fields.text(INDUSTRY, 32) if image_offset >= INDUSTRY + 32 else None,
+        big_endian=order == ">",
+        elements=fields.short(770),
+        orientation=fields.short(768),
+        packing=fields.short(804),
+        encoding=fields.short(806),
+        line_padding=fields.number(812) or 0,
     )
 
 
@@ -141,6 +158,10 @@ class _Fields:
     def number(self, place: int) -> int | None:
         value: int = struct.unpack_from(f"{self._order}I", self._head, place)[0]
         return None if value == _UNDEFINED else value
+
+    def short(self, place: int) -> int:
+        value: int = struct.unpack_from(f"{self._order}H", self._head, place)[0]
+        return value
 
     def rate(self, place: int) -> float | None:
         """Frames a second, where the field can be that."""

@@ -71,7 +71,8 @@ def read_pixels(source: ByteSource, extension: str) -> NDArray[Any]:
             raise Damaged(f"{source.name}: its pixels could not be read; it is damaged or cut short.")
     pixels = np.asarray(pixels).reshape(spec.height, spec.width, -1)
     wanted = [names.index(name) for name in "RGB"] if {"R", "G", "B"} <= set(names) else list(range(pixels.shape[2]))[:3]
-    colors = pixels[:, :, wanted if len(wanted) == 3 else wanted[:1] * 3]
+    places = wanted if len(wanted) == 3 else wanted[:1] * 3
+    colors = pixels[:, :, :3] if places == [0, 1, 2] else pixels[:, :, places]  # a list of places copies
     if (spec.x, spec.y, spec.width, spec.height) == (spec.full_x, spec.full_y, spec.full_width, spec.full_height):
         return colors
     shown = np.zeros((spec.full_height, spec.full_width, 3), colors.dtype)

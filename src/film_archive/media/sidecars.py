@@ -16,7 +16,7 @@ from pathlib import Path
 from xml.etree.ElementTree import Element
 
 from film_archive.core.errors import InvalidTimecode, NotSupported, UsageError
-from film_archive.core.facts import ColorFacts, MediaFacts
+from film_archive.core.facts import MediaFacts
 from film_archive.core.source import ByteSource
 from film_archive.core.timecode import FrameRate, Timecode, parse_timecode
 from film_archive.core.xml import MAXIMUM, parse_xml, text_of
@@ -118,11 +118,13 @@ def with_sidecar(facts: MediaFacts, sidecar: SidecarFacts, *, rate: FrameRate | 
         start_source=facts.start_source or (None if start is None else "sidecar"),
         width=facts.width or sidecar.width,
         height=facts.height or sidecar.height,
-        pixel_aspect=facts.pixel_aspect or sidecar.pixel_aspect,
+        # Square pixels are also what a file says that knows nothing of the lens.
+        pixel_aspect=sidecar.pixel_aspect or facts.pixel_aspect if facts.pixel_aspect in (None, 1) else facts.pixel_aspect,
         profile=facts.profile or sidecar.codec,
         created=facts.created or sidecar.created,
         created_source=facts.created_source or (None if sidecar.created is None else "sidecar"),
-        color=facts.color if facts.color != ColorFacts() else ColorFacts(space=sidecar.color_space),
+        # Beside a log the tags of H.273 say how it is carried, at best: they have no word for it.
+        color=replace(facts.color, space=facts.color.space or sidecar.color_space),
         camera={**sidecar.camera, **facts.camera},
         diagnostics=tuple(said),
     )
@@ -157,6 +159,11 @@ def _sony(root: Element) -> SidecarFacts:
         "exposure_index": items.get("ExposureIndexOfPhotoMeter"),
         "white_balance": items.get("WhiteBalance"),
         "capture_rate": _attribute(frame, "captureFps"),
+        "focal_length": items.get("LensZoomActualFocalLength"),
+        "t_stop": items.get("IrisTNumber"),
+        "focus_distance": items.get("FocusPositionFromImagePlane"),
+        "shutter_angle": items.get("ShutterSpeed_Angle"),
+        **_color_decision(root),
     }
     return SidecarFacts(
         kind="Sony NonRealTimeMeta",
@@ -172,6 +179,18 @@ def _sony(root: Element) -> SidecarFacts:
         color_space=space or None,
         camera=_named(camera),
     )
+
+
+def _color_decision(root: Element) -> dict[str, str | None]:
+    """The ASC CDL that VENICE keeps in `ExtendedContents`: three numbers each of slope, offset and power, and saturation."""
+    names = {"Slope": "cdl_slope", "Offset": "cdl_offset", "Power": "cdl_power", "Saturation": "cdl_saturation"}
+    found: dict[str, str | None] = {}
+    for name, key in names.items():
+        node = root.find(f"ExtendedContents//{name}")
+        numbers = "" if node is None or node.text is None else " ".join(node.text.split())
+        if re.fullmatch(r"-?[\d.]+(?:[eE][-+]?\d+)?(?: -?[\d.]+(?:[eE][-+]?\d+)?)*", numbers, re.ASCII):
+            found[key] = numbers[:200]
+    return found
 
 
 def _sony_rate(text: str | None) -> FrameRate | None:

@@ -1,4 +1,4 @@
-"""`LTOTapeManager`: plans sets of cartridges for files. Writing and reading cartridges is not in this version."""
+"""`LTOTapeManager`: sets of cartridges in a shelf: planned, written, read back and restored."""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from film_archive.core import places
-from film_archive.core.errors import NotSupported, Refused, UsageError
+from film_archive.core.errors import NotFound, Refused, UsageError
 from film_archive.core.models import MediaFile, TapeArchive, TapeFormat
 from film_archive.core.source import FileSource, printable
 from film_archive.tape import planning
+from film_archive.tape.choosing import Choice
 from film_archive.tape.formats import generation
+from film_archive.tape.gathering import gather_as
+from film_archive.tape.holdings import gather_holdings
 from film_archive.tape.planning import PlannedFile
+from film_archive.tape.records import FileStatus
+from film_archive.tape.restore_planning import plan_restore
+from film_archive.tape.restoring import apply_restore
+from film_archive.tape.set_planning import WriteWishes, plan_write, state_of
+from film_archive.tape.shelf import Shelf
+from film_archive.tape.writing import WriteOptions, apply_write
 
 Named = str | os.PathLike[str]
 
@@ -38,8 +46,42 @@ class TapeRequirements:
     """False where the source is so slow that the drive stops and rewinds over and over."""
 
 
+@dataclass(frozen=True, slots=True)
+class TapeWriteResult:
+    """What became of writing a set."""
+
+    tape_id: str
+    written_files: list[str]
+    """Paths on tape of the files that are there for good, those of earlier runs among them."""
+    errors: list[str]
+    """What went wrong, one sentence each."""
+    write_speed_mbps: float
+    """Megabytes a second over the whole run, reading back included; 0 where nothing was left to write."""
+    duration_seconds: float
+    verified: bool
+    """Whether all that this run wrote was read back and is right; False too where that was not asked for."""
+    cartridges: list[str]
+    """Serials of the cartridges that have the files."""
+
+
+@dataclass(frozen=True, slots=True)
+class TapeRestoreResult:
+    """What came back from a set."""
+
+    tape_id: str
+    restored_files: list[Path]
+    """Where the files are, those that were there already and are right among them."""
+    errors: list[str]
+    missing: list[str]
+    """Paths on tape of files whose cartridges are not in the shelf."""
+    duration_seconds: float
+
+
 class LTOTapeManager:
-    """Plans sets of cartridges. `tape_staging_dir` is the shelf, the folder in which file-backed cartridges lie."""
+    """Plans, writes and restores sets of cartridges.
+
+    `tape_staging_dir` is the shelf, the folder in which file-backed cartridges lie.
+    """
 
     def __init__(self, tape_staging_dir: Path | None = None) -> None:
         self._shelf = None if tape_staging_dir is None else Path(tape_staging_dir)
@@ -107,17 +149,53 @@ class LTOTapeManager:
 
     async def write_to_tape(
         self, tape_archive: TapeArchive, files: Sequence[tuple[Named, str]], verify: bool = True
-    ) -> NoReturn:
-        """Raises NotSupported: this version plans cartridges and does not write them."""
-        raise NotSupported(
-            f"This version plans cartridges and can't write them yet; nothing of {tape_archive.tape_id} was written."
+    ) -> TapeWriteResult:
+        """Write files to the set, each under its path on tape; with `verify` everything is read back.
+
+        Cartridges are made in the shelf as they are needed. Called again with the same files it goes on where it stopped.
+        """
+        return await asyncio.to_thread(self._write, tape_archive, list(files), verify)
+
+    async def restore_from_tape(self, tape_id: str, patterns: Sequence[str], directory: Named) -> TapeRestoreResult:
+        """Restore files of a set by patterns ("archive/*", "*.mov"; none: everything), each proven by its digest.
+
+        What lies on cartridges that are not in the shelf is named in `missing`. Raises NotFound where the set has nothing
+        of the kind.
+        """
+        return await asyncio.to_thread(self._restore, tape_id, tuple(patterns), Path(directory))
+
+    def _write(self, tape_archive: TapeArchive, named: Sequence[tuple[Named, str]], verify: bool) -> TapeWriteResult:
+        shelf = Shelf(self.shelf)
+        gathered = gather_as(named)
+        wishes = WriteWishes(generation(tape_archive.format).medium)
+        plan = plan_write(shelf, tape_archive.tape_id, gathered, wishes)
+        done = apply_write(plan, shelf, WriteOptions(verify=verify))
+        state = state_of(shelf, tape_archive.tape_id, 1)
+        there = state.there[0]
+        written = [step.path for step in gathered.files if step.path in there]
+        problems = [*done.problems, *(failure.sentence() for failure in done.failed)]
+        return TapeWriteResult(
+            tape_id=tape_archive.tape_id,
+            written_files=written,
+            errors=problems,
+            write_speed_mbps=done.bytes / 10**6 / done.seconds if done.seconds > 0 else 0.0,
+            duration_seconds=done.seconds,
+            verified=bool(done.verified),
+            cartridges=list(dict.fromkeys(there[path][0] for path in written)),
         )
 
-    async def restore_from_tape(self, tape_id: str, patterns: Sequence[str], directory: Path) -> NoReturn:
-        """Raises NotSupported: this version plans cartridges and does not read them."""
-        raise NotSupported(
-            f"This version can't read cartridges yet, so nothing of {tape_id} was restored; "
-            "any machine with LTFS reads them."
+    def _restore(self, tape_id: str, patterns: tuple[str, ...], directory: Path) -> TapeRestoreResult:
+        holdings = gather_holdings(Shelf(self.shelf), tape_id)
+        if not holdings.cartridges and not holdings.problems:
+            raise NotFound(f"There is no cartridge of {printable(tape_id)} in {printable(self.shelf)}; nothing was restored.")
+        done = apply_restore(plan_restore(holdings, Choice(patterns), directory), holdings)
+        good = [file for file in done.files if file.status in (FileStatus.RESTORED, FileStatus.THERE)]
+        return TapeRestoreResult(
+            tape_id=tape_id,
+            restored_files=[Path(file.output) for file in good if file.output is not None],
+            errors=list(done.problems),
+            missing=[file.path for file in done.files if file.status is FileStatus.MISSING],
+            duration_seconds=done.seconds,
         )
 
 

@@ -61,16 +61,29 @@ class TapePlan:
 
 
 def plan_set(
-    files: Iterable[PlannedFile], generation: Generation, *, usable: int | None = None, reserve: int | None = None
+    files: Iterable[PlannedFile],
+    generation: Generation,
+    *,
+    usable: int | None = None,
+    reserve: int | None = None,
+    runs: Iterable[int] | None = None,
+    record: int = 1,
+    first: int | None = None,
 ) -> TapePlan:
     """Lay whole files out over cartridges, in order.
 
     `usable` is what a drive reports that a cartridge has (default: the generation's), `reserve` what is left free of it
-    for indexes; both in bytes. Raises Refused, with the numbers, where a file is larger than a cartridge.
+    for indexes; both in bytes. `runs` are the numbers of files that follow each other and stay together where a cartridge
+    takes them (a clip's folder, a sequence); `record` is what a file's bytes are rounded up to; `first` is what the first
+    cartridge has left, where it is one that is gone on with. Raises Refused, with the numbers, where a file is larger than
+    a cartridge.
     """
     capacity = usable_capacity(generation.medium, usable, reserve)
     listed = tuple(files)
-    return TapePlan(generation, capacity, listed, tuple(_laid_out(listed, capacity, generation)))
+    lengths = [1] * len(listed) if runs is None else list(runs)
+    if sum(lengths) != len(listed) or any(length < 1 for length in lengths):
+        raise UsageError(f"The runs of files that stay together count {sum(lengths)} files, and there are {len(listed)}.")
+    return TapePlan(generation, capacity, listed, tuple(_laid_out(listed, capacity, generation, lengths, record, first)))
 
 
 def usable_capacity(medium: Medium, usable: int | None = None, reserve: int | None = None) -> int:
@@ -82,24 +95,44 @@ def usable_capacity(medium: Medium, usable: int | None = None, reserve: int | No
     return whole - kept
 
 
-def _laid_out(files: Sequence[PlannedFile], capacity: int, generation: Generation) -> Iterator[PlannedCartridge]:
+def _laid_out(
+    files: Sequence[PlannedFile],
+    capacity: int,
+    generation: Generation,
+    runs: Sequence[int],
+    record: int,
+    first: int | None,
+) -> Iterator[PlannedCartridge]:
+    costs = [-(-file.size // record) * record for file in files]
+    _require_fitting(files, costs, capacity, generation)
+    left = capacity if first is None else min(first, capacity)
     places: list[int] = []
-    filled = 0
-    for place, file in enumerate(files):
+    taken, begin = 0, 0
+    is_begun = first is not None
+    for length in runs:
+        together = sum(costs[begin : begin + length])
+        breaks = taken + together > left and together <= capacity
+        for place in range(begin, begin + length):
+            if (places or is_begun) and (breaks or taken + costs[place] > left):
+                yield PlannedCartridge(tuple(places), sum(files[each].size for each in places))
+                places, taken, left, is_begun, breaks = [], 0, capacity, False, False
+            breaks = False
+            places.append(place)
+            taken += costs[place]
+        begin += length
+    if places:
+        yield PlannedCartridge(tuple(places), sum(files[each].size for each in places))
+
+
+def _require_fitting(files: Sequence[PlannedFile], costs: Sequence[int], capacity: int, generation: Generation) -> None:
+    for file, cost in zip(files, costs, strict=True):
         if file.size < 0:
             raise UsageError(f"{file.name} can't have {file.size} bytes.")
-        if file.size > capacity:
+        if cost > capacity:
             raise Refused(
                 f"{file.name} has {file.size} bytes, and a cartridge of {generation.name} takes {capacity}: "
-                f"{file.size - capacity} too many; nothing was planned. Use larger cartridges, or cut the file."
+                f"{cost - capacity} too many; nothing was planned. Use larger cartridges, or cut the file (`--split` does)."
             )
-        if places and filled + file.size > capacity:
-            yield PlannedCartridge(tuple(places), filled)
-            places, filled = [], 0
-        places.append(place)
-        filled += file.size
-    if places:
-        yield PlannedCartridge(tuple(places), filled)
 
 
 # Time

@@ -17,9 +17,13 @@ import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from film_archive.core.errors import is_interrupt
+
 _FAILED = 113
 """The exit status of a fork whose work raised an error, which it has printed."""
 _POLL = 0.0005
+_ATTEMPTS = 10
+"""How often work is begun, at most, for each time that it is to be killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,8 @@ def kill_often(
     """Kill work at so many random instants, each time from a new beginning; returns how often it really was killed.
 
     Each time: `prepare`, the work killed, `after_kill` (raises where something is not whole), the work `again` to its end,
-    `after_rerun`. Instants are spread over as long as the work takes when nobody kills it.
+    `after_rerun`. Instants are spread over as long as the work takes when nobody kills it; where it was done before its
+    instant came, which says how long it takes on a machine that has less to do now, it is begun once more.
     """
     dice = random.Random(seed)
     prepare()
@@ -109,13 +114,18 @@ def kill_often(
     prepare()
     whole = min(whole, run(work).seconds)  # the first one may have waited for something
     killed = 0
-    for _ in range(times):
+    for _ in range(_ATTEMPTS * times):
         prepare()
         done = run(work, kill_after=dice.uniform(0, whole * 1.05))
-        killed += not done.finished
         after_kill()
+        if done.finished:
+            whole = min(whole, done.seconds)
+            continue
         run(work if again is None else again)
         after_rerun()
+        killed += 1
+        if killed == times:
+            break
     return killed
 
 
@@ -150,7 +160,9 @@ def _interrupted(work: Callable[[], object], times: int, dice: random.Random) ->
             signal.setitimer(signal.ITIMER_REAL, dice.uniform(1e-5, whole))
             work()
             signal.setitimer(signal.ITIMER_REAL, 0)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RuntimeError) as error:
+            if not is_interrupt(error):
+                raise
             count += 1
     return count
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from film_archive.core.errors import NotSupported, StorageError
 from film_archive.core.timecode import FrameRate, Timecode
+from film_archive.media.codeword import code_word
 from film_archive.testing.cache import cached_folder
 from film_archive.testing.frame_code import FrameCode, clip_id
 from film_archive.testing.picture import Painter
@@ -82,18 +83,6 @@ def cached_sequence(spec: SequenceSpec, folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(place.iterdir()))
 
 
-def timecode_word(timecode: Timecode) -> int:
-    """A timecode as the 32-bit word of SMPTE ST 12-1 that DPX and EXR store: BCD, drop-frame in bit 6, field in bit 15.
-
-    Above 30 fps it counts pairs of frames, and the field bit tells the second of a pair.
-    """
-    pair, second = timecode.frame_pair
-    word = 0
-    for value in (timecode.hours, timecode.minutes, timecode.seconds, pair):
-        word = word << 8 | (value // 10) << 4 | value % 10
-    return word | timecode.drop_frame << 6 | second << 15
-
-
 def _write(spec: SequenceSpec, number: int, picture: NDArray[np.uint8], target: Path) -> None:
     import OpenImageIO as oiio  # noqa: N813  the name its own documentation uses
 
@@ -103,7 +92,7 @@ def _write(spec: SequenceSpec, number: int, picture: NDArray[np.uint8], target: 
         image.attribute(name, value)
     label = spec.timecode(number)
     if label is not None and spec.format in ("dpx", "exr"):
-        image.attribute("smpte:TimeCode", oiio.TypeTimeCode, (timecode_word(label), 0))
+        image.attribute("smpte:TimeCode", oiio.TypeTimeCode, (code_word(label), 0))
     if spec.format == "exr":
         rate = (spec.rate.numerator, spec.rate.denominator)
         image.attribute("framesPerSecond", oiio.TypeDesc("rational"), rate)

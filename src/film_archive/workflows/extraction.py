@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from film_archive.core.errors import NoSpace, Refused, UsageError
+from film_archive.core.errors import FilmArchiveError, NoSpace, PartlyDone, Refused, UsageError
 from film_archive.core.files import OnBytes
-from film_archive.core.job import Plan, Report, Step, require_unchanged
+from film_archive.core.job import Plan, Report, require_unchanged
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
@@ -18,40 +18,10 @@ from film_archive.media.cutting.cuttable import CutResult, Cuttable
 from film_archive.media.cutting.recoding import Mode, in_mode
 from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.clips import OpenArchives, OpenedClip, open_to_cut
+from film_archive.workflows.cut_records import record_of, sidecar_of, write_sidecar
+from film_archive.workflows.cut_steps import CutStep
 from film_archive.workflows.cuts import Cut, CutRequest, find_cut
 from film_archive.workflows.frame_proof import require_frames
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CutStep(Step):
-    """One range of one clip. Frame numbers are those of the clip, from 0."""
-
-    source: str
-    """The media file, the sequence's pattern, or ARCHIVE::MEMBER."""
-    output: Path
-    """The file to write, or the folder for a sequence's files."""
-    first_frame: int
-    """The first frame, handles counted in."""
-    frames: int
-    """How many, handles counted in."""
-    head_handle: int
-    """Frames of handle before, as many as the clip has."""
-    tail_handle: int
-    """Frames of handle behind."""
-    start_timecode: str | None
-    """Of the first frame; null where the clip has no timecode."""
-    clip_start: str | None
-    """The start timecode of the clip, or the one that was given for it."""
-    clip_start_rate: str | None
-    """The rate that it counts at."""
-    reel: str | None
-    """The reel that the cut is marked with."""
-    rate: str | None
-    """The rate that was given for a clip that does not say its own."""
-    link: bool = False
-    """Whether the files of a sequence are hard-linked where they can be."""
-    mode: Mode = Mode.COPY
-    """How a clip is cut whose frames need each other: "copy", "smart" or "encode"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +31,8 @@ class ExtractPlan(Plan):
     verb: ClassVar[str] = "extract"
     steps: tuple[CutStep, ...]
     """One cut."""
+    sidecar: bool = False
+    """Whether it is written down beside the cut where it comes from."""
     diagnostics: tuple[str, ...]
     """How the timecodes were read, each one sentence."""
 
@@ -92,6 +64,8 @@ class Extracted(Report):
     """Of these, shared with it instead of copied: as blocks or, with `--link`, as hard links."""
     frames_checked: int
     """Frames of the cut that were held against the archive's digests of them, and are what was archived."""
+    sidecar: Path | None
+    """Where it is written down what the cut was made from; null where that was not wished."""
     missing: tuple[int, ...]
     """Of a sequence, numbers of files that are not there, and so not in the cut."""
     diagnostics: tuple[str, ...]
@@ -111,20 +85,23 @@ def plan_extract(
     log: ClipLog | None = None,
     link: bool = False,
     mode: Mode = Mode.COPY,
+    sidecar: bool = False,
 ) -> ExtractPlan:
     """Find the frames of SOURCE[::MEMBER] from `in_point` to just before `out_point` (or for `duration`), with handles.
 
     Points are source timecode, or numbers of frames (of a sequence's files, else from 0). `start` gives the media a start
     timecode that it does not have, as a `log` may; `rate` the rate that it counts at. `mode` is for clips whose frames need
-    each other. Raises OutOfRange, TimecodeUnknown, Refused where the output exists, NotSupported where it can't be cut so.
+    each other. With `sidecar`, OUTPUT.json will say what the cut was made from. Raises OutOfRange, TimecodeUnknown, Refused
+    where the output exists, NotSupported where it can't be cut so.
     """
     with open_to_cut(what, rate=rate, log=log) as opened:
         cut = find_cut(opened.clip, CutRequest(in_point, out_point, duration, handles, start, rate))
         output, notes = named(output, in_mode(opened.clip, mode))
-        if os.path.lexists(output):
-            raise Refused(f"{printable(output)} exists already; nothing was changed.")
+        for path in (output, sidecar_of(output)) if sidecar else (output,):
+            if os.path.lexists(path):
+                raise Refused(f"{printable(path)} exists already; nothing was changed.")
         step = CutStep(**step_of(what, opened, cut, rate), output=output, link=link, mode=mode)
-    return ExtractPlan(steps=(step,), diagnostics=(*notes, *cut.notes))
+    return ExtractPlan(steps=(step,), sidecar=sidecar, diagnostics=(*notes, *cut.notes))
 
 
 def mode_of(text: str) -> Mode:
@@ -151,6 +128,7 @@ def step_of(what: str, opened: OpenedClip, cut: Cut, rate: str | None) -> dict[s
         "clip_start_rate": None if begins is None else str(begins.rate),
         "reel": cut.clip.reel,
         "rate": rate,
+        "digest": opened.digest,
     }
 
 
@@ -193,6 +171,7 @@ def apply_extract(plan: ExtractPlan, *, progress: Progress | None = None) -> Ext
     result = apply_step(step, on_bytes=progress.counting(Phase.CUTTING))
     return _extracted(
         step,
+        sidecar=_written_down(step, result) if plan.sidecar else None,
         mode=result.mode,
         stored_from=result.stored_from,
         bytes_read=result.bytes_read,
@@ -204,12 +183,21 @@ def apply_extract(plan: ExtractPlan, *, progress: Progress | None = None) -> Ext
     )
 
 
+def _written_down(step: CutStep, result: CutResult) -> Path:
+    try:
+        return write_sidecar(step.output.parent, record_of(step, result, read_back=False))
+    except FilmArchiveError as error:
+        raise PartlyDone(
+            f"{printable(step.output)} is there and whole, but where it comes from could not be written down: {error}"
+        ) from error
+
+
 def as_planned(plan: ExtractPlan) -> Extracted:
     """What a dry run prints: the report as it would be."""
     (step,) = plan.steps
     return _extracted(
         step, mode="plan", stored_from=None, bytes_read=0, bytes_shared=0, frames_checked=0, missing=(),
-        diagnostics=plan.diagnostics,
+        sidecar=sidecar_of(step.output) if plan.sidecar else None, diagnostics=plan.diagnostics,
     )  # fmt: skip
 
 
@@ -238,6 +226,7 @@ def extract(
     log: ClipLog | None = None,
     link: bool = False,
     mode: Mode = Mode.COPY,
+    sidecar: bool = False,
     progress: Progress | None = None,
 ) -> Extracted:
     """Plan and cut."""
@@ -253,6 +242,7 @@ def extract(
         log=log,
         link=link,
         mode=mode,
+        sidecar=sidecar,
     )
     return apply_extract(plan, progress=progress)
 

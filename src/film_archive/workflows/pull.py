@@ -33,11 +33,12 @@ from film_archive.library.chain_of_custody import Proven, write_generation
 from film_archive.media.cutting.cuttable import CutResult
 from film_archive.workflows import pull_records
 from film_archive.workflows.clips import OpenArchives, open_to_cut
+from film_archive.workflows.cut_records import CutRecord, record_of, sidecar_of, write_sidecar
 from film_archive.workflows.extraction import apply_step, as_planned_clip
 from film_archive.workflows.frame_proof import require_frames
 from film_archive.workflows.pull_planning import plan_pull
 from film_archive.workflows.pull_plans import FAILING, PLANNED, PulledEvent, PullPlan, PullStep, PullWishes
-from film_archive.workflows.pull_records import CutFile, CutRecord, Known
+from film_archive.workflows.pull_records import Known
 
 __all__ = ["PullPlan", "PullWishes", "Pulled", "apply_pull", "as_planned", "plan_pull", "pull"]
 """The whole face of a verb, its plan among it."""
@@ -240,33 +241,9 @@ def _cut(folder: Path, step: PullStep, known: Known, archives: OpenArchives, pro
         progress.add(Phase.CUTTING, step.size)
     else:
         result = apply_step(step, on_bytes=progress.counting(Phase.CUTTING), archives=archives)
-    record = CutRecord(
-        output=step.output.name,
-        source=step.source,
-        source_identity=step.identity or "",
-        source_digest=step.digest,
-        first_frame=step.first_frame,
-        frames=step.frames,
-        start_timecode=step.start_timecode,
-        start_rate=step.clip_start_rate,
-        reel=step.reel,
-        mode=result.mode,
-        asked_mode=str(step.mode),
-        stored_from=result.stored_from,
-        frames_checked=result.frames_checked,
-        missing=result.missing,
-        diagnostics=result.diagnostics,
-        files=tuple(_read_back(folder, step.output)),
-    )
-    pull_records.write_sidecar(folder, record)
+    record = record_of(step, result, read_back=True)
+    write_sidecar(folder, record)
     return _Made(record, result.bytes_read, result.shared)
-
-
-def _read_back(folder: Path, output: Path) -> Iterator[CutFile]:
-    """The files of a cut, read again."""
-    paths = sorted(output.iterdir()) if output.is_dir() else [output]
-    for path in paths:
-        yield pull_records.digest_of_file(path, path.relative_to(folder).as_posix())
 
 
 def _taken_over(step: PullStep, archives: OpenArchives) -> CutResult:
@@ -371,8 +348,10 @@ def _write_hashes(plan: PullPlan, cuts: Mapping[str, CutRecord]) -> Path | None:
     """The cuts and their sidecars in the folder's ASC MHL history."""
     proven = []
     for record in _sorted(cuts):
-        proven += [Proven(file.path, file.size, file.mtime_ns, file.xxh128) for file in record.files]
-        sidecar = pull_records.sidecar_of(plan.folder / record.output)
+        for file in record.files:
+            assert file.xxh128 is not None  # a pull reads its cuts back
+            proven.append(Proven(file.path, file.size, file.mtime_ns, file.xxh128))
+        sidecar = sidecar_of(plan.folder / record.output)
         with FileSource(sidecar) as source:
             status = source.status
             proven.append(Proven(sidecar.name, source.size, status.st_mtime_ns, digest_source(source)[KEY]))

@@ -7,15 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from film_archive.archive import layout
-from film_archive.core.errors import (
-    Refused,
-)
+from film_archive.core.errors import Refused
 from film_archive.core.source import printable
 from film_archive.workflows import pull_records
-from film_archive.workflows.pull_plans import (
-    PulledEvent,
-    PullStep,
-)
+from film_archive.workflows.cut_records import sidecar_of
+from film_archive.workflows.pull_plans import PulledEvent, PullStep
 
 
 class CutNames:
@@ -30,7 +26,7 @@ class CutNames:
 
     def take(self, step: PullStep, events: Sequence[PulledEvent]) -> None:
         who = f"event {events[step.events[0]].event} (line {events[step.events[0]].line})"
-        for name in (step.output.name, pull_records.sidecar_of(step.output).name):
+        for name in (step.output.name, sidecar_of(step.output).name):
             other = self._taken.setdefault(layout.fold(name), who)
             if other is not who:
                 raise Refused(
@@ -42,7 +38,7 @@ class CutNames:
     def require_free(self) -> None:
         known = pull_records.Known.read(self._folder, self._list_path)
         for step in self._steps:
-            for path in (step.output, pull_records.sidecar_of(step.output)):
+            for path in (step.output, sidecar_of(step.output)):
                 if os.path.lexists(path) and not known.may_be_ours(step):
                     raise Refused(
                         f"{printable(path)} exists already, and is not what this pull had made there; nothing was written. Pull "

@@ -12,7 +12,7 @@ from film_archive.core.records import Record
 from film_archive.editorial import matching
 from film_archive.editorial.naming import DEFAULT
 from film_archive.media.cutting.recoding import Mode
-from film_archive.workflows.extraction import CutStep
+from film_archive.workflows.cut_steps import CutStep
 
 SPEED = 300_000_000
 """Bytes a second that estimates take a disk to copy; where blocks are shared it is done at once."""
@@ -37,8 +37,6 @@ class PullStep(CutStep):
     """The events that it answers, by their place in `events`, from 0."""
     sound_of: str | None = None
     """Of a recording that is pulled along: the name of the cut whose picture it belongs to."""
-    digest: str | None = None
-    """XXH3-128 of the whole clip, where its archive has it."""
     frame_rate: str
     """At which the clip's frames play."""
 

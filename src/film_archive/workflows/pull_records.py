@@ -1,4 +1,4 @@
-"""What a pull writes down of what it has cut: a sidecar beside each cut, a record of all, and a journal while it runs.
+"""What a pull writes down of all that it has cut (of each cut, see `cut_records`): a record, and a journal while it runs.
 
 The record (`LIST.pull.json`) is what a later run of the same pull goes by: what it names, and is as it was, is not cut
 again. A file that no record names is never touched.
@@ -19,103 +19,13 @@ from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import Damaged, Refused
 from film_archive.core.journal import Journal
-from film_archive.core.records import Record
-from film_archive.core.source import FileSource, printable
+from film_archive.core.source import printable
 from film_archive.editorial.event import EditList
-from film_archive.workflows.extraction import CutStep
+from film_archive.workflows.cut_records import CutRecord
+from film_archive.workflows.cut_steps import CutStep
 
 SCHEMA = "film-archive pull 1"
-CUT_SCHEMA = "film-archive cut 1"
 _LARGEST = 1 << 28
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CutFile(Record):
-    """A file that was written."""
-
-    path: str
-    """Relative to the pull's folder, with "/"."""
-    size: int
-    """Bytes."""
-    mtime_ns: int
-    """When it was written last."""
-    xxh128: str
-    """XXH3-128, read back from the file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CutRecord(Record):
-    """A cut, and what it was made from. Frame numbers are those of the source, from 0."""
-
-    output: str
-    """The file, or the folder of a sequence; relative to the pull's folder."""
-    source: str
-    """The media file, the sequence's pattern, or ARCHIVE::MEMBER."""
-    source_identity: str
-    """Changes when the source does."""
-    source_digest: str | None
-    """XXH3-128 of the whole source, where its archive has it."""
-    first_frame: int
-    """Its first frame."""
-    frames: int
-    """How many."""
-    start_timecode: str | None
-    """Of its first frame."""
-    start_rate: str | None
-    """The rate that it counts at."""
-    reel: str | None
-    """The reel that it is marked with."""
-    mode: str
-    """How it was cut: "copy" where no frame was encoded again, "smart" where those of partial GOPs were, "encode" where all."""
-    asked_mode: str
-    """How it was to be cut."""
-    stored_from: int
-    """The first frame whose bytes are in the file: earlier than `first_frame` where decoding needs it."""
-    frames_checked: int
-    """Frames that were held against the archive's digests of them, and are what was archived."""
-    missing: tuple[int, ...]
-    """Of a sequence, numbers of files that were not there."""
-    diagnostics: tuple[str, ...]
-    """What is to be known, each one sentence."""
-    files: tuple[CutFile, ...]
-    """All its files."""
-    tool: str = f"film-archive {__version__}"
-    """What cut it."""
-
-    @property
-    def size(self) -> int:
-        return sum(file.size for file in self.files)
-
-    def answers(self, step: CutStep) -> bool:
-        """Whether it is what a step would make."""
-        asked = (step.source, step.identity, step.first_frame, step.frames, step.start_timecode, step.reel, str(step.mode))
-        return self.output == step.output.name and asked == (
-            *(self.source, self.source_identity, self.first_frame, self.frames),
-            *(self.start_timecode, self.reel, self.asked_mode),
-        )
-
-    def is_there(self, folder: Path) -> bool:
-        """Whether all its files are, as far as their sizes and times tell, what they were."""
-        for file in self.files:
-            try:
-                status = (folder / file.path).lstat()
-            except OSError:
-                return False
-            if (status.st_size, status.st_mtime_ns) != (file.size, file.mtime_ns):
-                return False
-        return True
-
-
-def sidecar_of(output: Path) -> Path:
-    """The file beside a cut that tells where it comes from."""
-    return output.with_name(f"{output.name}.json")
-
-
-def write_sidecar(folder: Path, record: CutRecord) -> None:
-    """Write down beside a cut where it comes from; replaces what an earlier run wrote there."""
-    document = {"schema": CUT_SCHEMA, **record.to_json()}
-    document["files"] = [{"path": file.path, "size": file.size, "xxh128": file.xxh128} for file in record.files]
-    files.write_atomically(sidecar_of(folder / record.output), _text(document), replace=True)
 
 
 def record_name(list_path: Path) -> str:
@@ -137,15 +47,6 @@ def digest_of_list(edits: EditList) -> str:
     for event in edits:
         hasher.update(to_json(event.to_json()))
     return hasher.digests()[KEY]
-
-
-def digest_of_file(path: Path, name: str) -> CutFile:
-    """A file of a cut, read back."""
-    from film_archive.core.digest import digest_source
-
-    with FileSource(path) as source:
-        digest = digest_source(source)[KEY]
-        return CutFile(path=name, size=source.size, mtime_ns=source.status.st_mtime_ns, xxh128=digest)
 
 
 def write_record(folder: Path, list_path: Path, head: Mapping[str, Any], cuts: Iterable[CutRecord]) -> Path:

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode, frames_per_day
-from film_archive.workflows.extraction import CutStep
+from film_archive.workflows.cut_steps import CutStep
 from film_archive.workflows.pull_sources import SourceClip
 
 

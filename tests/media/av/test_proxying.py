@@ -27,6 +27,7 @@ from film_archive.media.probe import index, probe
 from film_archive.testing import crash
 from film_archive.testing.media import AudioSpec, ClipSpec, cached_clip
 
+nightly = pytest.mark.nightly
 _FAST = (("preset", "ultrafast"),)
 LONG = ClipSpec(
     name="long", codec="h264", width=128, height=72, frames=490, gop=30, audio=(AudioSpec("pcm_s16le"),), encoder_options=_FAST
@@ -61,13 +62,18 @@ def whole(footage: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 # The same bytes
 
 
-@pytest.mark.parametrize("workers", [2, 4, None])
+@pytest.mark.parametrize("workers", [2, pytest.param(4, marks=nightly), None])
 def test_bytes_do_not_depend_on_workers(workers: int | None, footage: Path, tmp_path: Path, whole: list[str]) -> None:
     assert digests(made(cached_clip(LONG, footage), tmp_path / "made", workers=workers)) == whole
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-@pytest.mark.parametrize("frames", [1, 300, 489])
+@pytest.mark.parametrize(
+    ("frames", "workers"),
+    [
+        *((1, 3), (300, 1), (489, 3)),  # each of both at least once; the rest nightly
+        *(pytest.param(*pair, marks=nightly) for pair in ((1, 1), (300, 3), (489, 1))),
+    ],
+)
 def test_a_stopped_run_goes_on_where_it_was(
     workers: int, frames: int, footage: Path, tmp_path: Path, whole: list[str]
 ) -> None:
@@ -270,8 +276,13 @@ def test_an_encoder_that_fails_leaves_nothing_half(
     assert digests(made(cached_clip(LONG, footage), tmp_path, workers=workers)) == whole
 
 
-@pytest.mark.parametrize("at", [0, 600, 1400])
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("at", "workers"),
+    [
+        *((0, 2), (600, 1), (1400, 2)),  # each of both at least once; the rest nightly
+        *(pytest.param(*pair, marks=nightly) for pair in ((0, 1), (600, 2), (1400, 1))),
+    ],
+)
 def test_a_full_disk_leaves_nothing_half(
     at: int, workers: int, footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: list[str]
 ) -> None:

@@ -302,6 +302,10 @@ class MountedVolume:
         found = ((key, self._raw_attribute(path, key)) for key in kept)
         return tuple(TapeAttribute(key, value) for key, value in found if value is not None)
 
+    def attributes(self, path: str) -> tuple[TapeAttribute, ...]:
+        """The extended attributes that a file, or the root (""), has in the index."""
+        return self._stored_attributes(self.root / path)
+
     def open_file(self, path: str) -> FileSource:
         """The bytes of a file."""
         return FileSource(self.root / path, f"{self.serial or self.device}::{printable(path)}")
@@ -365,6 +369,22 @@ class MountedVolume:
                 os.setxattr(there, _PREFIX + attribute.key, attribute.value)
             os.utime(there, ns=(times.accessed, times.modified))
         return path
+
+    def make_link(self, path: str, target: str, times: Times) -> str:
+        """Put a symbolic link on the volume."""
+        self._require_writable()
+        path = "/".join(tape_path(path))
+        there = self.root / path
+        with files.explaining(f"make the link {printable(path)} on {self.device}"):
+            there.parent.mkdir(parents=True, exist_ok=True)
+            there.symlink_to(target)
+            os.utime(there, ns=(times.accessed, times.modified), follow_symlinks=False)
+        return path
+
+    def remove_file(self, path: str) -> None:
+        """Take a file off the volume."""
+        self._require_writable()
+        files.remove(self.root / "/".join(tape_path(path)), missing_ok=False)
 
     def set_attributes(self, path: str, attributes: Iterable[TapeAttribute]) -> None:
         """Add extended attributes to a file, or to the root (""); LTFS takes at most 4096 bytes each."""

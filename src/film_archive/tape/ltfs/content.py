@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
+from collections import OrderedDict
 
 from film_archive.core.errors import Damaged
 from film_archive.core.source import ByteSource
@@ -11,9 +12,12 @@ from film_archive.tape.drives.drive import Drive, Mark, Position
 from film_archive.tape.ltfs.label import Label
 from film_archive.tape.ltfs.tree import TapeFile
 
+_KEPT = 16
+"""Records that are kept: who cuts a clip goes back and forth between its index and its frames."""
+
 
 class RecordReader:
-    """Records of a cartridge, one after the other without locating in between, the last one kept.
+    """Records of a cartridge, one after the other without locating in between, the last few kept.
 
     For several threads: a drive has one position, so they take turns.
     """
@@ -22,29 +26,33 @@ class RecordReader:
         self.drive = drive
         self.label = label
         self.lock = threading.RLock()
-        self._last: tuple[Position, bytes] | None = None
+        self._kept: OrderedDict[Position, bytes] = OrderedDict()
         self.bytes_read = 0
         """Bytes of records that were read from the drive."""
 
     def record(self, position: Position) -> bytes:
         """The record here; raises Damaged where there is none or it can't be read."""
-        if self._last is not None and self._last[0] == position:
-            return self._last[1]
+        kept = self._kept.get(position)
+        if kept is not None:
+            self._kept.move_to_end(position)
+            return kept
         if self.drive.position != position:
             self.drive.locate(*position)
         record = self.drive.read()
         if not isinstance(record, bytes):
             raise self._no_record(position, record)
         self.bytes_read += len(record)
-        self._last = position, record
+        self._kept[position] = record
+        if len(self._kept) > _KEPT:
+            self._kept.popitem(last=False)
         return record
 
     def record_into(self, position: Position, view: memoryview) -> int:
         """Read the record here straight into a view; returns its size. Raises as `record` does."""
-        if self._last is not None and self._last[0] == position and len(self._last[1]) <= len(view):
-            count = len(self._last[1])
-            view[:count] = self._last[1]
-            return count
+        kept = self._kept.get(position)
+        if kept is not None and len(kept) <= len(view):
+            view[: len(kept)] = kept
+            return len(kept)
         if self.drive.position != position:
             self.drive.locate(*position)
         found = self.drive.read_into(view)
@@ -61,7 +69,7 @@ class RecordReader:
 
     def forget(self) -> None:
         """The cartridge is written to: what was read may be gone."""
-        self._last = None
+        self._kept.clear()
 
 
 class TapeSource(ByteSource):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from film_archive.core.errors import FilmArchiveError, NoSpace, UsageError
+from film_archive.core.errors import Damaged, FilmArchiveError, NoSpace, UsageError
 from film_archive.tape.ltfs.ring import Begin, Block, Digesting, Failure, FileToWrite, Ring
 from film_archive.tape.ltfs.tree import DIGEST_KEYS, TapeAttribute, TapeFile, Times
 
@@ -164,8 +164,11 @@ class _Run:
         blocks = self._blocks(reading, found)
 
         def attributes() -> tuple[TapeAttribute, ...]:
+            differing = [name for name, value in file.expected().items() if found.get(name, value) != value]
+            if differing:
+                raise _NotRead(Damaged(f"{file.path} is not what its digest ({differing[0]}) says; it was not put on tape."))
             digests = (TapeAttribute(DIGEST_KEYS[name], found[name].encode("ascii")) for name in self._algorithms)
-            return (*file.attributes, *digests)
+            return (*file.attributes, *file.more(), *digests)
 
         try:
             on_tape = self._volume.write_file(file.path, blocks, file.times, attributes=attributes, readonly=file.readonly)

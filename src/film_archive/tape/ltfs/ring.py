@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 
@@ -30,6 +30,10 @@ class FileToWrite:
     times: Times
     readonly: bool = False
     attributes: tuple[TapeAttribute, ...] = ()
+    more: Callable[[], tuple[TapeAttribute, ...]] = tuple
+    """Further attributes, asked for when all its bytes were read."""
+    expected: Callable[[], Mapping[str, str]] = dict
+    """Digests that somebody has of it: a file that is not that is not put on tape. Asked for then too."""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,85 @@
+"""The verbs of `tape` as people and scripts meet them: keys, statuses, one sentence where something is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import Ran, film_archive
+from tests.tape.sets import make_files
+
+SMALL = ("--capacity", "320MiB", "--format", "lto8")
+
+
+@pytest.fixture
+def run(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> object:
+    monkeypatch.setenv("FILM_ARCHIVE_SHELF", str(tmp_path / "shelf"))
+    monkeypatch.setenv("FILM_ARCHIVE_CATALOG", str(tmp_path / "catalog.sqlite"))
+    monkeypatch.chdir(tmp_path)
+    make_files(tmp_path / "day", {"a.txt": 1000, "b/c.txt": 5})
+
+    def verb(*arguments: object) -> Ran:
+        return film_archive(capfd, "tape", *arguments)
+
+    return verb
+
+
+def test_from_plan_to_restore(run) -> None:  # type: ignore[no-untyped-def]  # a function of pytest's
+    assert run("catalog", "--rebuild").status == 0
+    planned = run("plan", "FILM", "day", *SMALL, "--json")
+    assert planned.status == 0
+    assert [one["status"] for one in planned.document["files"]] == ["planned", "planned"]
+    dry = run("write", "FILM", "day", *SMALL, "--dry-run", "--json")
+    assert dry.document["plan"] == planned.document["plan"]
+    assert not Path("shelf/FA0001").exists()
+    written = run("write", "FILM", "day", *SMALL, "--copies", "2", "--verify", "--json")
+    assert (written.status, written.document["verified"], written.document["problems"]) == (0, True, [])
+    assert [(one["volser"], one["barcode"], one["files"]) for one in written.document["cartridges"]] == [
+        ("FA0001", "FA0001L8", 2), ("FA0002", "FA0002L8", 2)
+    ]  # fmt: skip
+    assert {"path", "cartridge", "status", "digest"} <= set(written.document["files"][0])
+    assert run("verify", "FA0001", "--json").document["problems"] == []
+    assert "2 files" in run("ls").output
+    assert run("list", "FA0002", "--json").document["files"][0]["path"] == "day/a.txt"
+    assert "day/b/c.txt" in run("find", "c.txt").output
+    assert run("find", "nothing").status == 3
+    pick = run("restore", "c.txt", "-o", "out", "--dry-run")
+    assert "Pick list" in pick.output
+    assert not Path("out").exists()
+    restored = run("restore", "c.txt", "-o", "out", "--json")
+    assert (restored.status, [one["status"] for one in restored.document["files"]]) == (0, ["restored"])
+    assert Path("out/day/b/c.txt").read_bytes() == Path("day/b/c.txt").read_bytes()
+    assert run("locate", "FA0001", "--to", "vault", "--note", "shelf 3").status == 0
+    assert "here, vault" in run("ls").output
+    assert run("catalog", "--html", "shelf.html", "--csv", "all.csv").status == 0
+    assert len(run("catalog", "--json").document["files"]) == 4
+    assert run("catalog", "--index", "FA0001", "-o", "FA0001L8.xml").status == 0
+    assert run("import", "FA0001L8.xml", "--dry-run", "--json").document["cartridges"] == ["FA0001L8"]
+    assert run("import", "FA0001L8.xml").status == 0
+    migrated = run("migrate", "FA0001", "--to", "NEW", *SMALL)
+    assert migrated.status == 0
+    assert "read back and right" in migrated.output
+
+
+def test_wrong_requests_are_one_sentence(run) -> None:  # type: ignore[no-untyped-def]  # a function of pytest's
+    for status, arguments in (
+        (2, ("plan", "FILM", "day", "--capacity", "much")),
+        (2, ("verify", "--sample", "200%")),
+        (2, ("catalog",)),
+        (2, ("write", "FILM", "day", "--drive", "nothing")),
+        (2, ("restore", "--in", "01:00:00:00", "-o", "out")),
+        (3, ("verify",)),
+        (3, ("verify", "FA0009")),
+        (3, ("plan", "FILM", "nowhere")),
+        (3, ("restore", "x", "-o", "out")),
+        (3, ("find", "x")),
+        (5, ("plan", "FILM", "day", "--format", "lto3")),
+    ):
+        ran = run(*arguments)
+        assert ran.status == status, (arguments, ran)
+        assert ran.errors.count("\n") <= 4
+    assert run("format", "ABC001", *SMALL).status == 0
+    refused = run("format", "ABC001", *SMALL)
+    assert refused.status == 4
+    assert "not blank" in refused.errors
