@@ -38,6 +38,15 @@ def tool(name: str) -> ModuleType:
     return module
 
 
+def test_no_other_project_s_packages_are_kept_here() -> None:
+    """What `pip download` or a build leaves in the working folder does not belong into the repository."""
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("not a checkout, or no git")
+    listed = subprocess.run([git, "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    assert [name for name in listed if name.endswith((".whl", ".egg", ".so", ".pyc", ".tar.gz"))] == []
+
+
 # The lists of dependencies
 
 

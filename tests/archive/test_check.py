@@ -99,12 +99,13 @@ def test_an_interrupted_add_is_told_from_damage(interrupted: Path) -> None:
 
 
 def test_a_copy_of_an_archive_in_mid_add(interrupted: Path, tmp_path: Path) -> None:
-    """Cut anywhere behind the old end: the older generation is whole, and what is behind it can be removed."""
+    """Cut anywhere behind the old end: the older generation is whole; of what is behind it whole originals are kept."""
     copy = tmp_path / "elsewhere" / "copy.zip"
     copy.parent.mkdir()
     whole = interrupted.read_bytes()
     with ZipArchive(interrupted) as archive:
         end = archive.directory.end.end
+    first = whole.index(SECOND["day2/b.mov"], end) + len(SECOND["day2/b.mov"])
     for length in [end + 1, end + 100, end + 3000, end + 5000, (end + len(whole)) // 2, len(whole) - 1, len(whole)]:
         copy.write_bytes(whole[:length])
         result = check(copy)
@@ -112,7 +113,11 @@ def test_a_copy_of_an_archive_in_mid_add(interrupted: Path, tmp_path: Path) -> N
         assert (problem.path, problem.kind) == ("end", Kind.UNFINISHED), length
         assert "generation 1 before them is whole" in problem.what
         repair_archive(copy)
-        assert copy.read_bytes() == whole[:end]
+        kept = "`repair` keeps the" in problem.what
+        assert kept == (length >= first)
+        assert check(copy).ok
+        assert copy.read_bytes()[:end] == whole[:end]
+        assert kept or len(copy.read_bytes()) == end
 
 
 def test_an_add_that_goes_on_while_it_is_checked(interrupted: Path) -> None:

@@ -42,19 +42,25 @@ def test_an_interrupted_add(tmp_path: Path, interrupted: Path, capfd: Capture) -
     copy = tmp_path / "copy.zip"
     copy.write_bytes(interrupted.read_bytes())
     again = write_tree(tmp_path / "more", {"b": b"b" * 5000})
-    for command in (("create", interrupted, "--abandon"), ("repair", copy)):
-        assert film_archive(capfd, *command).status == 0
+    for command, status in ((("create", interrupted, "--abandon"), 0), (("repair", copy), 12)):
+        assert film_archive(capfd, *command).status == status
         assert film_archive(capfd, "check", command[1]).status == 0
-    assert film_archive(capfd, "add", copy, again, "--proxies", "none").status == 0
-    assert film_archive(capfd, "check", copy).status == 0
+    assert film_archive(capfd, "add", copy, again, "--proxies", "none").status == 4  # `repair` kept it
+    assert film_archive(capfd, "add", interrupted, again, "--proxies", "none").status == 0
+    assert film_archive(capfd, "check", interrupted).status == 0
 
 
 def test_an_add_to_a_copy_that_was_caught_in_mid_add(tmp_path: Path, interrupted: Path, capfd: Capture) -> None:
     copy = tmp_path / "copy.zip"
     copy.write_bytes(interrupted.read_bytes())
     assert film_archive(capfd, "check", copy).status == 12
-    again = write_tree(tmp_path / "more", {"b": b"b" * 5000})
-    assert film_archive(capfd, "add", copy, again, "--proxies", "none").status == 0
+    more = write_tree(tmp_path / "more", {"c": b"c" * 5000})
+    refused = film_archive(capfd, "add", copy, more / "c", "--proxies", "none")
+    assert (refused.status, "1 whole file and more; run `repair`" in refused.errors) == (11, True)
+    assert film_archive(capfd, "repair", copy).status == 12
+    assert film_archive(capfd, "add", copy, more / "c", "--proxies", "none").status == 0
+    assert film_archive(capfd, "ls", copy, "--json").document["members"][-1]["path"] == "c"
+    assert "more/b" in film_archive(capfd, "ls", copy).output
     assert film_archive(capfd, "check", copy, "--json").document["ok"] is True
 
 

@@ -58,6 +58,8 @@ def test_members_are_the_same_everywhere(tmp_path: Path, card: Path, capfd: Capt
 
 
 def test_no_start_timecode(tmp_path: Path, card: Path, capfd: Capture) -> None:
+    said = film_archive(capfd, "probe", card / "a.mov").output
+    assert "30 frames, no start timecode" in said
     ran = film_archive(capfd, "proxy", card / "a.mov", "-o", tmp_path / "out", "--sizes", "64x36")
     assert ran.status == 0
     assert "30 frames without a start timecode" in ran.output

@@ -155,7 +155,7 @@ def test_a_folder_s_clips(card: Path) -> None:
     red = found["A001_C003_1204R5.R3D"].facts
     assert red is not None
     assert red.diagnostics[-2:] == (
-        "parts 2 of this spanned clip are missing",
+        "part 2 of this spanned clip is missing",
         "it is spanned over 2 files; these are the facts of the first",
     )
     for name in ("broken.mov", "empty.mov"):

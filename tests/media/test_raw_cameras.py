@@ -121,6 +121,7 @@ def test_formats_that_are_known_by_name_only() -> None:
 def test_canon_s_boxes_that_make_no_sense_are_still_found() -> None:
     facts = facts_of(b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom" + bytes(50), "A001C001_150101AB_CANON.CRM")
     assert (facts.codec, facts.decodable, facts.reel) == ("crm", False, "A001")
+    assert not any("name ends in" in said for said in facts.diagnostics)
 
 
 def test_a_rate_from_the_caller() -> None:

@@ -2,7 +2,8 @@
 
 Ways back; the first that holds is taken:
 
-1. A sealed directory. Damaged local headers and gaps are written anew; an unfinished add behind its end is cut off.
+1. A sealed directory. Damaged local headers and gaps are written anew; an unfinished add behind its end is cut off, if its
+   journal is there or it has no whole original.
 2. A manifest that says of itself where it lies: directory and local headers follow from its lines.
 3. A directory without its manifest: it tells which members there are, and an older manifest tells more of some.
 4. Neither: the chain of local headers, from the beginning or from behind the last whole manifest.
@@ -26,7 +27,7 @@ from film_archive.archive.folder_repair import plan_folder_repair, repair_folder
 from film_archive.archive.journal import MemberJournal
 from film_archive.archive.reader import ZipArchive, is_folder
 from film_archive.archive.salvage import Broken, Chain, FoundManifest
-from film_archive.archive.unfinished import forget_unfinished, left_behind
+from film_archive.archive.unfinished import forget_unfinished, is_add_under_way, left_behind
 from film_archive.archive.verdict import Problem
 from film_archive.archive.zipformat import Entry
 from film_archive.core import files
@@ -63,7 +64,7 @@ def diagnose(path: Path) -> Diagnosis:
     if is_folder(path):
         return Diagnosis(plan_folder_repair(path))
     with FileSource(path) as source:
-        case = _diagnose(source)
+        case = _diagnose(source, path)
     would = [] if case.plan is None else [case.plan]
     if case.plan is None:
         with ZipArchive(path) as archive:
@@ -81,7 +82,7 @@ def repair_archive(path: Path) -> RepairResult:
         done, header = repair_folder(path)
         return RepairResult(done, (), header.generation, header.members)
     with FileSource(path) as source:
-        case = _diagnose(source)  # before there is a journal beside what may be no archive at all
+        case = _diagnose(source, path)  # before there is a journal beside what may be no archive at all
     path = path.resolve()
     journal = MemberJournal(files.temporary_name(path, "journal"))
     try:
@@ -112,14 +113,14 @@ class _Case:
     lost: tuple[Problem, ...] = field(default=())
 
 
-def _diagnose(source: ByteSource) -> _Case:
+def _diagnose(source: ByteSource, path: Path) -> _Case:
     try:
         found: Directory | None = directory.find_directory(source)
     except (NotFound, Damaged):
         found = None
     _require_ours(source, found)
     if found is not None and found.sealed:
-        return _of_sealed(source, found)
+        return _of_sealed(source, found, path)
     if found is not None:
         named = salvage.manifest_named_by(source, found.end)
         last = named if named is not None else salvage.last_manifest(source)
@@ -150,13 +151,14 @@ def _require_ours(source: ByteSource, found: Directory | None) -> None:
         )
 
 
-def _of_sealed(source: ByteSource, found: Directory) -> _Case:
+def _of_sealed(source: ByteSource, found: Directory, path: Path) -> _Case:
     if not found.trailing:
         return _Case(None, lambda path: ())
     newer = salvage.last_manifest(source, found.end.end)
     if newer is not None:
         return _from_manifest(source, newer)
-    if salvage.is_unfinished_add(source, found.end.end):
+    chain = salvage.unfinished_add(source, found.end.end)
+    if chain is not None and (not chain.originals or _is_known_add(path)):
 
         def cut(path: Path) -> Iterable[str]:
             mending.cut_off(path, found.end.end)
@@ -164,7 +166,13 @@ def _of_sealed(source: ByteSource, found: Directory) -> _Case:
 
         return _Case(f"cut off {found.trailing} bytes of an unfinished add", cut)
     own = salvage.manifest_named_by(source, found.end)
-    return _from_chain(source, own, salvage.follow_headers(source, found.end.end))
+    return _from_chain(source, own, salvage.follow_headers(source, found.end.end) if chain is None else chain)
+
+
+def _is_known_add(path: Path) -> bool:
+    """Whether the journal beside an archive says that what stands behind its end is an add's; else it may be all there is."""
+    with ZipArchive(path) as archive:
+        return is_add_under_way(archive)
 
 
 def _from_manifest(source: ByteSource, found: FoundManifest) -> _Case:

@@ -124,6 +124,11 @@ class Chain:
     saw_manifest: bool
     """Whether the chain came to a manifest: a generation was finished, or nearly, behind these members."""
 
+    @property
+    def originals(self) -> int:
+        """How many whole originals it has."""
+        return sum(member.role == Role.ORIGINAL for member in self.members)
+
 
 def follow_headers(source: ByteSource, start: int = 0) -> Chain:
     """Follow the local headers from `start`, stepping over older generations' directories, until the chain breaks."""
@@ -144,6 +149,10 @@ def follow_headers(source: ByteSource, start: int = 0) -> Chain:
             break  # that of an archive inside a half-written member
         payload = at + header.length
         path = header.name.decode("utf-8", "replace")
+        if at and layout.is_mark(path, header.size, header.crc32):
+            what = "another archive begins here: its bytes stay in the file, from here on, and are not looked at"
+            broken.append(Broken(f"byte {at}", what))
+            break
         if payload + header.packed_size > source.size:
             there = max(0, source.size - payload)
             broken.append(Broken(printable(path), f"only {there} of its {header.packed_size} bytes are there"))
@@ -164,21 +173,35 @@ def follow_headers(source: ByteSource, start: int = 0) -> Chain:
 def _begins_as_add(source: ByteSource, behind: int) -> bool:
     """Whether what stands behind an archive's end can be the beginning of an add: a local header, or where one is to go.
 
-    A payload is written before its header, so that zeros stand there until the first member is whole.
+    A payload is written before its header, so that zeros stand there until the first member is whole. A header at the very
+    beginning is no payload of ours, so it has to be one that an add writes there: not another zip, put behind this one.
     """
     window = source.read_at(behind, 2 * zipformat.ALIGNMENT)
+    if window.startswith(zipformat.LOCAL_SIGNATURE):
+        return _is_of_add(source, behind)
     stripped = window.lstrip(b"\0")
     zeros = len(window) - len(stripped)
     return not stripped or zeros > zipformat.LOCAL_SIZE or stripped.startswith(zipformat.LOCAL_SIGNATURE)
 
 
-def is_unfinished_add(source: ByteSource, behind: int) -> bool:
-    """Whether what stands behind an archive's end is an add that was killed before it wrote its manifest."""
-    if not _begins_as_add(source, behind):
-        return False
-    if last_manifest(source, behind) is not None or follow_headers(source, behind).saw_manifest:
-        return False
-    return not _has_directory_entry(source, behind)
+def _is_of_add(source: ByteSource, behind: int) -> bool:
+    """Whether the local header there can be an add's first; one that the file ends in can."""
+    header = _header_at(source, behind)
+    if header is None:
+        return source.size - behind < _HEADER_WINDOW
+    path = header.name.decode("utf-8", "replace")
+    return _is_where_we_write(header, behind, behind) and not layout.is_mark(path, header.size, header.crc32)
+
+
+def unfinished_add(source: ByteSource, behind: int) -> Chain | None:
+    """What stands behind an archive's end, if it can be an add that was killed before it wrote its manifest.
+
+    A finished generation of which the end is missing looks the same: only the journal beside the archive tells them apart.
+    """
+    if not _begins_as_add(source, behind) or last_manifest(source, behind) is not None:
+        return None
+    chain = follow_headers(source, behind)
+    return None if chain.saw_manifest or _has_directory_entry(source, behind) else chain
 
 
 def _has_directory_entry(source: ByteSource, behind: int) -> bool:
@@ -197,10 +220,10 @@ def _has_directory_entry(source: ByteSource, behind: int) -> bool:
 
 
 def _is_where_we_write(header: LocalHeader, at: int, position: int) -> bool:
-    """Whether a header stands where our writer puts that of a member behind `position`."""
+    """Whether a header stands where our writer puts that of a member behind `position`, and is as long."""
     size, packed_size = header.size or 0, header.packed_size or 0
     return any(
-        zipformat.place(position, header.name, size, packed_size, header.mtime, aligned=aligned)[0] == at
+        zipformat.place(position, header.name, size, packed_size, header.mtime, aligned=aligned) == (at, at + header.length)
         for aligned in (False, True)
     )
 

@@ -21,6 +21,7 @@ from film_archive.archive.reader import Archive, FolderArchive, ZipArchive
 from film_archive.archive.verdict import Kind, Problem
 from film_archive.core import files
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported
+from film_archive.core.wording import amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +68,30 @@ def is_head_of_add(head: Mapping[str, Any], base: ZipArchive) -> bool:
     return head["head"] in starts and head.get("start") == starts[head["head"]]
 
 
+def is_add_under_way(archive: ZipArchive) -> bool:
+    """Whether the journal beside an archive is that of an add to it, going on or killed."""
+    with contextlib.suppress(FilmArchiveError):  # what can't be read is as good as none
+        head = peek(files.temporary_name(archive.path.resolve(), "journal"))
+        return head is not None and is_head_of_add(head, archive)
+    return False
+
+
 def behind_the_end(archive: ZipArchive, found: int) -> Problem:
     """What the bytes behind a sealed archive's end are, and what to do; `found`: how many problems the archive itself has."""
     header = archive.require_manifest("be checked")
     end, count = archive.directory.end.end, archive.directory.trailing
-    head = None
-    with contextlib.suppress(FilmArchiveError):  # what can't be read is as good as none
-        head = peek(files.temporary_name(archive.path.resolve(), "journal"))
     state = f"has {found} problem{'s' if found > 1 else ''}" if found else "is whole"
     before = f"generation {header.generation} before them {state}"
     what = f"{count} bytes stand behind the archive's end; {before}, and is what this program opens: "
-    if head is not None and is_head_of_add(head, archive):
+    if is_add_under_way(archive):
         what += "an `add` is under way, or was interrupted; repeat it to continue, or remove them with `add --abandon`"
         return Problem("end", what, Kind.UNFINISHED)
-    if salvage.is_unfinished_add(archive.file, end):
+    chain = salvage.unfinished_add(archive.file, end)
+    if chain is not None and chain.originals:
+        kept = amount(chain.originals, "whole file")
+        what += f"an `add` was interrupted, they were copied during one, or their end is missing; `repair` keeps the {kept} there"
+        return Problem("end", what, Kind.UNFINISHED)
+    if chain is not None:
         what += "an `add` was interrupted, or they were copied during one; `repair` removes them, the next `add` too"
         return Problem("end", what, Kind.UNFINISHED)
     return Problem("end", what + "they may be a newer generation that is damaged; run `repair`")
@@ -91,11 +102,14 @@ def roll_back(target: Path, work: Path, base: ZipArchive, journal: MemberJournal
     files.remove(work)
     if not base.directory.trailing:
         return
-    if head_of_add(journal, base) is None and not salvage.is_unfinished_add(base.file, base.directory.end.end):
-        raise Damaged(
-            f"{base.name} has {base.directory.trailing} bytes behind its end that are not those of an unfinished add; "
-            "run `repair` before adding to it."
-        )
+    if head_of_add(journal, base) is None:
+        chain = salvage.unfinished_add(base.file, base.directory.end.end)
+        if chain is None or chain.originals:
+            what = "not those of an unfinished add" if chain is None else f"{amount(chain.originals, 'whole file')} and more"
+            raise Damaged(
+                f"{base.name} has {base.directory.trailing} bytes behind its end that are {what}; "
+                "run `repair` before adding to it."
+            )
     with files.explaining(f"cut {base.directory.trailing} unfinished bytes off {base.name}"):
         descriptor = os.open(target, os.O_RDWR | os.O_CLOEXEC)
         try:

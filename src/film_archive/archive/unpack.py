@@ -138,6 +138,8 @@ def _check_names(archive: Archive, members: Sequence[Member]) -> None:
     clashing = layout.clashes(member.path for member in members)
     if clashing:
         first, second = clashing[0]
+        if first == second:
+            raise Refused(f"{archive.name} has two members called {printable(first)}. Nothing was written.")
         raise Refused(
             f"{archive.name} has {printable(first)} and {printable(second)}, which are the same file where case or "
             "Unicode form is ignored. Nothing was written."

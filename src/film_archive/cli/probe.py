@@ -77,12 +77,12 @@ def _show(path: str, facts: Any) -> None:
     words = [facts.container, facts.codec, facts.profile, size, rate, facts.scan, depth, "variable rate" if facts.vfr else ""]
     say("  " + "  ".join(str(word) for word in words if word))
     if facts.frames is not None or facts.start_timecode or facts.reel:
-        frames = "" if facts.frames is None else f"{amount(facts.frames, 'frame')} "
+        frames = "" if facts.frames is None else f"{amount(facts.frames, 'frame')}{' ' if facts.start_timecode else ', '}"
         start = f"from {facts.start_timecode} ({facts.start_source})" if facts.start_timecode else "no start timecode"
         reel = f", reel {facts.reel} ({facts.reel_source})" if facts.reel else ""
         say(f"  {frames}{start}{reel}")
     for track in facts.audio:
-        say(f"  sound: {track.codec}, {track.channels} channels, {track.sample_rate} Hz")
+        say(f"  sound: {track.codec}, {amount(track.channels, 'channel')}, {track.sample_rate} Hz")
     color = [facts.color.primaries, facts.color.transfer, facts.color.matrix, facts.color.range, facts.color.space]
     if any(color):
         say("  colour: " + " / ".join(str(tag or "–") for tag in color[:4]) + (f" {color[4]}" if color[4] else ""))

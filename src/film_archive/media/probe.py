@@ -62,7 +62,7 @@ def _probed(source: ByteSource, given: Given, sidecars: Iterable[ByteSource]) ->
     facts = reader.facts(source, given)
     said = list(facts.diagnostics)
     extension = extension_of(source.name)
-    if is_media_extension(extension) and not fits(extension, reader, source):
+    if extension != facts.container and is_media_extension(extension) and not fits(extension, reader, source):
         said.append(f"its name ends in .{extension}, but its content is {facts.container}")
     facts = replace(facts, diagnostics=tuple(said))
     for sidecar in sidecars:
@@ -138,7 +138,9 @@ def of_spanned(clip: Clip, facts: MediaFacts) -> MediaFacts:
     """The facts of a clip's first file as those of the clip, which may be spanned over more."""
     said = list(facts.diagnostics)
     if clip.missing_parts:
-        said.append(f"parts {', '.join(map(str, clip.missing_parts))} of this spanned clip are missing")
+        one = len(clip.missing_parts) == 1
+        numbers = ", ".join(map(str, clip.missing_parts))
+        said.append(f"{'part' if one else 'parts'} {numbers} of this spanned clip {'is' if one else 'are'} missing")
     if len(clip.parts) > 1:
         said.append(f"it is spanned over {len(clip.parts)} files; these are the facts of the first")
     return replace(facts, diagnostics=tuple(said))
