@@ -10,19 +10,27 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from film_archive.archive import bombs, layout
 from film_archive.archive.entries import parts_of
 from film_archive.archive.reader import Archive, ZipArchive
 from film_archive.core import copying, files
 from film_archive.core.digest import digest_source
-from film_archive.core.errors import Damaged, NotFound, NotSupported, Refused
+from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, Refused
 from film_archive.core.member import Member, Role
 from film_archive.core.source import FileSource, printable
 
 OnBytes = Callable[[int], None]
+
+_MOST_WAITING = 100
+"""Files that are open at once, and get their names together."""
+_MOST_BYTES = 64 << 20
+"""Bytes of files that wait for their names: a large one is named with those before it, and kept waiting by none behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,23 +115,29 @@ def unpack_members(
     with files.explaining(f"write {printable(target)}"):
         target.mkdir(parents=True, exist_ok=True)
     root = Path(os.path.realpath(target))
-    for member in chosen:
-        if member.role in (Role.FOLDER, Role.SYMLINK):
-            continue
-        place = _place(root, member)
-        try:
-            if known(member, place):
-                present.append(member.path)
-                if on_bytes is not None:
-                    on_bytes(member.size)
-            elif _unpack_file(archive, member, place, on_bytes):
-                written.append(member.path)
-                total += member.size
-                on_written(member, place)
-            else:
-                present.append(member.path)
-        except (Damaged, NotFound) as error:
-            failed.append((member.path, str(error)))
+
+    def named(member: Member, place: Path) -> None:
+        nonlocal total
+        written.append(member.path)
+        total += member.size
+        on_written(member, place)
+
+    with _Together(named) as together:
+        for member in chosen:
+            if member.role in (Role.FOLDER, Role.SYMLINK):
+                continue
+            place = _place(root, member)
+            try:
+                if known(member, place):
+                    present.append(member.path)
+                    if on_bytes is not None:
+                        on_bytes(member.size)
+                elif _is_there(archive, member, place, on_bytes):
+                    present.append(member.path)
+                else:
+                    together.write(archive, member, place, on_bytes)
+            except (Damaged, NotFound) as error:
+                failed.append((member.path, str(error)))
     skipped = _unpack_links(root, chosen)
     _unpack_folders(root, chosen)
     return Unpacked(tuple(written), tuple(present), tuple(skipped), tuple(failed), total)
@@ -216,20 +230,69 @@ def _is_within(root: Path, place: Path) -> bool:
     return Path(os.path.realpath(place)).is_relative_to(root)
 
 
-def _unpack_file(archive: Archive, member: Member, place: Path, on_bytes: OnBytes | None) -> bool:
-    wanted = dict(member.digests) or ({"crc32": f"{member.crc32:08x}"} if member.crc32 is not None else {})
-    if os.path.lexists(place):
-        if place.is_file() and not place.is_symlink() and place.stat().st_size == member.size:
-            with archive.source(member) as source, FileSource(place) as there:
-                stated = wanted or digest_source(source)  # a folder without a manifest states nothing
-                if digest_source(there, stated, on_bytes=on_bytes) == stated:
-                    return False
-        raise Refused(
-            f"{printable(place)} exists already and is something else; what was unpacked before it is complete."
-        )
-    with files.explaining(f"write {printable(place)}"):
-        place.parent.mkdir(parents=True, exist_ok=True)
-    with archive.source(member) as source, files.AtomicFile(place, purpose="unpack") as new:
+def _stated(member: Member) -> dict[str, str]:
+    """The digests that a member's bytes have to have."""
+    return dict(member.digests) or ({"crc32": f"{member.crc32:08x}"} if member.crc32 is not None else {})
+
+
+def _is_there(archive: Archive, member: Member, place: Path, on_bytes: OnBytes | None) -> bool:
+    """Whether a member's very file is in its place already; raises Refused where something else is."""
+    if not os.path.lexists(place):
+        return False
+    if place.is_file() and not place.is_symlink() and place.stat().st_size == member.size:
+        with archive.source(member) as source, FileSource(place) as there:
+            stated = _stated(member) or digest_source(source)  # a folder without a manifest states nothing
+            if digest_source(there, stated, on_bytes=on_bytes) == stated:
+                return True
+    raise Refused(f"{printable(place)} exists already and is something else; what was unpacked before it is complete.")
+
+
+class _Together:
+    """Writes files of which small ones get their names together: to wait for the drive takes longer than to write them.
+
+    Leaving the block names those that are whole, also where Ctrl-C or an error of ours ends it; `named` hears of each.
+    """
+
+    def __init__(self, named: Callable[[Member, Path], None]) -> None:
+        self._named = named
+        self._open = ExitStack()
+        self._waiting: list[tuple[Member, files.AtomicFile]] = []
+        self._bytes = 0
+
+    def write(self, archive: Archive, member: Member, place: Path, on_bytes: OnBytes | None) -> None:
+        """Write one file; it gets its name now or with the next ones. Raises Damaged, NoSpace, and what sources raise."""
+        with files.explaining(f"write {printable(place)}"):
+            place.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            new = stack.enter_context(files.AtomicFile(place, purpose="unpack"))
+            _pour(archive, member, new, on_bytes)
+            self._open.push(stack.pop_all())
+        self._waiting.append((member, new))
+        self._bytes += member.size
+        if len(self._waiting) >= _MOST_WAITING or self._bytes >= _MOST_BYTES:
+            self.name_all()
+
+    def name_all(self) -> None:
+        """Give all that wait their names."""
+        waiting, self._waiting, self._bytes = self._waiting, [], 0
+        files.commit_all([new for _, new in waiting])
+        self._open.close()
+        for member, new in waiting:
+            self._named(member, new.target)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        with self._open:
+            if error is None or isinstance(error, (FilmArchiveError, KeyboardInterrupt)):
+                self.name_all()
+
+
+def _pour(archive: Archive, member: Member, new: files.AtomicFile, on_bytes: OnBytes | None) -> None:
+    """A member's bytes, proven, its permissions and its time into a new file."""
+    wanted, place = _stated(member), new.target
+    with archive.source(member) as source:
         descriptor = new.file.fileno()
 
         def needed() -> int:
@@ -245,8 +308,6 @@ def _unpack_file(archive: Archive, member: Member, place: Path, on_bytes: OnByte
             if member.mode is not None:
                 os.fchmod(descriptor, member.mode & 0o777)
             _set_time(descriptor, member)
-        new.commit()
-    return True
 
 
 def _set_time(place: Path | int, member: Member, *, follow: bool = True) -> None:
