@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -109,6 +110,12 @@ class SourceClip:
     ) -> None:
         self.close()
 
+    @cached_property
+    def _frame_index(self) -> FrameIndex:
+        """Where its frames lie; read at the first frame that is asked for, since a plan asks for none."""
+        assert self._source is not None
+        return index(self._source) if self._index is None else self._index
+
     def timecode(self, position: int) -> Timecode | None:
         """The label of a frame; None where the clip has no timecode."""
         if self.start_timecode is None:
@@ -168,7 +175,7 @@ class SourceClip:
 
         assert self._source is not None
         count = last - first + 1
-        for each in decode_frames(self._source, start=first, count=count, index=self._index, threads=threads):
+        for each in decode_frames(self._source, start=first, count=count, index=self._frame_index, threads=threads):
             if each.frame is None or each.corrupt:
                 raise Damaged(f"{self.name}: frame {each.number} can't be decoded; the file is damaged there.")
             yield each.number, rgb_codes(each.frame, as_codes=self.as_codes)
@@ -265,8 +272,8 @@ def _file(source: ByteSource, facts: MediaFacts, frames: FrameIndex | None, iden
         raise NotMedia(f"{source.name} has no picture.")
     if not facts.decodable and facts.codec != "xocn":
         raise NotSupported(f"{source.name}: {facts.note or 'it can not be decoded here.'}")
-    if facts.codec != "xocn" and frames is None:
-        frames = index(source)
+    if facts.codec != "xocn" and frames is None and (not facts.frames or facts.diagnostics):
+        frames = index(source)  # what is odd about a file may be that its frames can't be addressed; a plan is to say so
     return _Found(name=Path(source.name).name, facts=facts, identity=identity, source=source, index=frames)
 
 

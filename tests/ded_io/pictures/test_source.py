@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +13,10 @@ import pytest
 from ded_io.pictures.source import SourceClip, colorspace_of
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotMedia, NotSupported, OutOfRange, UsageError
 from film_archive.core.facts import ColorFacts, MediaFacts
+from film_archive.core.frame_index import FrameIndex
+from film_archive.core.source import ByteSource
 from film_archive.core.timecode import FrameRate, Timecode
+from film_archive.media.probe import index, probe
 from film_archive.testing.media import AudioSpec, ClipSpec, cached_clip, read_frame_code
 from film_archive.testing.stills import SequenceSpec, cached_sequence, make_sequence
 
@@ -51,6 +55,38 @@ def test_a_movie(movie: Path) -> None:
         assert clip.files(0, 3) is None
         got = {position: read_frame_code(picture) for position, picture in clip.pictures(3, 6)}
         assert got == {position: MOVIE.code(position) for position in (3, 4, 5, 6)}
+
+
+@pytest.mark.parametrize("form", ["mov", "mxf"])
+def test_a_file_is_indexed_once_and_only_for_its_frames(footage: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
+    spec = ClipSpec(name=f"indexed-{form}", container=form, codec="dnxhr", profile="DNxHR HQ", frames=6)
+    calls: list[str] = []
+
+    def counted(source: ByteSource) -> FrameIndex:
+        calls.append(source.name)
+        return index(source)
+
+    monkeypatch.setattr("ded_io.pictures.source.index", counted)
+    with SourceClip.open(cached_clip(spec, footage)) as clip:
+        assert (clip.frames, calls) == (6, [])
+        for first in (1, 4):
+            assert [read_frame_code(picture) for _, picture in clip.pictures(first, first)] == [spec.code(first)]
+        assert len(calls) == 1
+
+
+def test_frames_that_can_not_be_addressed_are_told_before_one_is_asked_for(
+    movie: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As MXF tells it: its frames are counted all the same, and what is odd stands in the facts."""
+    facts = replace(probe(movie), diagnostics=("the two fields of a frame lie apart",))
+
+    def refused(source: ByteSource) -> FrameIndex:
+        raise NotSupported("the two fields of a frame lie apart")
+
+    monkeypatch.setattr("ded_io.pictures.source.probe", lambda source, rate=None: facts)
+    monkeypatch.setattr("ded_io.pictures.source.index", refused)
+    with pytest.raises(NotSupported, match="lie apart"):
+        SourceClip.open(movie)
 
 
 def test_a_sequence_by_folder_pattern_and_frame(footage: Path) -> None:
@@ -179,8 +215,7 @@ def test_what_can_not_be_opened(tmp_path: Path, footage: Path, movie: Path) -> N
 def test_a_frame_that_is_damaged_is_named(tmp_path: Path, movie: Path) -> None:
     data = bytearray(movie.read_bytes())
     with SourceClip.open(movie) as clip:
-        assert clip._index is not None
-        frame = clip._index.frame(5)
+        frame = clip._frame_index.frame(5)
     data[frame.offset + 8 : frame.offset + frame.size] = bytes(frame.size - 8)
     broken = tmp_path / movie.name
     broken.write_bytes(data)
