@@ -18,7 +18,8 @@ from ded_io.plate_manifest import problems, read_manifest
 from ded_io.settings import Engine, Resolution, Settings
 from ded_io.shot_tree import Place
 from ded_io.stages import PipelineStage
-from film_archive.core.errors import NotFound, UsageError
+from ded_io.tools import program
+from film_archive.core.errors import NotFound, NotSupported, UsageError
 from film_archive.core.source import FileSource
 from film_archive.core.timecode import FrameRate, Timecode
 from film_archive.testing.media import ClipSpec, cached_clip, read_frame_code
@@ -304,6 +305,56 @@ def test_a_dry_run_of_the_tools_shows_their_commands(ingest: Callable[..., dict[
     assert "--resize:filter=lanczos3" in commands[0] or "320" not in commands[0]
     assert "sht100.1012.exr" in commands[19]
     assert commands[-1].startswith("ffmpeg ")
+
+
+@pytest.mark.parametrize("squeeze", [1, 2])
+def test_the_tools_make_the_same_plate(
+    ingest: Callable[..., dict[str, Any]], settings: Settings, tmp_path: Path, squeeze: int
+) -> None:
+    """Run to the end: frames within the tolerance of this process's, the same numbers, a movie that plays alike."""
+    import numpy as np
+    import OpenImageIO
+
+    from film_archive.media.av.decoding import decode_frames
+    from film_archive.media.probe import probe
+
+    for name in ("oiiotool", "ffmpeg"):
+        try:
+            program(name, name)
+        except NotSupported as error:
+            pytest.skip(str(error))
+    asked: dict[str, Any] = {"head_handles": 1, "tail_handles": 1, "squeeze": Fraction(squeeze)}
+    made = {}
+    for engine in Engine:
+        root = tmp_path / engine
+        summary = ingest(engine=engine, shot_tree_root=root, **asked)
+        assert (summary["errors"], summary["overall_success"]) == ([], True)
+        made[engine] = root / "sht100" / "pla" / VERSION
+    here, tools = made[Engine.BUILTIN], made[Engine.TOOLS]
+    assert list(problems(tools, read_manifest(tools), digests=True)) == []
+    assert [path.name for path in frames_in(tools)] == [path.name for path in frames_in(here)]
+    assert len(frames_in(tools)) == 6
+    for one, other in zip(frames_in(here), frames_in(tools), strict=True):
+        ours, theirs = OpenImageIO.ImageBuf(str(one)), OpenImageIO.ImageBuf(str(other))
+        a, b = (np.asarray(image.get_pixels(OpenImageIO.FLOAT), np.float64) for image in (ours, theirs))
+        assert a.shape == b.shape
+        difference = np.abs(a - b)
+        assert (difference <= 1e-2 * np.maximum(np.abs(b), 0.05)).mean() >= 0.9999
+        assert difference.mean() < 1e-3
+        for name in ("reelName", "imageCounter", "film-archive:source_frame", "film-archive:source"):
+            assert theirs.spec().getattribute(name) == ours.spec().getattribute(name) is not None
+    movies = [next(place.glob("*.mp4")) for place in (here, tools)]
+    ours, theirs = (probe(movie) for movie in movies)
+    for name in ("frames", "frame_rate", "start_timecode", "width", "height", "codec", "color"):
+        assert getattr(theirs, name) == getattr(ours, name), name
+    pictures = []
+    for movie in movies:
+        with FileSource(movie) as source:
+            frames = [each.frame for each in decode_frames(source)]
+        pictures.append([frame.to_ndarray(format="rgb24").astype(int) for frame in frames if frame is not None])
+    assert len(pictures[0]) == len(pictures[1]) == 6
+    for a, b in zip(*pictures, strict=True):
+        assert np.abs(a - b).mean() < 3  # what two encodings at this quality leave
 
 
 # What goes wrong

@@ -235,7 +235,9 @@ def _movie_command(shot_info: ShotInfo, pictures: Path, first: int, target: Path
     command = [settings.ffmpeg, "-nostdin", "-y", "-v", "error", "-framerate", str(made.rate or settings.source_fps)]
     command += ["-start_number", str(first), "-i", str(pictures / "%08d.png"), "-c:v", config.PROXY_CODEC]
     command += ["-crf", str(settings.proxy_crf), "-bf", "0", "-vf", "scale=out_color_matrix=bt709:out_range=tv"]
-    command += ["-pix_fmt", "yuv420p", "-colorspace", "bt709", "-color_primaries", "bt709", "-movflags", "+faststart"]
+    transfer = "iec61966-2-1" if "srgb" in settings.display.casefold() else "bt709"
+    command += ["-pix_fmt", "yuv420p", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", transfer]
+    command += ["-movflags", "+faststart"]
     code = timecode_of(made, first)
     if code is not None:
         command += ["-timecode", str(code)]
