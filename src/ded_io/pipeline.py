@@ -134,6 +134,7 @@ def summary_of(
         "exit_status": failed[0].exit_status if failed else 0,
         "dry_run": acts is not None,
         "unchanged": shot_info.outputs.unchanged,
+        "pending": any(result.data.get("pending") is True for result in results),
         "duration_seconds": round(seconds, 3),
         "stages_run": len(results),
         "errors": [error for result in results for error in result.errors],

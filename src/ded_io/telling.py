@@ -111,7 +111,7 @@ def plan_lines(summary: Mapping[str, Any]) -> Iterator[str]:
 
 
 def ending_lines(summaries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What became of each shot, and of all."""
+    """What became of each shot, and of all; last what still waits for Kitsu, which the exit status does not tell."""
     for each in summaries:
         outputs = each["outputs"]
         if not each["overall_success"]:
@@ -125,6 +125,9 @@ def ending_lines(summaries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     good = sum(each["overall_success"] for each in summaries)
     if len(summaries) > 1:
         yield f"{good} of {len(summaries)} shots"
+    waiting = [each["code"] for each in summaries if each["pending"]]
+    if waiting:
+        yield f"pending: {', '.join(waiting)} not yet in Kitsu; `ded-io kitsu sync` registers what waits"
 
 
 def write_report(where: str, summary: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ded_io import FootageIngestPipeline
+from ded_io import FootageIngestPipeline, cli
 from ded_io.models import EditorialCutInfo, ProcessingResult, ShotInfo
 from ded_io.plate_manifest import problems, read_manifest
 from ded_io.settings import Engine, Resolution, Settings
@@ -565,3 +565,24 @@ def test_arguments_that_are_not_known(settings: Settings, clip: Path) -> None:
 
 def test_summaries_are_plain_json(ingest: Callable[..., dict[str, Any]]) -> None:
     assert json.loads(json.dumps(ingest(dry_run=True)))["code"] == "sht100"
+
+
+def test_what_waits_for_kitsu_is_told_last(
+    settings: Settings, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The plate stands and the status is 0; that Kitsu has nothing of it yet stands in the last line and in the report."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KITSU_HOST", "http://127.0.0.1:9")
+    monkeypatch.setenv("KITSU_TOKEN", "x")
+    words = ["--source", str(clip), "--sequence", "sht", "--shot", "100", "--in", "10", "--out", "10", "--handles", "0"]
+    words += ["--squeeze", "1", "--resolution", "320x180", "--report", "report.json"]
+    assert cli.main(words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("sht100: 1 frames, ")
+    assert lines[-1] == "pending: sht100 not yet in Kitsu; `ded-io kitsu sync` registers what waits"
+    report = json.loads(Path("report.json").read_bytes())
+    assert (report["exit_status"], report["pending_shots"], report["shots"][0]["pending"]) == (0, 1, True)
+    assert (tmp_path / "shots" / "sht100" / "pla" / VERSION).is_dir()
+    assert cli.main([*words, "--skip-kitsu"]) == 0
+    assert "pending" not in capsys.readouterr().out
+    assert json.loads(Path("report.json").read_bytes())["shots"][0]["pending"] is False
