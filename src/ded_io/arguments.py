@@ -199,6 +199,7 @@ def _pulled(parsed: argparse.Namespace, read: ReadSettings) -> Wishes:
         names=parsed.shot_names or SHOT_NAMES,
         rate=parsed.fps,
         mapping=None if parsed.mapping is None else Path(parsed.mapping),
+        look=None if parsed.look is None else Path(parsed.look).expanduser(),
     )
     return Wishes(read, shots.cuts, shots.notes, shots.problems)
 

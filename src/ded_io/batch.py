@@ -153,6 +153,7 @@ _KEYS: dict[str, Callable[[Any], Any]] = {
     "source_colorspace": reading.text,
     "squeeze": reading.squeeze,
     "look_file": source,
+    "look_cdl": reading.text,
     "clip": remark,
     "speed": speed,
     "record_in": reading.text,

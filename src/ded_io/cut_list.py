@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from ded_io.looks import document_of
 from ded_io.models import EditorialCutInfo
 from film_archive.core.errors import NotFound, UsageError
 from film_archive.core.source import printable
@@ -50,11 +51,13 @@ def shots_of_list(
     rate: RateLike | None = None,
     handles: int | None = None,
     mapping: Path | None = None,
+    look: Path | None = None,
 ) -> CutShots:
     """The shots of a list, whose clips lie in `media` (files, folders, archives).
 
     `names` is a template for the shots' names: `{number}` counts the picture events from 1, `{event}` is the event's own
     number, `{clip}` and `{reel}` what it names, `{name}` a locator's or comment's word where the list names its shots so.
+    `look` is the look of all; without one, an event's own ASC CDL is its shot's.
     Raises RateUnknown where nothing tells how the list counts, NotFound where it has no event, UsageError for a template
     that is none.
     """
@@ -68,6 +71,7 @@ def shots_of_list(
         matches = list(matches_of(resolved, found, mapping_at(mapping)))
     naming = _Naming(names, sequence)
     cuts: list[EditorialCutInfo] = []
+    said = [*notes, *found.notes]
     problems = [failure.reason for failure in unread(edits, path)] + [failure.sentence() for failure in found.failed]
     for match in matches:
         event = match.event.event
@@ -81,16 +85,19 @@ def shots_of_list(
                 f"Event {event.event}, line {event.line}: {match.candidate.path} lacks "
                 f"{match.short_head + match.short_tail} of the frames that it needs; the shot has the others."
             )
+        name = naming.name(event)
         cuts.append(
             EditorialCutInfo(
                 sequence=sequence,
-                shot=naming.name(event),
+                shot=name,
                 source_file=Path(match.candidate.path),
                 in_point=match.frames.first,
                 out_point=match.frames.end - 1,
                 notes=_notes(match.event),
                 head_handles=handles,
                 tail_handles=handles,
+                look_file=look,
+                look_cdl=_cdl(event, f"{sequence}{name}", said) if look is None else None,
                 clip=event.clip_name or Path(match.candidate.path).stem,
                 speed=None if match.event.speed == 1 else match.event.speed,
                 record_in=event.record_in,
@@ -98,7 +105,21 @@ def shots_of_list(
             )
         )
     _require_names(cuts, names)
-    return CutShots(tuple(cuts), tuple(problems), (*notes, *found.notes))
+    return CutShots(tuple(cuts), tuple(problems), tuple(said))
+
+
+def _cdl(event: Event, name: str, notes: list[str]) -> str | None:
+    """The event's own look; None where it has none. One that is none is told in `notes`."""
+    written = " ".join(filter(None, (event.asc_sop, event.asc_sat)))
+    if not written:
+        return None
+    try:
+        if event.color is None:
+            raise UsageError("it can't be read")
+        return document_of(event.color, name)
+    except UsageError as error:
+        notes.append(f"Event {event.event}, line {event.line}: the CDL {printable(written)} is left out: {error}.")
+        return None
 
 
 class _Naming:

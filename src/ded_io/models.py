@@ -54,6 +54,8 @@ class EditorialCutInfo:
     squeeze: Fraction | float | str | None = None
     look_file: Path | None = None
     """A CDL (.cc, .ccc, .cdl) or LUT that is baked into the proxy and lies beside the plate."""
+    look_cdl: str | None = None
+    """The look of the cut list, as a ColorCorrection document (`looks.document_of`); `look_file` comes before it."""
     clip: str | None = None
     """The clip's name in the cut list."""
     speed: Fraction | None = None

@@ -198,7 +198,9 @@ def ingest_id(shot_info: ShotInfo, identity: str) -> str:
     """The digest of all that decides what the plate is, 32 hex digits."""
     settings, cut, made = shot_info.settings, shot_info.editorial_info, shot_info.outputs
     assert made.frames is not None
-    look = None if cut.look_file is None else file_digest(cut.look_file)
+    look = None if cut.look_cdl is None else key_of(cut.look_cdl.encode()).hex()
+    if cut.look_file is not None:
+        look = file_digest(cut.look_file)
     said = {
         "revision": _REVISION,
         "source": identity,

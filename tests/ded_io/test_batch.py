@@ -32,12 +32,12 @@ def test_all_keys_of_a_shot() -> None:
     more = {
         "source_fps": 25, "timecode": "01:00:00:00", "task": "rnd", "element": "bg01", "version": 3, "head_handles": 0,
         "tail_handles": 4, "source_colorspace": "ACEScct", "squeeze": "1.5:1", "look_file": "a.cc", "clip": "A001", "speed": "2",
-        "record_in": "01:00:00:00", "record_out": "01:00:01:00", "notes": "n",
+        "record_in": "01:00:00:00", "record_out": "01:00:01:00", "notes": "n", "look_cdl": "<ColorCorrection/>",
     }
     cut, warnings = cut_of({**SHOT, "shot": 100, **more})
     assert warnings == ()
     assert (cut.squeeze, cut.speed, cut.version, cut.look_file) == (Fraction(3, 2), 2, 3, Path("a.cc"))
-    assert cut.rate == 25
+    assert (cut.rate, cut.look_cdl) == (25, "<ColorCorrection/>")
 
 
 def test_shots_under_a_key(tmp_path: Path) -> None:

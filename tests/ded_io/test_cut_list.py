@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ded_io import cli
@@ -14,7 +16,9 @@ from ded_io.cut_list import shots_of_list
 from ded_io.models import EditorialCutInfo
 from ded_io.settings import Settings
 from film_archive.core.errors import NotFound, RateUnknown, UsageError
+from film_archive.core.source import FileSource
 from film_archive.core.timecode import FrameRate, Timecode
+from film_archive.media.av.decoding import decode_frames
 from film_archive.testing.media import ClipSpec, cached_clip
 
 START = Timecode.from_string("01:00:00:00", FrameRate(24))
@@ -156,3 +160,89 @@ def test_on_the_command_line(
     assert shown.out.startswith("sht0010: 67 frames 993-1059 of source frames 92-158\n")
     assert "sht0020" not in shown.out
     assert {path.name for path in tmp_path.iterdir()} == {"media", "turnover.edl", "sheet.csv", "report.json"}
+
+
+# Looks
+
+
+CDL_EDL = """\
+TITLE: LOOKS
+FCM: NON-DROP FRAME
+
+001  A001     V     C        01:00:04:04 01:00:04:06 01:00:00:00 01:00:00:02
+* FROM CLIP NAME: A001C001_240911L8
+* ASC_SOP (1.5 1.0 0.5)(0.01 0 -0.01)(1 1 1)
+* ASC_SAT 0.9
+002  A001     V     C        01:00:01:00 01:00:01:02 01:00:00:02 01:00:00:04
+* FROM CLIP NAME: A001C001_240911L8
+* ASC_SOP (1 1 1)(0 0 0)(0 1 1)
+003  A001     V     C        01:00:02:00 01:00:02:02 01:00:00:04 01:00:00:06
+* FROM CLIP NAME: A001C001_240911L8
+004  A001     V     C        01:00:03:00 01:00:03:02 01:00:00:06 01:00:00:08
+* FROM CLIP NAME: A001C001_240911L8
+* ASC_SAT 0.5
+"""
+
+
+@pytest.fixture
+def graded(tmp_path: Path) -> Path:
+    path = tmp_path / "graded.edl"
+    path.write_text(CDL_EDL)
+    return path
+
+
+def test_an_events_cdl_is_its_shots_look(graded: Path, media: Path, tmp_path: Path) -> None:
+    import PyOpenColorIO as ocio  # noqa: N813  the name its own documentation uses
+
+    shots = shots_of_list(graded, [str(media)], sequence="sht", rate="24")
+    first, second, third, fourth = shots.cuts
+    assert first.look_cdl is not None
+    (tmp_path / "a.cc").write_text(first.look_cdl)
+    read = ocio.CDLTransform.CreateFromFile(str(tmp_path / "a.cc"), "sht0010")
+    assert (read.getSlope(), read.getOffset(), read.getPower()) == ([1.5, 1, 0.5], [0.01, 0, -0.01], [1, 1, 1])
+    assert read.getSat() == 0.9
+    assert (second.look_cdl, third.look_cdl) == (None, None)
+    assert fourth.look_cdl is not None
+    assert "<Slope>1 1 1</Slope>" in fourth.look_cdl
+    (note,) = [note for note in shots.notes if "CDL" in note]
+    assert note.startswith("Event 002, line 8: the CDL (1 1 1)(0 0 0)(0 1 1) is left out")
+    given = shots_of_list(graded, [str(media)], sequence="sht", rate="24", look=tmp_path / "b.cube").cuts
+    assert {(cut.look_file, cut.look_cdl) for cut in given} == {(tmp_path / "b.cube", None)}
+
+
+def test_a_lists_look_is_in_the_proxy_and_beside_the_plate(
+    graded: Path, media: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from OpenImageIO import ImageBuf
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FILM_ARCHIVE_STATE", str(tmp_path / "state"))
+    monkeypatch.delenv("OCIO", raising=False)
+    words = ["--pull", str(graded), "--media", str(media), "--sequence", "sht", "--fps", "24", "--skip-kitsu", "--handles", "0"]
+    words += ["--only", "sht0010", "--squeeze", "1", "--resolution", "96x54", "--temp-dir", "work"]
+    assert cli.main([*words, "--dry-run", "--report", "plan.json"]) == 0
+    assert not Path("shots").exists()
+    assert not Path("work").exists()
+    container = Path("shots/sht0010/pla/sht0010_pla_rawPlate_v001")
+    planned = [act["subject"] for act in json.loads(Path("plan.json").read_bytes())["shots"][0]["plan"]]
+    assert any(subject.endswith(f"{container.name}/sht0010_look.cc") for subject in planned)
+    assert cli.main(words) == 0
+    (cut,) = [cut for cut in shots_of_list(graded, [str(media)], sequence="sht", rate="24").cuts if cut.code == "sht0010"]
+    assert (container / "sht0010_look.cc").read_text() == cut.look_cdl
+    assert cli.main([*words, "--report", "again.json"]) == 0
+    assert json.loads(Path("again.json").read_bytes())["shots"][0]["unchanged"] is True
+    graded.write_text("".join(line for line in CDL_EDL.splitlines(keepends=True) if "ASC" not in line))
+    assert cli.main(words) == 0
+    plain = container.with_name("sht0010_pla_rawPlate_v002")
+    assert not (plain / "sht0010_look.cc").exists()
+    movies = [mean_colour(next(each.glob("*.mp4"))) for each in (container, plain)]
+    assert movies[0][0] / movies[0][2] > 1.3 * movies[1][0] / movies[1][2]  # red over blue: the look warms
+    frames = [sorted((each / "main_ACEScg").iterdir())[0] for each in (container, plain)]
+    assert np.array_equal(*(ImageBuf(str(frame)).get_pixels() for frame in frames))
+
+
+def mean_colour(movie: Path) -> list[float]:
+    with FileSource(movie) as source:
+        (first, *_) = [each.frame for each in decode_frames(source)]
+    assert first is not None
+    return [float(value) for value in first.to_ndarray(format="rgb24").mean((0, 1))]

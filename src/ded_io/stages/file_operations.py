@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ded_io import __version__
+from ded_io.looks import look_file, look_name
 from ded_io.models import Act, ImageSequence, ProcessingResult, ShotInfo
 from ded_io.numbers import numbers_text
 from ded_io.plate_manifest import NAME, PlateFile, PlateManifest
@@ -210,15 +211,14 @@ def _beside(shot_info: ShotInfo, place: Place, version: int, folder: Path) -> It
     for name, text in texts.items():
         files.write_atomically(folder / name, text.encode())
         yield _listed(folder / name, folder)
-    look = shot_info.editorial_info.look_file
-    if look is not None:
-        (name,) = _look_names(shot_info)
-        yield _copied(look, folder / name, folder)
+    look, called = look_file(shot_info), look_name(shot_info.editorial_info)
+    if look is not None and called is not None:
+        yield _copied(look, folder / called, folder)
 
 
 def _look_names(shot_info: ShotInfo) -> tuple[str, ...]:
-    look = shot_info.editorial_info.look_file
-    return () if look is None else (f"{shot_info.code}_look{look.suffix.lower()}",)
+    name = look_name(shot_info.editorial_info)
+    return () if name is None else (name,)
 
 
 def _listed(path: Path, folder: Path) -> PlateFile:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ded_io import config
+from ded_io.looks import look_file, look_name
 from ded_io.models import Act, ImageSequence, ProcessingResult, ShotInfo
 from ded_io.preparing import planned_work, settings_without_source, timecode_of, work_folder
 from ded_io.settings import Engine
@@ -175,7 +176,7 @@ def review_look(shot_info: ShotInfo, *, burn_in: bool) -> ReviewLook:
         view=settings.view,
         burn_in=BurnIn(shot_info.code) if burn_in else None,
         slate=slate,
-        look_file=cut.look_file,
+        look_file=look_file(shot_info),
     )
 
 
@@ -191,7 +192,7 @@ def _audio(shot_info: ShotInfo) -> ReviewAudio | None:
 def _only_here(shot_info: ShotInfo) -> list[str]:
     """What the tools' engine leaves to this process."""
     asked = {
-        "a look": shot_info.editorial_info.look_file is not None,
+        "a look": look_name(shot_info.editorial_info) is not None,
         "a slate": shot_info.settings.slate,
         "sound": shot_info.settings.audio,
     }
