@@ -122,6 +122,7 @@ def ending_lines(summaries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield f"{each['code']}: unchanged, {outputs['container']}"
         else:
             yield f"{each['code']}: {outputs['frames']} frames, {outputs['container'] or 'not placed'}"
+            yield from (f"{each['code']}: {warning}" for warning in each["warnings"] if warning.startswith("QC: "))
     good = sum(each["overall_success"] for each in summaries)
     if len(summaries) > 1:
         yield f"{good} of {len(summaries)} shots"

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,6 +104,41 @@ def test_a_csv(tmp_path: Path, media: Path) -> None:
     path.write_text("Clip,Source In,Source Out\nA001C001_240911L8,01:00:01:00,01:00:02:00\n")
     (cut,) = shots_of_list(path, [str(media)], sequence="sht", rate="24", handles=4).cuts
     assert (cut.in_point, cut.out_point, cut.head_handles, cut.tail_handles) == (24, 47, 4, 4)
+
+
+def test_an_otio_timeline(tmp_path: Path, media: Path) -> None:
+    otio = pytest.importorskip("opentimelineio")
+    time = otio.opentime
+
+    def clip(name: str, start: str, frames: int) -> Any:
+        place = time.TimeRange(time.from_timecode(start, 24), time.RationalTime(frames, 24))
+        return otio.schema.Clip(name=name, source_range=place, media_reference=otio.schema.ExternalReference(f"{name}.mov"))
+
+    timeline = otio.schema.Timeline("cut")
+    track = otio.schema.Track(kind=otio.schema.TrackKind.Video)
+    track.extend([clip(ONE.name, "01:00:04:04", 51), clip(TWO.name, "01:02:30:08", 24)])
+    timeline.tracks.append(track)
+    path = tmp_path / "cut.otio"
+    otio.adapters.write_to_file(timeline, str(path))
+    shots = shots_of_list(path, [str(media)], sequence="sht")
+    assert shots.problems == ()
+    assert [(cut.code, cut.source_file.name, cut.in_point, cut.out_point) for cut in shots.cuts] == [
+        ("sht0010", ONE.file_name, 100, 150), ("sht0020", TWO.file_name, second_clip_in(), second_clip_in() + 23),
+    ]  # fmt: skip
+
+
+def test_an_ale(tmp_path: Path, media: Path) -> None:
+    """Its end is exclusive, as Avid writes it: 24 frames from frame 24 on."""
+    path = tmp_path / "pulls.ale"
+    path.write_text(
+        "Heading\nFIELD_DELIM\tTABS\nVIDEO_FORMAT\t1080\nFPS\t24\n\n"
+        "Column\nName\tTracks\tStart\tEnd\tTape\n\n"
+        f"Data\n{ONE.name}\tV\t01:00:01:00\t01:00:02:00\tA001\n"
+    )
+    shots = shots_of_list(path, [str(media)], sequence="sht")
+    assert shots.problems == ()
+    (cut,) = shots.cuts
+    assert (cut.source_file.name, cut.in_point, cut.out_point, cut.clip) == (ONE.file_name, 24, 47, ONE.name)
 
 
 def test_a_list_without_events(tmp_path: Path, media: Path) -> None:

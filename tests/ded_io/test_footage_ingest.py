@@ -18,6 +18,7 @@ from ded_io.plate_manifest import problems, read_manifest
 from ded_io.settings import Engine, Resolution, Settings
 from ded_io.shot_tree import Place
 from ded_io.stages import PipelineStage
+from ded_io.telling import ending_lines
 from ded_io.tools import program
 from film_archive.core.errors import NotFound, NotSupported, UsageError
 from film_archive.core.source import FileSource
@@ -227,6 +228,9 @@ def test_a_look_lies_beside_the_plate(ingest: Callable[..., dict[str, Any]], set
 def test_what_is_odd_is_in_the_report_and_on_the_contact_sheet(
     ingest: Callable[..., dict[str, Any]], settings: Settings, tmp_path: Path
 ) -> None:
+    import numpy as np
+    from OpenImageIO import UINT8, ImageBuf
+
     from ded_io.batch_sheet import write_batch_sheet
 
     (tmp_path / "frames").mkdir()
@@ -239,7 +243,10 @@ def test_what_is_odd_is_in_the_report_and_on_the_contact_sheet(
     assert any("frame 1003 shows the same" in warning for warning in summary["warnings"])
     failed = ingest(tmp_path / "none")
     (page,) = write_batch_sheet(tmp_path / "sheets" / "sheet.jpg", [summary, failed], settings)
-    assert page.read_bytes()[:3] == b"\xff\xd8\xff"
+    red = np.abs(np.asarray(ImageBuf(str(page)).get_pixels(UINT8)).astype(int)[:, :, :3] - (240, 90, 70)).max(axis=2) < 60
+    assert red.sum() > 100  # the finding, written in red
+    told = [line for line in ending_lines([summary]) if "QC: " in line]
+    assert [line.startswith("sht100: QC: frame 1003 shows the same") for line in told] == [True]
     with pytest.raises(UsageError, match=r"written as \.jpg"):
         write_batch_sheet(tmp_path / "sheet.gif", [summary], settings)
 
