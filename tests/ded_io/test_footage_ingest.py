@@ -593,3 +593,46 @@ def test_what_waits_for_kitsu_is_told_last(
     assert cli.main([*words, "--skip-kitsu"]) == 0
     assert "pending" not in capsys.readouterr().out
     assert json.loads(Path("report.json").read_bytes())["shots"][0]["pending"] is False
+
+
+@pytest.mark.parametrize("engine", list(Engine))
+def test_the_proxys_sound_begins_with_its_first_frame(
+    ingest: Callable[..., dict[str, Any]], settings: Settings, tmp_path: Path, footage: Path, engine: Engine
+) -> None:
+    """A take's sound is compared with the proxy's, sample by sample: they lie on each other at no shift but 0."""
+    import av
+    import numpy as np
+
+    from film_archive.media.av.sound import decode_audio
+
+    silent = cached_clip(dataclasses.replace(CLIP, name="loud"), footage)
+    noise = (np.random.default_rng(9).normal(size=40 * 2000) * 4000).astype(np.int16)
+    smooth = np.convolve(noise, np.ones(8) / 8, "same").astype(np.int16)  # AAC keeps what lies below 16 kHz
+    take = tmp_path / "loud.mov"
+    with av.open(str(silent)) as pictures, av.open(str(take), "w") as made:
+        video = made.add_stream_from_template(pictures.streams.video[0])
+        sound = made.add_stream("pcm_s16le", rate=48_000, layout="mono")
+        for packet in pictures.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = video
+                made.mux(packet)
+        frame = av.AudioFrame.from_ndarray(smooth[None, :], format="s16", layout="mono")
+        frame.sample_rate = 48_000
+        made.mux(sound.encode(frame))
+        made.mux(sound.encode(None))
+    if engine is Engine.TOOLS:
+        try:
+            program("oiiotool", "oiiotool")
+        except NotSupported as error:
+            pytest.skip(str(error))
+    summary = ingest(take, audio=True, engine=engine, timecode="01:00:00:00", head_handles=2, tail_handles=2)
+    assert (summary["errors"], summary["outputs"]["source_first"], summary["outputs"]["frames"]) == ([], 8, 8)
+    with FileSource(container(settings) / f"{VERSION}_proxy_sRGB.mp4") as movie:
+        heard = np.concatenate([block.samples for block in decode_audio(movie)]).astype(np.float64)[:, 0]
+    length = 8 * 2000 - 2048  # without the ends, which a lossy coder blurs
+    likeness = {
+        shift: float(np.corrcoef(heard[1024 : 1024 + length], smooth[8 * 2000 + 1024 + shift :][:length])[0, 1])
+        for shift in range(-1100, 1100)
+    }
+    assert max(likeness, key=lambda shift: likeness[shift]) == 0
+    assert likeness[0] > 0.9
