@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 from pathlib import Path
@@ -190,3 +191,20 @@ def test_damage(tmp_path: Path, capfd: Capture) -> None:
     ran = film_archive(capfd, "check", path, "--json")
     assert ran.status == 11
     assert [(problem["path"], problem["kind"]) for problem in ran.document["problems"]] == [("footage/a.mov", "damaged")]
+
+
+def test_files_of_a_folder_archive_that_are_no_members_are_told(tmp_path: Path, capfd: Capture) -> None:
+    folder = write_tree(tmp_path / "card", {"a.txt": b"a", "sub/b.txt": b"b"})
+    (folder / os.fsdecode(b"\xe9.txt")).write_bytes(b"not UTF-8")
+    (folder / "empty").mkdir()
+    assert film_archive(capfd, "create", "--proxies", "none", "--in-place", folder).status == 0
+    whole = film_archive(capfd, "check", folder, "--json")
+    assert (whole.status, whole.document["unlisted"], whole.document["first_unlisted"]) == (0, 0, None)
+    (folder / "sub" / "new.mov").write_bytes(b"new")
+    (folder / "zz").mkdir()
+    (folder / "zz" / "later.mov").write_bytes(b"later")
+    ran = film_archive(capfd, "check", folder)
+    assert ran.status == 0
+    assert "note: 2 files in the folder (first sub/new.mov) are no members, and were not checked" in ran.output
+    assert film_archive(capfd, "add", "--proxies", "none", folder, folder / "sub" / "new.mov", folder / "zz").status == 0
+    assert film_archive(capfd, "check", folder, "--json").document["unlisted"] == 0

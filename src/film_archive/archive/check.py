@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 
 from film_archive.archive import layout
 from film_archive.archive.check_zip import PlainCheck, SealedCheck
@@ -14,6 +15,7 @@ from film_archive.archive.folder_repair import copy_problem
 from film_archive.archive.reader import Archive, FolderArchive, ZipArchive
 from film_archive.archive.verdict import CheckResult, Kind, Problem
 from film_archive.core.errors import FilmArchiveError, NotSupported
+from film_archive.core.files import is_temporary_name
 from film_archive.core.member import Member, Role
 from film_archive.core.source import printable
 from film_archive.core.wording import amount
@@ -48,8 +50,27 @@ def check_archive(archive: Archive, *, on_bytes: OnBytes | None = None) -> Check
     return CheckResult(run.checked, tuple(problems))
 
 
+def unlisted(archive: FolderArchive) -> Iterator[str]:
+    """Relative paths of files in a folder archive's folder that are none of its members; what can't be looked into is left out.
+
+    Somebody has put them there since it was made: nothing is known of them, and no check can tell what becomes of them.
+    """
+    listed = {
+        hash(os.fsencode(layout.place_of(part)))  # not the names: there may be millions
+        for member in archive.members()
+        for part in parts_of(member)
+        if layout.name_problem(part.path) is None
+    }
+    for folder, folders, names in os.walk(archive.path):
+        above = Path(folder).relative_to(archive.path)
+        folders[:] = sorted(name for name in folders if not layout.is_own(f"{above / name}/"))
+        for name in sorted(names):
+            if hash(os.fsencode(above / name)) not in listed and not is_temporary_name(name):
+                yield str(above / name)
+
+
 class _FolderCheck(Checking):
-    """A folder archive: each file against its line. Files that are not listed are nobody's business."""
+    """A folder archive: each file against its line."""
 
     def __init__(self, archive: FolderArchive, on_bytes: OnBytes) -> None:
         super().__init__(on_bytes)

@@ -197,7 +197,8 @@ class Journal:
         """
         rest, offset, position = b"", start, start
         while end is None or offset < end:
-            chunk = os.pread(self._require_open(), _CHUNK if end is None else min(_CHUNK, end - offset), offset)
+            with files.explaining(f"read the journal {printable(self.path)}"):
+                chunk = os.pread(self._require_open(), _CHUNK if end is None else min(_CHUNK, end - offset), offset)
             offset += len(chunk)
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:

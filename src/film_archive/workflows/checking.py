@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from film_archive.archive import layout
-from film_archive.archive.check import CheckResult, Kind, Problem, check_archive
-from film_archive.archive.reader import Archive, begins_as_ours, open_archive
+from film_archive.archive.check import CheckResult, Kind, Problem, check_archive, unlisted
+from film_archive.archive.reader import Archive, FolderArchive, begins_as_ours, open_archive
 from film_archive.core.errors import Damaged, FilmArchiveError
 from film_archive.core.facts import frame_ranges
 from film_archive.core.frame_index import FrameIndex
@@ -55,6 +55,10 @@ class Checked(Report):
     """The sum of all members' sizes."""
     problems: tuple[Found, ...]
     """What was found; the exit status is then 11, or 5 where something could not be read, or 12 for an unfinished add."""
+    unlisted: int = 0
+    """Of a folder archive: files in its folder that are no members, so that nothing is known of them; no problem."""
+    first_unlisted: str | None = None
+    """One of them; null where there is none."""
 
     @property
     def verdict(self) -> str:
@@ -110,7 +114,8 @@ def check(archive: Path, *, frames: bool = False, progress: Progress | None = No
     """
     begun = time.monotonic()
     progress = progress or quiet()
-    count = size = 0
+    count = size = others = 0
+    first: str | None = None
     foreign = not begins_as_ours(archive)
     try:
         with open_archive(archive) as opened:
@@ -120,6 +125,9 @@ def check(archive: Path, *, frames: bool = False, progress: Progress | None = No
             progress.expect(Phase.VERIFYING, size)
             result = check_archive(opened, on_bytes=progress.counting(Phase.VERIFYING))
             told = tuple(_frame_problems(opened)) if frames and not opened.is_foreign else ()
+            if isinstance(opened, FolderArchive):
+                for path in unlisted(opened):
+                    first, others = first or path, others + 1
         problems = tuple(Found(path=found.path, what=found.what, kind=found.kind) for found in result.problems) + told
     except Damaged as error:
         problems = (Found(path="archive", what=str(error), kind=Kind.DAMAGED),)
@@ -130,5 +138,7 @@ def check(archive: Path, *, frames: bool = False, progress: Progress | None = No
         members_checked=count - sum(problem.kind is Kind.UNREADABLE for problem in problems),
         bytes=size,
         problems=problems,
+        unlisted=others,
+        first_unlisted=first,
         seconds=time.monotonic() - begun,
     )
