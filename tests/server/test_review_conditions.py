@@ -90,14 +90,15 @@ def test_an_address_that_leads_nowhere(review: Review) -> None:
 def test_a_network_that_is_gone_for_a_moment(review: Review) -> None:
     spec = CLIPS["B001C001"]
     review.open(spec.name)
-    review.page.wait_for_timeout(500)
+    review.check(spec, 0)
+    assert review.stands() == 0
     review.page.context.set_offline(True)
     review.go("f230")
-    review.page.wait_for_timeout(700)
-    assert review.frame == 0
+    review.until(lambda: any("ERR_INTERNET_DISCONNECTED" in each for each in review.wrong))
+    assert review.stands() == 0
+    review.check(spec, 0)
     review.page.context.set_offline(False)
     review.check(spec, 230)
-    assert any("ERR_INTERNET_DISCONNECTED" in each for each in review.wrong)
     review.wrong.clear()
 
 
