@@ -292,3 +292,35 @@ def test_ctrl_c_within_a_lock_is_ctrl_c(tmp_path: Path, capfd: Capture, monkeypa
     monkeypatch.setattr("film_archive.workflows.listing.list_members", lambda *arguments, **options: in_a_lock(KeyboardInterrupt))
     done = film_archive(capfd, "ls", tmp_path)
     assert (done.status, done.errors) == (130, "film-archive: Stopped; nothing unfinished was left.\n")
+
+
+def test_what_can_not_be_archived_ends_with_12_and_our_own_leftovers_do_not(tmp_path: Path, capfd: Capture) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    (card / "a.txt").write_text("a")
+    (card / ".x.zip.film-archive-journal").write_text("ours")
+    archive = tmp_path / "a.zip"
+    made = film_archive(capfd, "create", archive, card)
+    assert made.status == 0
+    assert f"note: {card}/.x.zip.film-archive-journal is an unfinished file" in made.output
+
+    more = tmp_path / "more"
+    more.mkdir()
+    (more / "b.txt").write_text("b")
+    os.mkfifo(more / "pipe")
+    (more / ".x.zip.film-archive-journal").write_text("ours")
+    for arguments in (("create", tmp_path / "b.zip", more), ("add", archive, more)):
+        planned = film_archive(capfd, *arguments, "--dry-run")
+        assert planned.status == film_archive(capfd, *arguments, "--dry-run", "--json").status == 12
+        assert f"left out: {more}/pipe is a pipe (FIFO)" in planned.output
+        done = film_archive(capfd, *arguments, "--json")
+        assert done.status == 12
+        assert {Path(left["path"]).name: left["ours"] for left in done.document["left_out"]} == {
+            ".x.zip.film-archive-journal": True,
+            "pipe": False,
+        }
+        assert film_archive(capfd, "check", arguments[1]).status == 0
+
+    (card / ".film-archive").mkdir()
+    (card / ".film-archive" / "manifest.jsonl").write_text("another's")
+    assert film_archive(capfd, "create", tmp_path / "c.zip", card).status == 12

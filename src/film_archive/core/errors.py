@@ -18,9 +18,9 @@
     │   └── SourceChanged                a file changed while it was read
     └── PartlyDone                  12   some of it is done, and the report says what
 
-Status 10 ("the answer is no") is an answer and not an error: verbs return it. 130 is that of a
-KeyboardInterrupt (143 where SIGTERM brought it), which nothing here turns into another error. A message is one sentence: what happened, to what, in what state
-things are now, and what to do.
+Status 10 ("the answer is no") is an answer and not an error: verbs return it. 130 is that of a KeyboardInterrupt (143 where
+SIGTERM brought it), which nothing here turns into another error. A message is one sentence: what happened, to what, in what
+state things are now, and what to do.
 """
 
 from __future__ import annotations
