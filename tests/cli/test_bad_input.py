@@ -324,3 +324,18 @@ def test_what_can_not_be_archived_ends_with_12_and_our_own_leftovers_do_not(tmp_
     (card / ".film-archive").mkdir()
     (card / ".film-archive" / "manifest.jsonl").write_text("another's")
     assert film_archive(capfd, "create", tmp_path / "c.zip", card).status == 12
+
+
+def test_extract_into_a_folder_that_is_not_there(tmp_path: Path, capfd: Capture) -> None:
+    clip = make_clip(ClipSpec(name="a", width=96, height=54, frames=3), tmp_path)
+    for more in ((), ("--dry-run",)):
+        done = film_archive(capfd, "extract", clip, "--in", "0", "--out", "1", "-o", tmp_path / "nodir" / "e.mov", *more)
+        assert done.status == 3
+        assert f"There is no folder {tmp_path}/nodir to put e.mov into; make it" in done.errors
+
+
+@pytest.mark.parametrize("verb", ["probe", "ls", "check", "repair", "serve"])
+def test_what_is_not_there_is_told_with_what_to_do(tmp_path: Path, capfd: Capture, verb: str) -> None:
+    done = film_archive(capfd, verb, tmp_path / "none.zip")
+    assert done.status == 3
+    assert "No such file or directory; look for its name" in done.errors + done.output

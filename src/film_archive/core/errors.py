@@ -130,4 +130,6 @@ def from_os_error(error: OSError, doing: str) -> FilmArchiveError:
     reason = error.strerror or str(error)
     if error.errno == errno.ELOOP:
         reason = "its symbolic links lead in a circle; name the file or folder itself, or mend the links"
+    if error.errno == errno.ENOENT:
+        reason += "; look for its name, or whether its drive is mounted"
     return _CLASSES.get(error.errno or 0, StorageError)(f"Could not {doing}: {reason}.")
