@@ -460,3 +460,18 @@ def test_a_directory_that_contradicts_the_local_headers(tmp_path: Path, zeros: t
         done = unpack(archive, tmp_path / "out")
     assert not done.written
     assert [path for path, _ in done.failed] == ["a.txt"]
+
+
+def test_a_name_that_is_damaged_in_the_directory_leaves_no_folder(tmp_path: Path) -> None:
+    data = zipped([("day1/a.mov", b"a" * 50), ("day2/b.mov", b"b" * 50)])
+    at = data.rindex(b"day2/")
+    path = tmp_path / "foreign.zip"
+    path.write_bytes(data[:at] + b"dax" + data[at + 3 :])
+    with open_archive(path) as archive:
+        (problem,) = check_archive(archive).problems
+        done = unpack(archive, tmp_path / "out")
+    (failed,) = done.failed
+    assert failed[0] == "dax2/b.mov"
+    assert "header is not where the directory says" in failed[1]
+    assert "is not where the directory says" in problem.what
+    assert sorted(place.name for place in (tmp_path / "out").rglob("*")) == ["a.mov", "day1"]

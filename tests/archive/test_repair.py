@@ -422,3 +422,33 @@ def test_a_folder_s_format_mark_is_written_anew(tmp_path: Path, damage: bytes | 
     assert repair_archive(folder).done == ("Wrote the format mark anew.",)
     assert check(folder).ok
     assert repair_archive(folder).done == ()
+
+
+@pytest.mark.parametrize("lost", ["directory and manifest", "manifest"])
+def test_members_of_any_time_are_found_by_their_headers(tmp_path: Path, lost: str) -> None:
+    """Times that no header can tell: before 1901, before 1980, behind 2038, behind 2107."""
+    path = tmp_path / "archive.zip"
+    seconds = (-4_000_000_000, -(1 << 31) - 1, -(1 << 31), -1, 315_532_800, (1 << 31) - 1, 1 << 31, 5_000_000_000)
+    members = {f"{number}.mov": noise(100 + number, number) for number in range(len(seconds))}
+    with ZipWriter.create(path) as archive:
+        for (name, data), mtime in zip(members.items(), seconds, strict=True):
+            archive.add(name, MemorySource(data, name), identity=name, mtime_ns=mtime * 10**9)
+        archive.finish()
+    with ZipArchive(path) as archive:
+        assert archive.manifest_entry is not None
+        offset = archive.manifest_entry.header_offset
+    data = bytearray(path.read_bytes())
+    if lost == "manifest":
+        data[offset + 100] ^= 0xFF
+    else:
+        del data[offset:]
+    path.write_bytes(data)
+    result = repair_archive(path)
+    assert {problem.path for problem in result.lost} == {layout.MANIFEST}
+    assert contents(path).items() >= members.items()
+    assert check(path).ok
+    with ZipArchive(path) as archive:
+        found = {member.path: member.mtime_ns for member in archive.members()}
+    before, last = (-(1 << 31) - 1) * 10**9, 4_354_819_198 * 10**9
+    kept = [before, before, *(second * 10**9 for second in seconds[2:-1]), last]
+    assert [found[name] for name in members] == kept

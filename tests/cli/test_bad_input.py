@@ -292,3 +292,50 @@ def test_ctrl_c_within_a_lock_is_ctrl_c(tmp_path: Path, capfd: Capture, monkeypa
     monkeypatch.setattr("film_archive.workflows.listing.list_members", lambda *arguments, **options: in_a_lock(KeyboardInterrupt))
     done = film_archive(capfd, "ls", tmp_path)
     assert (done.status, done.errors) == (130, "film-archive: Stopped; nothing unfinished was left.\n")
+
+
+def test_what_can_not_be_archived_ends_with_12_and_our_own_leftovers_do_not(tmp_path: Path, capfd: Capture) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    (card / "a.txt").write_text("a")
+    (card / ".x.zip.film-archive-journal").write_text("ours")
+    archive = tmp_path / "a.zip"
+    made = film_archive(capfd, "create", archive, card)
+    assert made.status == 0
+    assert f"note: {card}/.x.zip.film-archive-journal is an unfinished file" in made.output
+
+    more = tmp_path / "more"
+    more.mkdir()
+    (more / "b.txt").write_text("b")
+    os.mkfifo(more / "pipe")
+    (more / ".x.zip.film-archive-journal").write_text("ours")
+    for arguments in (("create", tmp_path / "b.zip", more), ("add", archive, more)):
+        planned = film_archive(capfd, *arguments, "--dry-run")
+        assert planned.status == film_archive(capfd, *arguments, "--dry-run", "--json").status == 12
+        assert f"left out: {more}/pipe is a pipe (FIFO)" in planned.output
+        done = film_archive(capfd, *arguments, "--json")
+        assert done.status == 12
+        assert {Path(left["path"]).name: left["ours"] for left in done.document["left_out"]} == {
+            ".x.zip.film-archive-journal": True,
+            "pipe": False,
+        }
+        assert film_archive(capfd, "check", arguments[1]).status == 0
+
+    (card / ".film-archive").mkdir()
+    (card / ".film-archive" / "manifest.jsonl").write_text("another's")
+    assert film_archive(capfd, "create", tmp_path / "c.zip", card).status == 12
+
+
+def test_extract_into_a_folder_that_is_not_there(tmp_path: Path, capfd: Capture) -> None:
+    clip = make_clip(ClipSpec(name="a", width=96, height=54, frames=3), tmp_path)
+    for more in ((), ("--dry-run",)):
+        done = film_archive(capfd, "extract", clip, "--in", "0", "--out", "1", "-o", tmp_path / "nodir" / "e.mov", *more)
+        assert done.status == 3
+        assert f"There is no folder {tmp_path}/nodir to put e.mov into; make it" in done.errors
+
+
+@pytest.mark.parametrize("verb", ["probe", "ls", "check", "repair", "serve"])
+def test_what_is_not_there_is_told_with_what_to_do(tmp_path: Path, capfd: Capture, verb: str) -> None:
+    done = film_archive(capfd, verb, tmp_path / "none.zip")
+    assert done.status == 3
+    assert "No such file or directory; look for its name" in done.errors + done.output

@@ -71,7 +71,8 @@ def test_an_error_is_its_sentence_and_survives_a_process_border(kind: type[FilmA
 def test_what_the_system_reports(number: int, kind: type[FilmArchiveError]) -> None:
     error = from_os_error(OSError(number, os.strerror(number), "x"), "read x")
     assert type(error) is kind
-    assert str(error) == f"Could not read x: {os.strerror(number)}."
+    hint = "; look for its name, or whether its drive is mounted" if number == errno.ENOENT else ""
+    assert str(error) == f"Could not read x: {os.strerror(number)}{hint}."
 
 
 def test_a_circle_of_links_is_told_with_what_to_do() -> None:

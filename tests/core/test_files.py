@@ -240,6 +240,8 @@ def test_an_error_leaves_what_was_there(tmp_path: Path) -> None:
 def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         files.write_atomically(tmp_path / "no folder" / "a", b"x")
+    with pytest.raises(NotFound, match=r"There is no folder .*no folder to put a into; make it"):
+        files.write_atomically(tmp_path / "no folder" / "a", b"x")
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(NotFound):
         files.write_atomically(tmp_path / "file" / "a", b"x")

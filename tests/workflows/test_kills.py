@@ -128,7 +128,7 @@ def test_the_command_is_stopped_and_continued(tmp_path: Path, number: int) -> No
     if number == signal.SIGKILL:
         assert status == -number
     else:
-        assert status == 130, (output, errors)
+        assert status == 128 + number, (output, errors)
         assert "the same command continues" in errors
         assert "Traceback" not in errors
     made = create(target, media)

@@ -95,17 +95,15 @@ def read_folder_manifest(path: Path) -> Header:
 
 def has_only_copy(folder: Path) -> bool:
     """Whether a folder archive has lost its manifest, and its copy is there and whole; not while it is being made."""
+    manifest = folder / layout.MANIFEST
+    being_made = not os.path.exists(manifest) and os.path.exists(folder / layout.WORK)  # noqa: PTH110  what may not be read is said below
+    return not being_made and not _is_whole(manifest) and _is_whole(folder / layout.MANIFEST_COPY)
+
+
+def _is_whole(manifest: Path) -> bool:
+    """Whether a manifest, or its copy, is there and holds."""
     try:
-        read_folder_manifest(folder / layout.MANIFEST)
-    except NotFound:
-        if (folder / layout.WORK).exists():
-            return False
-    except Damaged:
-        pass
-    else:
-        return False
-    try:
-        read_folder_manifest(folder / layout.MANIFEST_COPY)
+        read_folder_manifest(manifest)
     except (NotFound, Damaged):
         return False
     return True

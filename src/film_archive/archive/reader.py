@@ -147,7 +147,7 @@ class ZipArchive(Archive):
         if member.get("encrypted"):
             raise NotSupported(f"{name} is encrypted; unpack it with the program that made the zip.")
         if member.offset is None:
-            raise Damaged(f"{name} has no place in the archive; run `film-archive check`.")
+            raise Damaged(f"{name} has no place: its header is not where the directory says; run `film-archive check`.")
         if member.offset + member.packed_size > self.file.size:
             raise Damaged(f"{name} should end behind the end of the archive; run `film-archive check`.")
         packed = SliceSource(self.file, member.offset, member.packed_size, name)

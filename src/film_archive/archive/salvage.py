@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from film_archive.archive import directory, layout, sealing, zipformat, zipreading
 from film_archive.archive.entries import entry_of, original_of, role_of_path
@@ -100,7 +100,8 @@ def _proven(source: ByteSource, header: LocalHeader, position: int) -> FoundMani
 def _header_at(source: ByteSource, position: int) -> LocalHeader | None:
     if position < 0:
         return None
-    return zipreading.parse_local_header(source.read_at(position, _HEADER_WINDOW))
+    header = zipreading.parse_local_header(source.read_at(position, _HEADER_WINDOW))
+    return None if header is None else _with_time(header, position)
 
 
 # The chain of local headers
@@ -219,6 +220,14 @@ def _has_directory_entry(source: ByteSource, behind: int) -> bool:
     return False
 
 
+def _with_time(header: LocalHeader, at: int) -> LocalHeader:
+    """The header with the time that our writer had, as far as that can be known."""
+    numbers = (header.packed_size or 0, header.size or 0, at, header.mtime)
+    entry = Entry(header.name, header.method, header.crc32, *numbers, mode=0)
+    wanted = zipformat.header_length(entry, at + header.length)
+    return replace(header, mtime=zipformat.time_as_written(header.mtime, header.length, wanted))
+
+
 def _is_where_we_write(header: LocalHeader, at: int, position: int) -> bool:
     """Whether a header stands where our writer puts that of a member behind `position`, and is as long."""
     size, packed_size = header.size or 0, header.packed_size or 0
@@ -307,13 +316,15 @@ def member_of(source: ByteSource, entry: Entry) -> Member | Broken:
     hasher = _digests(source, payload, entry.packed_size, is_mark=is_mark)
     digests = hasher.digests()
     whole = int(digests.pop("crc32"), 16) == entry.crc32 and hasher.size == entry.size
+    wanted = zipformat.header_length(entry, payload)
+    mtime = zipformat.time_as_written(entry.mtime, payload - entry.header_offset, wanted)
     member = _bare_member(
         entry.path,
         entry.size,
         payload,
         f"{entry.crc32:08x}",
         None if entry.is_folder else digests,
-        entry.mtime,
+        mtime,
         stat.S_IMODE(entry.mode),
     )
     placed = entry_of(member)

@@ -23,7 +23,7 @@ from film_archive.core import copying, files
 from film_archive.core.digest import digest_source
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, Refused
 from film_archive.core.member import Member, Role
-from film_archive.core.source import FileSource, printable
+from film_archive.core.source import ByteSource, FileSource, printable
 
 OnBytes = Callable[[int], None]
 
@@ -261,12 +261,13 @@ class _Together:
 
     def write(self, archive: Archive, member: Member, place: Path, on_bytes: OnBytes | None) -> None:
         """Write one file; it gets its name now or with the next ones. Raises Damaged, NoSpace, and what sources raise."""
-        with files.explaining(f"write {printable(place)}"):
-            place.parent.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            new = stack.enter_context(files.AtomicFile(place, purpose="unpack"))
-            _pour(archive, member, new, on_bytes)
-            self._open.push(stack.pop_all())
+        with archive.source(member) as source:  # first: of what has no place in the archive no folder is made
+            with files.explaining(f"write {printable(place)}"):
+                place.parent.mkdir(parents=True, exist_ok=True)
+            with ExitStack() as stack:
+                new = stack.enter_context(files.AtomicFile(place, purpose="unpack"))
+                _pour(source, member, new, on_bytes)
+                self._open.push(stack.pop_all())
         self._waiting.append((member, new))
         self._bytes += member.size
         if len(self._waiting) >= _MOST_WAITING or self._bytes >= _MOST_BYTES:
@@ -289,25 +290,24 @@ class _Together:
                 self.name_all()
 
 
-def _pour(archive: Archive, member: Member, new: files.AtomicFile, on_bytes: OnBytes | None) -> None:
+def _pour(source: ByteSource, member: Member, new: files.AtomicFile, on_bytes: OnBytes | None) -> None:
     """A member's bytes, proven, its permissions and its time into a new file."""
     wanted, place = _stated(member), new.target
-    with archive.source(member) as source:
-        descriptor = new.file.fileno()
+    descriptor = new.file.fileno()
 
-        def needed() -> int:
-            return member.size - min(member.size, os.fstat(descriptor).st_size)
+    def needed() -> int:
+        return member.size - min(member.size, os.fstat(descriptor).st_size)
 
-        with files.explaining(f"write {printable(place)}", needed=needed, folder=place.parent):
-            poured = copying.pour(source, descriptor, 0, algorithms=wanted, on_bytes=on_bytes)
-            for name, value in poured.digests.items():
-                if value != wanted[name]:
-                    raise Damaged(
-                        f"{source.name} is damaged ({name} {value} instead of {wanted[name]}); it was left out."
-                    )
-            if member.mode is not None:
-                os.fchmod(descriptor, member.mode & 0o777)
-            _set_time(descriptor, member)
+    with files.explaining(f"write {printable(place)}", needed=needed, folder=place.parent):
+        poured = copying.pour(source, descriptor, 0, algorithms=wanted, on_bytes=on_bytes)
+        for name, value in poured.digests.items():
+            if value != wanted[name]:
+                raise Damaged(
+                    f"{source.name} is damaged ({name} {value} instead of {wanted[name]}); it was left out."
+                )
+        if member.mode is not None:
+            os.fchmod(descriptor, member.mode & 0o777)
+        _set_time(descriptor, member)
 
 
 def _set_time(place: Path | int, member: Member, *, follow: bool = True) -> None:

@@ -219,9 +219,25 @@ def _time_extra(mtime: int) -> bytes:
     return struct.pack("<2HBl", TIME_EXTRA, 5, 1, mtime)
 
 
+FIRST_DOS_TIME = 315_532_800
+"""1980-01-01, the first time that a DOS date can tell."""
+BEFORE_TIMESTAMPS = -(1 << 31) - 1
+"""The last second before those that an extended timestamp can tell (1901)."""
+
+
+def time_as_written(mtime: int, written: int, wanted: int) -> int:
+    """The time behind a header of ours that was read back; `written` is how long it is, `wanted` how long its time makes it.
+
+    A time before 1901 has no timestamp and the first DOS date, which would have had one: of such a time no more is known
+    than that it was before 1901, so that is what it stays.
+    """
+    is_without = written == wanted - len(_time_extra(FIRST_DOS_TIME))
+    return BEFORE_TIMESTAMPS if mtime == FIRST_DOS_TIME and is_without else mtime
+
+
 def _dos_time(mtime: int) -> tuple[int, int]:
     """(time, date) in UTC, within 1980 to 2107."""
-    moment = time.gmtime(max(315_532_800, min(mtime, 4_354_819_198)))
+    moment = time.gmtime(max(FIRST_DOS_TIME, min(mtime, 4_354_819_198)))
     return (
         moment.tm_hour << 11 | moment.tm_min << 5 | moment.tm_sec // 2,
         (moment.tm_year - 1980) << 9 | moment.tm_mon << 5 | moment.tm_mday,

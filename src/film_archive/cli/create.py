@@ -130,7 +130,7 @@ def show_plan(plan: ArchivingPlan, json: bool) -> int:
     made = as_planned(plan)
     if json:
         print_json({**made.to_json(), "plan": plan.to_json()})
-        return 0
+        return made.exit_status
     for step in plan.steps:
         say(f"{size_text(step.size):>10}  {step.member}{f'  ({step.original})' if step.original else ''}")
     _say_left_out(made)
@@ -141,14 +141,14 @@ def show_plan(plan: ArchivingPlan, json: bool) -> int:
         say(f"{carried.path}: {amount(carried.references, 'reference')} to {amount(len(carried.media), 'file')}.")
     sizes = f", and make proxies ({', '.join(plan.proxies)})" if plan.proxies else ""
     say(f"Would archive {amount(made.members, 'member')}, {size_text(made.bytes)}, in {plan.archive}{sizes}.")
-    return 0
+    return made.exit_status
 
 
 def show_made(made: Made, json: bool) -> int:
     """What `create` and `add` print when they are done."""
     if json:
         print_json(made.to_json())
-        return 0
+        return made.exit_status
     _say_left_out(made)
     for warning in made.warnings:
         say(f"note: {warning}")
@@ -158,11 +158,11 @@ def show_made(made: Made, json: bool) -> int:
         f"{made.archive}: {amount(made.members, 'member')}, {size_text(made.bytes)}; {amount(made.clips, 'clip')} and "
         f"{amount(made.proxies or 0, 'proxy', 'proxies')} of this run, {made.seconds:.1f} s"
     )
-    return 0
+    return made.exit_status
 
 
 def _say_left_out(made: Made) -> None:
     for left in made.left_out:
-        say(f"left out: {left.path} {left.reason}")
+        say(f"{'note' if left.ours else 'left out'}: {left.path} {left.reason}")
     if made.junk_skipped:
         say(f"{made.junk_skipped} leftovers of operating systems skipped (.DS_Store and the like)")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     import typer
 
 from film_archive.cli.outlets import all_written, outlast_readers
+from film_archive.cli.stopping import stop_on_sigterm, stopped_status
 
 
 def run(arguments: list[str] | None = None) -> NoReturn:
@@ -25,19 +24,15 @@ def run(arguments: list[str] | None = None) -> NoReturn:
         print(f"film-archive {__version__}")
         sys.exit(0)
     try:
-        signal.signal(signal.SIGTERM, _terminated)
+        stop_on_sigterm()
         from film_archive.cli.running import run_app
 
         app = application(arguments)
     except KeyboardInterrupt:
         print("film-archive: Stopped before anything was begun.", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(stopped_status())
     status = run_app(app, "film-archive", arguments, debug=bool(os.environ.get("FILM_ARCHIVE_DEBUG")))
     sys.exit(all_written("film-archive", status))
-
-
-def _terminated(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 VERBS = (

@@ -26,7 +26,7 @@ def repair_verb(
     result = as_planned(plan) if dry_run else apply_repair(plan)
     if json:
         print_json({**result.to_json(), "plan": plan.to_json()} if dry_run else result.to_json())
-        return 0 if dry_run else result.exit_status
+        return result.exit_status
     if dry_run:
         for step in plan.steps:
             say(f"Would {step.would}.")
@@ -36,8 +36,9 @@ def repair_verb(
     for lost in result.lost:
         say(f"lost: {lost.path}: {lost.what}")
     if not plan.steps:
-        what = "The structure is whole" if result.lost else "Nothing was wrong"
+        what = "The structure is whole" if result.lost else "Nothing was wrong with the structure"
         say(f"{what}; nothing is to be done." if dry_run else f"{what}.")
+        say("The members' bytes were not read: `check` does that, and what it finds damaged comes from another copy.")
     if result.generation is not None:
         say(f"Generation {result.generation} with {amount(result.members or 0, 'member')}.")
-    return 0 if dry_run else result.exit_status
+    return result.exit_status

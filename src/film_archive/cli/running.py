@@ -9,6 +9,7 @@ import typer
 import typer.core
 
 from film_archive.cli.output import print_error
+from film_archive.cli.stopping import stopped_status
 from film_archive.core.errors import FilmArchiveError, StorageError, from_os_error, is_interrupt
 
 _ClickException: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
@@ -54,7 +55,7 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
     except typer.Exit as error:
         return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        return print_error(name, _stopped(arguments), 130, wants_json)
+        return print_error(name, _stopped(arguments), stopped_status(), wants_json)
     except FilmArchiveError as error:
         if debug:
             traceback.print_exc()
@@ -69,7 +70,7 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
         return print_error(name, str(explained), explained.exit_status, wants_json)
     except Exception as error:  # noqa: BLE001  the last resort: a fault of ours is said, not shown as a traceback
         if is_interrupt(error):
-            return print_error(name, _stopped(arguments), 130, wants_json)
+            return print_error(name, _stopped(arguments), stopped_status(), wants_json)
         if debug:
             traceback.print_exc()
         sentence = (
@@ -78,7 +79,7 @@ def run_app(app: Any, name: str, arguments: list[str], *, debug: bool = False) -
         )
         return print_error(name, sentence, 1, wants_json)
     if status == 130:  # which is what newer typers make of Ctrl-C
-        return print_error(name, _stopped(arguments), 130, wants_json)
+        return print_error(name, _stopped(arguments), stopped_status(), wants_json)
     return status if isinstance(status, int) else 0
 
 

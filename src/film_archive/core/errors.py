@@ -18,9 +18,9 @@
     │   └── SourceChanged                a file changed while it was read
     └── PartlyDone                  12   some of it is done, and the report says what
 
-Status 10 ("the answer is no") is an answer and not an error: verbs return it. 130 is that of a
-KeyboardInterrupt, which nothing here turns into another error. A message is one sentence: what happened, to what, in what state
-things are now, and what to do.
+Status 10 ("the answer is no") is an answer and not an error: verbs return it. 130 is that of a KeyboardInterrupt (143 where
+SIGTERM brought it), which nothing here turns into another error. A message is one sentence: what happened, to what, in what
+state things are now, and what to do.
 """
 
 from __future__ import annotations
@@ -130,4 +130,6 @@ def from_os_error(error: OSError, doing: str) -> FilmArchiveError:
     reason = error.strerror or str(error)
     if error.errno == errno.ELOOP:
         reason = "its symbolic links lead in a circle; name the file or folder itself, or mend the links"
+    if error.errno == errno.ENOENT:
+        reason += "; look for its name, or whether its drive is mounted"
     return _CLASSES.get(error.errno or 0, StorageError)(f"Could not {doing}: {reason}.")

@@ -23,7 +23,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from film_archive.core.digest import KEY, MultiHasher
-from film_archive.core.errors import FilmArchiveError, NoSpace, Refused, UsageError, from_os_error
+from film_archive.core.errors import FilmArchiveError, NoSpace, NotFound, Refused, UsageError, from_os_error
 from film_archive.core.source import printable
 
 OnBytes = Callable[[int], None]
@@ -411,7 +411,11 @@ class AtomicFile:
         if not self.replace and os.path.lexists(self.target):
             _finish_linking(self.temporary, self.target)
             raise Refused(f"{printable(self.target)} exists already; nothing was changed.")
-        descriptor = _open_alone(self.temporary, self.target, self.mode)
+        try:
+            descriptor = _open_alone(self.temporary, self.target, self.mode)
+        except NotFound:
+            require_folder_for(self.target)
+            raise
         status = os.fstat(descriptor)
         self._identity = (status.st_dev, status.st_ino)
         # Opened under the target's name, so that who writes into it can say what could not be written.
@@ -497,6 +501,14 @@ def _sync_together(written: Sequence[AtomicFile]) -> None:
         if len(descriptors) == 1 or not sync_file_system(descriptors[0]):
             for descriptor in descriptors:
                 sync(descriptor)
+
+
+def require_folder_for(target: Path) -> None:
+    """Raise NotFound where the folder is not there that a file or folder is to be written into."""
+    if not os.path.isdir(target.parent):  # noqa: PTH112  no error where the name can't even be looked up
+        raise NotFound(
+            f"There is no folder {printable(target.parent)} to put {printable(target.name)} into; make it, or name another one."
+        )
 
 
 def _open_alone(temporary: Path, target: Path, mode: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from film_archive.archive import layout
 from film_archive.archive.entries import parts_of
 from film_archive.archive.folder_reader import refuse_lost
-from film_archive.archive.reader import Archive, FolderArchive, is_folder, open_archive
+from film_archive.archive.reader import Archive, FolderArchive, open_archive
 from film_archive.core import files
 from film_archive.core.digest import MultiHasher
 from film_archive.core.errors import NotFound, Refused, UsageError
@@ -113,8 +113,7 @@ def plan_archive(
             raise already_there(target)
         if not sources and timeline is None:
             raise UsageError("Nothing to archive was named; give files or folders.")
-        if not is_folder(target.parent):
-            raise NotFound(f"There is no folder {printable(target.parent)} to put {printable(target.name)} into.")
+        files.require_folder_for(target)
         leave_out = (target, *working_files(target))
         gathered = gather(sources, leave_out=leave_out)
         if timeline is not None:

@@ -21,11 +21,10 @@ from pydantic_core import to_json
 from film_archive.archive import layout
 from film_archive.archive.continuing import Writer
 from film_archive.archive.entries import parts_of
-from film_archive.archive.reader import is_folder
 from film_archive.bundles import otiod, otioz
 from film_archive.core import files
 from film_archive.core.digest import KEY, MultiHasher
-from film_archive.core.errors import FilmArchiveError, NotFound, Refused, UsageError
+from film_archive.core.errors import FilmArchiveError, Refused, UsageError
 from film_archive.core.job import Plan, Report
 from film_archive.core.ladder import Rung, parse_sizes
 from film_archive.core.member import Role
@@ -185,8 +184,7 @@ def plan_bundle(
     wanted = form or Form.of(target)
     if wanted is not Form.OTIOZ or not otioz.may_be_completed(target):
         otioz.refuse_existing(target)
-    if not is_folder(target.parent):
-        raise NotFound(f"There is no folder {printable(target.parent)} to put {printable(target.name)} into.")
+    files.require_folder_for(target)
     joined = join_timeline(cut, Gathered((), 0, ()), leave_out=(target,))
     trimmed: tuple[TrimmedMedium, ...] = ()
     if handles is not None:

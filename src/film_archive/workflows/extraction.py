@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from film_archive.core import files
 from film_archive.core.errors import FilmArchiveError, NoSpace, PartlyDone, Refused, UsageError
 from film_archive.core.files import OnBytes
 from film_archive.core.job import Plan, Report, require_unchanged
@@ -97,6 +98,7 @@ def plan_extract(
     with open_to_cut(what, rate=rate, log=log) as opened:
         cut = find_cut(opened.clip, CutRequest(in_point, out_point, duration, handles, start, rate))
         output, notes = named(output, in_mode(opened.clip, mode))
+        files.require_folder_for(output)
         for path in (output, sidecar_of(output)) if sidecar else (output,):
             if os.path.lexists(path):
                 raise Refused(f"{printable(path)} exists already; nothing was changed.")

@@ -20,7 +20,7 @@ from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import Damaged, NoSpace, NotMedia, NotSupported, ShortRead, SourceChanged, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.frame_index import FrameIndex
-from film_archive.core.job import Report, identity_of, require_unchanged
+from film_archive.core.job import DONE, IN_PART, Report, identity_of, require_unchanged
 from film_archive.core.ladder import LADDER, Rung
 from film_archive.core.member import Member, Role
 from film_archive.core.progress import Phase, Progress
@@ -67,9 +67,14 @@ class Made(Report):
     reused: int = 0
     """Members that a killed run had finished already."""
     left_out: tuple[LeftOut, ...] = ()
-    """What can't be archived: pipes, sockets, devices."""
+    """What can't be archived; the exit status is then 12, unless it is only unfinished files of ours."""
     warnings: tuple[str, ...] = ()
     """What is to be known of single clips, each one sentence."""
+
+    @property
+    def exit_status(self) -> int:
+        """12 where something that was asked for is not in the archive; of a dry run: where something would not be."""
+        return DONE if all(left.ours for left in self.left_out) else IN_PART
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

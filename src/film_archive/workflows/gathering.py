@@ -65,7 +65,9 @@ class LeftOut(Record):
     path: str
     """Where it is."""
     reason: str
-    """Why: a pipe, a socket, a device."""
+    """Why: a pipe, a socket, a device, another archive's own data, an unfinished file of ours."""
+    ours: bool = False
+    """Whether it is an unfinished file of this program, with which nothing is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +324,7 @@ class _Walk:
             return True
         if files.is_temporary_name(item.name):
             if item.name not in self._own_work:
-                self._left_out.append(LeftOut(path=item.path, reason="is an unfinished file of this program"))
+                self._left_out.append(LeftOut(path=item.path, reason="is an unfinished file of this program", ours=True))
             return True
         return item.name in self._leave_out_names and os.path.realpath(item.path) in self._leave_out
 

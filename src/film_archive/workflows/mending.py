@@ -63,7 +63,7 @@ class Repaired(Report):
     done: tuple[str, ...]
     """What was done, each one sentence; empty where nothing was wrong."""
     lost: tuple[Lost, ...]
-    """What could not be brought back; the exit status is then 12."""
+    """What could not be brought back; the exit status is then 12, of a dry run too."""
     generation: int | None
     """That the archive has now; null in a dry run."""
     members: int | None
