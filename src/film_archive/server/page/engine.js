@@ -23,6 +23,10 @@ export class Engine extends EventTarget {
     this.#throughput = throughput;
     const look = () => this.#session?.wake();
     for (const name of ["play", "pause", "ratechange", "resize", "waiting"]) video.addEventListener(name, look);
+    addEventListener("online", () => {
+      this.#session?.request?.abort(); // what was under way when the network went may never end
+      look();
+    });
     video.addEventListener("waiting", () => {
       if (this.#session && !video.seeking && !video.paused) this.#session.stalls += 1;
     });

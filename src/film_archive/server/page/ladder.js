@@ -3,6 +3,7 @@
 
 import { FormatError } from "./boxes.js";
 import { headBytes, indexOfDocument, indexOfHead } from "./fragments.js";
+import { Patience } from "./patience.js";
 
 export class FetchError extends Error {
   constructor(message, status) {
@@ -17,6 +18,7 @@ export class Ladder {
   #describe;
   #throughput;
   #rungs;
+  #patience = new Patience();
 
   /** `proxies` smallest first; `describe` resolves to the server's fragment document of the clip. */
   constructor(proxies, rate, describe, throughput) {
@@ -138,26 +140,30 @@ export class Ladder {
 
   async *#range(size, from, to, signal) {
     const proxy = this.proxies[size];
-    const answer = await fetch(proxy.url, { headers: { Range: `bytes=${from}-${to - 1}` }, signal });
-    if (answer.status !== 206 && !(answer.status === 200 && from === 0)) {
-      await answer.body?.cancel();
-      throw new FetchError(`${proxy.path} can't be read: the server answered ${answer.status}.`, answer.status);
-    }
-    const reader = answer.body.getReader();
-    const measured = this.#throughput.measure();
-    let left = to - from;
+    const watched = this.#patience.watch(signal, () => new FetchError(`${proxy.path} does not come: the server is silent.`, 0));
+    let [reader, measured, left] = [null, null, to - from];
     try {
+      const answer = await fetch(proxy.url, { headers: { Range: `bytes=${from}-${to - 1}` }, signal: watched.signal });
+      watched.heard();
+      if (answer.status !== 206 && !(answer.status === 200 && from === 0)) {
+        await answer.body?.cancel();
+        throw new FetchError(`${proxy.path} can't be read: the server answered ${answer.status}.`, answer.status);
+      }
+      reader = answer.body.getReader();
+      measured = this.#throughput.measure();
       while (left > 0) {
         const { done, value } = await reader.read();
         if (done) break;
+        watched.heard();
         const bytes = value.subarray(0, left); // of a server that sends all
         left -= bytes.length;
         measured.came(bytes.length);
         yield bytes;
       }
     } finally {
-      measured.end();
-      reader.cancel().catch(() => {}); // has no effect where all was read; an aborted one says so to its reader
+      watched.end();
+      measured?.end();
+      reader?.cancel().catch(() => {}); // has no effect where all was read; an aborted one says so to its reader
     }
     if (left > 0 && signal) throw new FetchError(`${proxy.path} ended early.`, 0);
   }
