@@ -37,6 +37,6 @@ def check_verb(
         say(problem.sentence())
     if result.unlisted:
         many = amount(result.unlisted, "file")
-        say(f"note: {many} in the folder (first {result.first_unlisted}) are no members and were not checked; `add` takes them in")
+        say(f"note: {many} in the folder (as {result.first_unlisted}) are no members and were not checked; `add` takes them in")
     say(f"{amount(result.members_checked, 'member')}, {size_text(result.bytes)}, checked: {result.verdict}")
     return result.exit_status
