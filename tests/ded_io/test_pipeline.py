@@ -61,7 +61,7 @@ def test_stages_run_in_order_and_the_first_failure_ends_the_shot(shot: ShotInfo)
 @pytest.mark.parametrize(
     ("error", "status", "says"),
     [
-        (FileNotFoundError(2, "No such file"), 3, "Could not finish stage of sht100: No such file."),
+        (FileNotFoundError(2, "No such file"), 3, "Could not finish stage of sht100: No such file;"),
         (OSError(28, "No space left on device"), 6, "No space left"),
         (ValueError("odd"), 1, "stage of sht100 failed: ValueError: odd"),
     ],
