@@ -86,26 +86,35 @@ def shots_of_list(
                 f"{match.short_head + match.short_tail} of the frames that it needs; the shot has the others."
             )
         name = naming.name(event)
-        cuts.append(
-            EditorialCutInfo(
-                sequence=sequence,
-                shot=name,
-                source_file=Path(match.candidate.path),
-                in_point=match.frames.first,
-                out_point=match.frames.end - 1,
-                notes=_notes(match.event),
-                head_handles=handles,
-                tail_handles=handles,
-                look_file=look,
-                look_cdl=_cdl(event, f"{sequence}{name}", said) if look is None else None,
-                clip=event.clip_name or Path(match.candidate.path).stem,
-                speed=None if match.event.speed == 1 else match.event.speed,
-                record_in=event.record_in,
-                record_out=event.record_out,
-            )
-        )
+        cdl = _cdl(event, f"{sequence}{name}", said) if look is None else None
+        cuts.append(_cut(match, sequence, name, handles, look, cdl))
     _require_names(cuts, names)
     return CutShots(tuple(cuts), tuple(problems), tuple(said))
+
+
+def _cut(
+    match: matching.Match, sequence: str, name: str, handles: int | None, look: Path | None, cdl: str | None
+) -> EditorialCutInfo:
+    """The shot of an event whose clip was found."""
+    event = match.event.event
+    assert match.candidate is not None
+    assert match.frames is not None
+    return EditorialCutInfo(
+        sequence=sequence,
+        shot=name,
+        source_file=Path(match.candidate.path),
+        in_point=match.frames.first,
+        out_point=match.frames.end - 1,
+        notes=_notes(match.event),
+        head_handles=handles,
+        tail_handles=handles,
+        look_file=look,
+        look_cdl=cdl,
+        clip=event.clip_name or Path(match.candidate.path).stem,
+        speed=None if match.event.speed == 1 else match.event.speed,
+        record_in=event.record_in,
+        record_out=event.record_out,
+    )
 
 
 def _cdl(event: Event, name: str, notes: list[str]) -> str | None:

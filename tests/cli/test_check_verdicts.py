@@ -205,6 +205,6 @@ def test_files_of_a_folder_archive_that_are_no_members_are_told(tmp_path: Path, 
     (folder / "zz" / "later.mov").write_bytes(b"later")
     ran = film_archive(capfd, "check", folder)
     assert ran.status == 0
-    assert "note: 2 files in the folder (as sub/new.mov) are no members and were not checked" in ran.output
+    assert "note: 2 files in the folder (the first: sub/new.mov) are no members and were not checked" in ran.output
     assert film_archive(capfd, "add", "--proxies", "none", folder, folder / "sub" / "new.mov", folder / "zz").status == 0
     assert film_archive(capfd, "check", folder, "--json").document["unlisted"] == 0

@@ -15,25 +15,26 @@ import pytest
 from film_archive.core import files
 from film_archive.testing import crash, faults
 from film_archive.testing.faults import Kill
+from tests.killing import kill_at_calls
 from tests.workflows.jobs import Job
 from tests.workflows.making import create, sources
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="killing needs fork")
 
 
+def completed(job: Job, expected: object) -> None:
+    assert job.state() == expected
+
+
 def kill(job: Job, times: int, seed: int) -> None:
     expected = job.expect()
-
-    def completed() -> None:
-        assert job.state() == expected
-
     killed = crash.kill_often(
         job.work,
         times,
         again=lambda: job.again(expected),
         prepare=job.prepare,
         after_kill=job.whole,
-        after_rerun=completed,
+        after_rerun=lambda: completed(job, expected),
         seed=seed,
     )
     assert killed >= times // 4
@@ -48,33 +49,26 @@ def test_killed_at_200_random_instants(job: Job) -> None:
     kill(job, 200, seed=2)
 
 
-def kill_at_calls(job: Job, step: int) -> None:
-    job.prepare()
-    with faults.counting() as calls:
-        job.work()
-    expected = job.state()
-    assert len(calls) > 10
-    for number in range(0, len(calls), step):
-        for when in Kill:
-            job.prepare()
-
-            def work(number: int = number, when: Kill = when) -> None:
-                with faults.failing(number, when):
-                    job.work()
-
-            assert not crash.run(work).finished
-            job.whole()
-            crash.run(lambda: job.again(expected))
-            assert job.state() == expected, (number, calls[number], when)
+def at_calls(job: Job, step: int) -> None:
+    expected = job.expect()
+    kill_at_calls(
+        job.work,
+        step,
+        prepare=job.prepare,
+        whole=job.whole,
+        again=lambda: job.again(expected),
+        finished=lambda: completed(job, expected),
+        least=11,
+    )
 
 
 def test_killed_at_some_system_calls(job: Job) -> None:
-    kill_at_calls(job, 47)
+    at_calls(job, 47)
 
 
 @pytest.mark.nightly
 def test_killed_at_each_system_call(job: Job) -> None:
-    kill_at_calls(job, 1)
+    at_calls(job, 1)
 
 
 def test_killed_twice(creating: Job, appending: Job) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ from film_archive.core.source import FileSource, printable
 from film_archive.core.timecode import FrameRate, Timecode
 from film_archive.media.glyphs import HEIGHT, text_mask
 from film_archive.media.stills import still_facts
+
+if TYPE_CHECKING:
+    from film_archive.media.av.overlays import BurnedIn
 
 OnFrame = Callable[[int], None]
 
@@ -117,18 +120,12 @@ def write_review(
     is not possible, Refused where the destination exists (unless told to `replace` it), and what reading frames raises; the
     movie appears under its name when it is whole.
     """
-    from film_archive.media.av.overlays import BurnedIn
-    from film_archive.media.av.overlays import BurnIn as Line
     from film_archive.media.av.review import ReviewWriter
 
     if not frames:
         raise UsageError(f"{printable(destination)} would have no frames; nothing was written.")
     look.require_possible()
-    drawing = None
-    if look.burn_in is not None:
-        said = [row for row in look.burn_in.lines if start_timecode is not None or "{timecode}" not in row[1]]
-        lines = [Line(place, text) for place, text in said]
-        drawing = BurnedIn.of(lines, look.burn_in.shot, start_timecode, len(frames), first_number)
+    drawing = None if look.burn_in is None else _drawing(look.burn_in, start_timecode, len(frames), first_number)
     sound, source = _sound(audio, rate, look.slate is not None)
     label = start_timecode if look.slate is None or start_timecode is None else start_timecode - 1
     try:
@@ -161,6 +158,15 @@ def write_review(
     finally:
         if source is not None:
             source.close()
+
+
+def _drawing(wanted: BurnIn, start: Timecode | None, frames: int, first_number: int) -> BurnedIn:
+    """What is drawn into the pictures; without a start timecode the lines that would show it are left out."""
+    from film_archive.media.av.overlays import BurnedIn
+    from film_archive.media.av.overlays import BurnIn as Line
+
+    lines = [Line(place, text) for place, text in wanted.lines if start is not None or "{timecode}" not in text]
+    return BurnedIn.of(lines, wanted.shot, start, frames, first_number)
 
 
 def shown_picture(frame: Path, look: ReviewLook, *, squeeze: Fraction | None = None) -> NDArray[np.uint8]:

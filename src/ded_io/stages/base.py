@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from ded_io.models import Act, ProcessingResult, ShotInfo
+from ded_io.models import Act, ImageSequence, ProcessingResult, ShotInfo
 from film_archive.core.errors import FilmArchiveError, from_os_error
 
 LOGGER = "ded_io"
@@ -44,6 +44,20 @@ class PipelineStage(ABC):
         if missing:
             result.add_error(f"{self.name} lacks {', '.join(missing)} of {shot_info.code}; an earlier stage has to make that.", 2)
         return not missing
+
+    def frames_to_use(
+        self, shot_info: ShotInfo, result: ProcessingResult, given: ImageSequence | None, made: ImageSequence | None
+    ) -> ImageSequence | None:
+        """The frames that were `given`, else those that an earlier stage has `made`; None, and the result says why, where
+        there is nothing to do: the plate is there already, or nobody has frames.
+        """
+        if shot_info.outputs.unchanged:
+            result.data["unchanged"] = True
+            return None
+        sequence = given or made
+        if sequence is None:
+            result.add_error(f"{self.name} has no frames of {shot_info.code}; give input_sequence, or put a stage before.", 2)
+        return sequence
 
     def execute(self, shot_info: ShotInfo, **kwargs: Any) -> ProcessingResult:
         """Process a shot; what goes wrong is in the result, never raised. Ctrl-C goes through."""

@@ -62,12 +62,8 @@ class OIIOColorTransformStage(PipelineStage):
         **kwargs: Any,
     ) -> None:
         made = shot_info.outputs
-        if made.unchanged:
-            result.data["unchanged"] = True
-            return
-        sequence = input_sequence or made.dpx
+        sequence = self.frames_to_use(shot_info, result, input_sequence, made.dpx)
         if sequence is None:
-            result.add_error(f"{self.name} has no frames of {shot_info.code}; give input_sequence, or put a stage before.", 2)
             return
         if made.frames is None:
             self._look_at_clip(shot_info, result)

@@ -46,12 +46,8 @@ class ProxyGenerationStage(PipelineStage):
         **kwargs: Any,
     ) -> None:
         made = shot_info.outputs
-        if made.unchanged:
-            result.data["unchanged"] = True
-            return
-        sequence = input_sequence or made.exr
+        sequence = self.frames_to_use(shot_info, result, input_sequence, made.exr)
         if sequence is None:
-            result.add_error(f"{self.name} has no frames of {shot_info.code}; give input_sequence, or put a stage before.", 2)
             return
         if made.rate is None:
             settings_without_source(shot_info, result)

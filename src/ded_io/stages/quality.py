@@ -22,12 +22,8 @@ class QualityCheckStage(PipelineStage):
         from ded_io.pictures.qc import examine
 
         made = shot_info.outputs
-        if made.unchanged:
-            result.data["unchanged"] = True
-            return
-        sequence = input_sequence or made.exr
+        sequence = self.frames_to_use(shot_info, result, input_sequence, made.exr)
         if sequence is None:
-            result.add_error(f"{self.name} has no frames of {shot_info.code}; give input_sequence, or put a stage before.", 2)
             return
         frames, missing = made.frames, set(sequence.missing())
         first = sequence.first_frame if frames is None else min(frames.first_number, sequence.first_frame)

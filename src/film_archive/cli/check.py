@@ -36,7 +36,7 @@ def check_verb(
     for problem in result.problems:
         say(problem.sentence())
     if result.unlisted:
-        many = amount(result.unlisted, "file")
-        say(f"note: {many} in the folder (as {result.first_unlisted}) are no members and were not checked; `add` takes them in")
+        many, first = amount(result.unlisted, "file"), result.first_unlisted
+        say(f"note: {many} in the folder (the first: {first}) are no members and were not checked; `add` takes them in")
     say(f"{amount(result.members_checked, 'member')}, {size_text(result.bytes)}, checked: {result.verdict}")
     return result.exit_status
