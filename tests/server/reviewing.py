@@ -188,4 +188,4 @@ def review(chromium: Any, server: Served) -> Iterator[Review]:
     page.on("request", lambda request: None if request.url.startswith((address, "blob:")) else wrong.append(request.url))
     yield Review(page, address, wrong)
     context.close()
-    assert wrong == []
+    assert wrong == [], f"the page met {wrong}"

@@ -121,9 +121,12 @@ export class Viewer extends EventTarget {
   }
 
   /** The clip on the screen has a strip in its archive: the address of its WebVTT, or null. */
-  strip(url) {
-    if (url) this.#timeline.show(this.clip, new Strip(this.clip, this.#stills, url));
-    this.#showFrame();
+  async strip(url) {
+    const clip = this.clip;
+    if (!url || !clip) return;
+    const strip = new Strip(clip, this.#stills, url);
+    await strip.loaded;
+    if (this.clip === clip) this.#timeline.strip = strip;
   }
 
   close() {
