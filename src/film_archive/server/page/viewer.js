@@ -271,7 +271,7 @@ export class Viewer extends EventTarget {
   // What is shown
 
   #showFrame() {
-    const shown = this.#player.frames > 0;
+    const shown = this.clip !== null && this.#player.frames > 0; // the player may be at work on it before it is opened here
     const { frame } = this.#player;
     find("timecode").textContent = shown ? (this.clip.timecode(frame) ?? `frame ${frame}`) : "--:--:--:--";
     find("frame").textContent = shown ? `${this.#player.exact ? "" : "about "}frame ${frame} of ${this.#player.frames}` : "";
