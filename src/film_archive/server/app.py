@@ -20,6 +20,7 @@ from film_archive.server.api import archive_router, health_router, session_route
 from film_archive.server.assets import PageApplication
 from film_archive.server.at_once import AtOnce
 from film_archive.server.catalog_api import catalog_router, open_catalog
+from film_archive.server.clip_api import clip_router
 from film_archive.server.errors import error_body, status_of
 from film_archive.server.gate import SAFE_FIELDS, Gate
 from film_archive.server.hls import PlaylistApplication
@@ -119,6 +120,7 @@ def create_app(
     api = _api(holdings, lifespan=lifespan)
     api.include_router(health_router(metrics))
     api.include_router(session_router(guard))
+    api.include_router(clip_router(holdings))  # before archives, whose path may have slashes
     api.include_router(archive_router(holdings))
     api.include_router(catalog_router(known, holdings))
     api.include_router(job_router(jobs))

@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query, Request
 
 from film_archive.core.errors import NotFound, Refused
-from film_archive.server.access import Access
-from film_archive.server.documents import CatalogContent, CatalogFindings, CatalogPlace, ErrorDocument
+from film_archive.server.asking import access_of, base_of, failures
+from film_archive.server.documents import CatalogContent, CatalogFindings, CatalogPlace
 from film_archive.server.holdings import Holdings
-from film_archive.server.sending import ACCESS
 
 if TYPE_CHECKING:
     from film_archive.catalog.catalog import Catalog
     from film_archive.library.finding import KnownCopy
 
-_FAILURES: dict[int | str, dict[str, object]] = {
-    401: {"model": ErrorDocument, "description": "No token was shown, and the server has some."},
-    403: {"model": ErrorDocument, "description": "The token is for some roots only."},
-    404: {"model": ErrorDocument, "description": "The server has no catalog, or that knows of no such content."},
-    422: {"model": ErrorDocument, "description": "The request is wrong."},
-}
+_FAILURES = failures(
+    {
+        403: "The token is for some roots only.",
+        404: "The server has no catalog, or that knows of no such content.",
+        422: "The request is wrong.",
+    }
+)
 
 
 def open_catalog(where: str | os.PathLike[str]) -> Catalog:
@@ -42,8 +42,7 @@ def catalog_router(catalog: Catalog | None, holdings: Holdings) -> APIRouter:
     router = APIRouter(prefix="/api/v1/catalog", tags=["catalog"], responses=_FAILURES)
 
     def asked(request: Request) -> Catalog:
-        access: Access = request.scope[ACCESS]
-        if access.roots is not None:
+        if access_of(request).roots is not None:
             raise Refused("This token is for some roots only, and the catalog knows of more than these.")
         if catalog is None:
             raise NotFound("This server was started without a catalog; `serve --catalog` gives it one.")
@@ -51,7 +50,6 @@ def catalog_router(catalog: Catalog | None, holdings: Holdings) -> APIRouter:
 
     def place(request: Request, copy: KnownCopy) -> CatalogPlace:
         path = holdings.path_below(Path(copy.path)) if copy.online else None
-        base = request.scope.get("root_path") or ""
         return CatalogPlace(
             kind=copy.kind,
             device=copy.device,
@@ -63,7 +61,7 @@ def catalog_router(catalog: Catalog | None, holdings: Holdings) -> APIRouter:
             verified_by=copy.verified_by,
             sequence=copy.sequence,
             gone=copy.gone,
-            url=None if path is None else base + path,
+            url=None if path is None else base_of(request) + path,
         )
 
     @router.get("/search")
