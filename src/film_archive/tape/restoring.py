@@ -21,7 +21,8 @@ from film_archive.core.source import ByteSource, ConcatSource, FileSource, print
 from film_archive.core.timecode import FrameRange
 from film_archive.tape.choosing import segment
 from film_archive.tape.drives.address import DriveAddress
-from film_archive.tape.holdings import Holding, Holdings
+from film_archive.tape.holding_sets import Holdings
+from film_archive.tape.holdings import Holding
 from film_archive.tape.records import FileStatus, RestorePlan, RestoreStep, TapeFileReport, TapeRestored
 from film_archive.tape.restore_planning import sentence_of
 from film_archive.tape.volumes import OpenTape
@@ -155,7 +156,7 @@ class _Run:
             raise Refused(f"{printable(target)} is there already and is not the file on tape; nothing was changed.")
 
     def report(self, seconds: float) -> TapeRestored:
-        missing = [_Outcome(one, sentence_of(one)) for one in self._plan.missing]
+        missing = [_Outcome(one, sentence_of(one, self._plan.cartridges)) for one in self._plan.missing]
         outcomes = [*self._outcomes, *missing]
         reasons = [f"{printable(one.report.path)}: {one.reason}" if printable(one.report.path) not in one.reason else one.reason
                    for one in outcomes if one.reason]  # fmt: skip

@@ -126,7 +126,7 @@ def _state_in_drives(
                 there[copy - 1].update((path, (tape.serial, file)) for path, file in tape.files())
             else:
                 found = Membership(tape_id, last + 1, copy)
-            members.append(SetMember(address, tape.serial, found))
+            members.append(SetMember(address, tape.serial, found, tape.barcode))
     number = max(member.membership.number for member in members)
     return SetState(tuple(there), tuple(members), min(rooms), number)
 

@@ -23,7 +23,8 @@ from film_archive.editorial.pulling import grouped, request_of
 from film_archive.editorial.reading import read_list
 from film_archive.tape.choosing import Choice
 from film_archive.tape.clip_facts import ClipFacts, is_media_name, probed, read_facts
-from film_archive.tape.holdings import Holding, Holdings
+from film_archive.tape.holding_sets import Holdings
+from film_archive.tape.holdings import Holding
 from film_archive.tape.records import RestorePlan, TapeRestored
 from film_archive.tape.restore_planning import Part, Wanted, plan_wanted, wanted_files
 from film_archive.tape.restoring import apply_restore

@@ -28,7 +28,8 @@ from film_archive.tape.drives.file_backed import FileBackedDrive, create_cartrid
 from film_archive.tape.drives.mounted import LtfsPrograms, format_mounted
 from film_archive.tape.formats import MEDIA, Medium
 from film_archive.tape.gathering import Gathered
-from film_archive.tape.holdings import Holding, Holdings, gather_holdings
+from film_archive.tape.holding_sets import Holdings, gather_holdings
+from film_archive.tape.holdings import Holding
 from film_archive.tape.ltfs.tree import TapeAttribute
 from film_archive.tape.ltfs.volume import Volume
 from film_archive.tape.planning import barcode, require_serial
