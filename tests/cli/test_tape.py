@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.running import Ran, film_archive
-from tests.tape.sets import make_files
+from tests.tape.sets import below, make_files
 
 SMALL = ("--capacity", "320MiB", "--format", "lto8")
 
@@ -83,3 +83,27 @@ def test_wrong_requests_are_one_sentence(run) -> None:  # type: ignore[no-untype
     refused = run("format", "ABC001", *SMALL)
     assert refused.status == 4
     assert "not blank" in refused.errors
+
+
+def test_a_set_is_written_in_one_drive_without_a_catalog(run) -> None:  # type: ignore[no-untyped-def]
+    """The cartridge before is out when the next one is begun: the shelf knows what it has."""
+    make_files(Path("card"), {f"{number:04}.txt": number + 1 for number in range(700)})
+    statuses = []
+    for serial in ("AAA001", "AAA002"):
+        assert run("format", serial, "--drive", "file:drive", *SMALL).status == 0
+        statuses.append(run("write", "FILM", "card", "--drive", "file:drive").status)
+        Path("drive").rename(serial)
+    assert statuses == [12, 0]
+    missing = {}
+    for serial in ("AAA001", "AAA002"):
+        back = run("restore", "-o", "out", "--drive", f"file:{serial}", "--json")
+        assert back.status == 12
+        [away] = (one for one in back.document["cartridges"] if not one["here"])
+        missing[away["barcode"]] = {file["path"] for file in back.document["files"] if file["status"] == "missing"}
+        assert len(back.document["files"]) == 700
+        assert away["files"] == len(missing[away["barcode"]])
+    assert set(missing) == {"AAA001L8", "number 2 of FILM"}  # nobody could know which one would be the second
+    assert sorted(path for paths in missing.values() for path in paths) == sorted(below(Path("card")))
+    assert below(Path("out/card")) == below(Path("card"))
+    refused = run("write", "FILM", "card", "--drive", "file:AAA001", "--drive", "file:AAA002", "--copies", "2")
+    assert (refused.status, "is number 2 of copy 1 of FILM" in refused.errors) == (4, True)

@@ -97,7 +97,7 @@ def test_a_missing_cartridge_gives_the_rest(shelf: Shelf, quick_folder: Path, tm
     back = below(tmp_path / "out" / "day")
     assert back.items() <= below(day).items()
     assert len(back) + len(missing) == 700
-    assert any("is on FA0001, which is not here" in problem for problem in done.problems)
+    assert any("is on FA0001L8 (vault), which is not here" in problem for problem in done.problems)
 
 
 def test_what_one_copy_can_not_give_the_other_does(shelf: Shelf, day: Path, tmp_path: Path) -> None:

@@ -1,23 +1,31 @@
 """What the manifests of a set tell of its cartridges that are not here: each cartridge names all files before it and behind it.
 
-So one cartridge of a set is enough to say what is missing and on which barcode it lies, without a catalog.
+So one cartridge of a set is enough to say what is missing and on which barcode it lies, without a catalog. Of a set that is
+written in drives, where the cartridge before is out when the next one is begun, the shelf keeps the newest manifest of each copy
+(`sets/`), so that the same command goes on.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from film_archive.core import files
 from film_archive.core.errors import Damaged, FilmArchiveError
-from film_archive.core.source import ByteSource
+from film_archive.core.source import ByteSource, FileSource
 from film_archive.tape.clip_facts import KEY as CLIP
 from film_archive.tape.gathering import OWN
 from film_archive.tape.holdings import Holding
 from film_archive.tape.ltfs.tree import DIGEST_KEYS, TapeAttribute, TapeFile, Times
 from film_archive.tape.set_manifest import SetEntry, SetHeader, manifest_path, next_manifest, read_manifest
+from film_archive.tape.shelf import Shelf
 from film_archive.tape.volumes import Membership, OpenTape
 
 _CHUNK = 1 << 20
+_KEPT = "sets"
+"""The folder of a shelf for manifests of sets that are written in drives."""
 
 
 @dataclass(slots=True)
@@ -61,15 +69,15 @@ class ToldSets:
         for (tape_id, number), copy in self._copies.items():
             if copy.header is None or not copy.absent or copy.teller is None or copy.teller.address is None:
                 continue
-            files: dict[int, dict[str, TapeFile]] = {one: {} for one in copy.absent}
+            listed: dict[int, dict[str, TapeFile]] = {one: {} for one in copy.absent}
             with OpenTape(copy.teller.address) as tape:
                 for place, entry in enumerate(_entries(tape), 2):
                     known = bool(entry.digests) or (tape_id, entry.path, entry.size) not in held
-                    if known and entry.number in files:
-                        files[entry.number][entry.path] = _file(place, entry)
-            for one, listed in sorted(files.items()):
-                if listed:
-                    yield _holding(Membership(tape_id, one, number), copy.header, listed)
+                    if known and entry.number in listed:
+                        listed[entry.number][entry.path] = _file(place, entry)
+            for one, its in sorted(listed.items()):
+                if its:
+                    yield _holding(Membership(tape_id, one, number), copy.header, its)
 
 
 def head_of_newest(tape: OpenTape) -> SetHeader | None:
@@ -124,16 +132,52 @@ def _file(uid: int, entry: SetEntry) -> TapeFile:
     return TapeFile(uid, entry.size, Times.all_of(entry.mtime_ns), (), tuple(attributes))
 
 
-def _holding(membership: Membership, header: SetHeader, files: dict[str, TapeFile]) -> Holding:
+def _holding(membership: Membership, header: SetHeader, its: dict[str, TapeFile]) -> Holding:
     serial = _at(header.cartridges, membership.number)
     barcode = _at(header.barcodes, membership.number) or serial
     called = barcode or f"number {membership.number} of {membership.tape_id}"
     identity = f"{membership.tape_id}:{membership.copy}:{membership.number}"
-    return Holding(serial or barcode[:6] or called, called, identity, membership, files)
+    return Holding(serial or barcode[:6] or called, called, identity, membership, its)
 
 
 def _at(names: Sequence[str], number: int) -> str:
     return names[number - 1] if number <= len(names) else ""
+
+
+def keep_manifest(shelf: Shelf, tape: OpenTape, membership: Membership) -> None:
+    """Keep a copy of a cartridge's newest manifest in the shelf."""
+    path = _newest(tape)
+    if path is not None:
+        with tape.open_file(path) as source:
+            data = source.read_at(0, source.size)
+        files.make_folders(shelf.folder / _KEPT)
+        files.write_atomically(_place(shelf, membership.tape_id, membership.copy), data, replace=True)
+
+
+def kept_holdings(shelf: Shelf, tape_id: str, copies: int, known: Iterable[Holding] = ()) -> list[Holding]:
+    """What the shelf's manifests tell to be on a set's cartridges, for those that are not `known` otherwise.
+
+    Raises Damaged where one of them is not what was written.
+    """
+    others = {one.membership for one in known}
+    found: list[Holding] = []
+    for copy in range(1, copies + 1):
+        place = _place(shelf, tape_id, copy)
+        if not place.exists():
+            continue
+        listed: dict[int, dict[str, TapeFile]] = {}
+        with FileSource(place) as source:
+            header, entries = read_manifest(_lines(source), str(place))
+            for uid, entry in enumerate(entries, 2):
+                if entry.digests and entry.number:
+                    listed.setdefault(entry.number, {})[entry.path] = _file(uid, entry)
+        members = ((Membership(tape_id, number, copy), on) for number, on in sorted(listed.items()))
+        found += (_holding(member, header, on) for member, on in members if member not in others)
+    return found
+
+
+def _place(shelf: Shelf, tape_id: str, copy: int) -> Path:
+    return shelf.folder / _KEPT / f"{hashlib.sha256(tape_id.encode()).hexdigest()[:16]}-{copy}.jsonl"
 
 
 def told_by(tapes: Iterable[tuple[Holding, SetHeader | None]], known: Iterable[Holding]) -> list[Holding]:

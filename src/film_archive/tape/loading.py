@@ -11,7 +11,7 @@ from film_archive.tape.cartridge_lists import CopyCartridges
 from film_archive.tape.drives.address import DriveAddress
 from film_archive.tape.holdings import Holding
 from film_archive.tape.records import WritePlan
-from film_archive.tape.set_planning import SetState, config_of, wishes_of
+from film_archive.tape.set_planning import SetState, config_of, require_for_set, wishes_of
 from film_archive.tape.shelf import Shelf
 from film_archive.tape.volumes import Membership, OpenTape
 
@@ -108,22 +108,13 @@ class Loader:
         """The cartridge in a drive, if it is one to write this set on."""
         tape = OpenTape(address, writable=True, allow_large=self._allow_large)
         try:
-            found = tape.membership
+            found = require_for_set(tape, wanted.tape_id, wanted.copy)
             if found is None:
-                if any(True for _ in tape.files()):
-                    raise Refused(
-                        f"The cartridge {tape.serial} in {address} has files of no set; nothing was written. Put in an empty one."
-                    )
                 tape.join_set(wanted)
-            elif (found.tape_id, found.copy) != (wanted.tape_id, wanted.copy):
-                raise Refused(
-                    f"The cartridge {tape.serial} in {address} is number {found.number} of copy {found.copy} of {found.tape_id}; "
-                    f"nothing was written. Put in one for copy {wanted.copy} of {wanted.tape_id}."
-                )
             elif found != wanted:
                 raise Refused(
                     f"The cartridge {tape.serial} in {address} is number {found.number} of its copy of {found.tape_id}, and "
-                    f"number {wanted.number} is in the other drive; nothing was written. Put in cartridges of one number."
+                    f"{wanted.number} was there when the job was planned; nothing was written. Plan again."
                 )
             there = self._state.there[wanted.copy - 1]
             there.update((path, (tape.serial, file)) for path, file in tape.files())

@@ -121,14 +121,34 @@ def _state_in_drives(
     for copy, address in enumerate(drives, 1):
         with OpenTape(address) as tape:
             rooms.append(tape.room)
-            found = tape.membership
-            if found is not None and (found.tape_id, found.copy) == (tape_id, copy):
+            found = require_for_set(tape, tape_id, copy)
+            if found is not None:
                 there[copy - 1].update((path, (tape.serial, file)) for path, file in tape.files())
-            else:
-                found = Membership(tape_id, last + 1, copy)
-            members.append(SetMember(address, tape.serial, found, tape.barcode))
-    number = max(member.membership.number for member in members)
-    return SetState(tuple(there), tuple(members), min(rooms), number)
+            members.append(SetMember(address, tape.serial, found or Membership(tape_id, last + 1, copy), tape.barcode))
+    numbers = sorted({member.membership.number for member in members})
+    if len(numbers) > 1:
+        told = ", ".join(f"{one.serial} is number {one.membership.number}" for one in members)
+        raise Refused(
+            f"The cartridges in the drives do not belong together: {told} of {tape_id}. Nothing was written; put in cartridges "
+            "of one number."
+        )
+    return SetState(tuple(there), tuple(members), min(rooms), numbers[0])
+
+
+def require_for_set(tape: OpenTape, tape_id: str, copy: int) -> Membership | None:
+    """What a cartridge in a drive is of a set's copy, None for an empty one; raises Refused where it is anything else."""
+    found = tape.membership
+    if found is None:
+        if any(True for _ in tape.files()):
+            raise Refused(
+                f"The cartridge {tape.serial} in {tape.address} has files of no set; nothing was written. Put in an empty one."
+            )
+    elif (found.tape_id, found.copy) != (tape_id, copy):
+        raise Refused(
+            f"The cartridge {tape.serial} in {tape.address} is number {found.number} of copy {found.copy} of {found.tape_id}; "
+            f"nothing was written. Put in one for copy {copy} of {tape_id}."
+        )
+    return found
 
 
 def config_of(wishes: WriteWishes) -> CartridgeConfig:

@@ -25,6 +25,7 @@ from film_archive.tape.clip_facts import is_media_name, probed
 from film_archive.tape.drives.address import DriveAddress
 from film_archive.tape.fan import Fan
 from film_archive.tape.holdings import Holding
+from film_archive.tape.known_sets import keep_manifest
 from film_archive.tape.loading import Loader
 from film_archive.tape.ltfs.feeding import ALGORITHMS, COMMIT_EVERY, Fed, WrittenFile, feed
 from film_archive.tape.ltfs.ring import FileToWrite
@@ -60,7 +61,7 @@ class WriteOptions:
     drives: tuple[DriveAddress, ...] = ()
     """Drives with one cartridge each for a copy; without them cartridges are made in the shelf."""
     known: tuple[Holding, ...] = ()
-    """Cartridges of the set that are not here, as a catalog has them."""
+    """Cartridges of the set that are not here, as a catalog or the shelf has them."""
     ring: int = 256 << 20
     """Bytes that are read ahead."""
     facts: bool = True
@@ -127,6 +128,7 @@ class _Run:
         progress: Progress,
     ) -> None:
         self._plan = plan
+        self._shelf = shelf
         self._options = options
         self._on_tape = on_tape
         self._open_step = open_step
@@ -280,6 +282,8 @@ class _Run:
                 )
             except NoSpace as error:
                 self._tally.problems.append(f"{tape.serial} has no room for its lists: {error}")
+            if self._options.drives:
+                keep_manifest(self._shelf, tape, Membership(self._plan.tape_id, number, copy))
             self._tally.used(tape, copy, number)
             if self._on_tape is not None:
                 self._on_tape(tape)
