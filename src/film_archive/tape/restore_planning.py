@@ -35,6 +35,8 @@ class Part:
     first_frame: int
     frames: int
     name: str
+    rate: str | None = None
+    """What the frames count at: sound has none by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,7 @@ def _steps(one: Wanted, holding: Holding, folder: Path) -> list[RestoreStep]:
             digest=None,
             first_frame=part.first_frame,
             frames=part.frames,
+            rate=part.rate,
         )
         for part in one.parts
     ]

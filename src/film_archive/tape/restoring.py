@@ -135,7 +135,7 @@ class _Run:
         target = Path(step.output)
         files.make_folders(target.parent)
         with tape.open_file(step.path) as source:
-            clip = open_clip(source)
+            clip = open_clip(source, rate=step.rate)
             if clip.suffixes and target.suffix.lower() not in clip.suffixes:
                 target = target.with_suffix(clip.suffixes[0])
             status = FileStatus.RESTORED

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from film_archive.core import files
@@ -21,7 +21,7 @@ from film_archive.core.journal import Journal
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import ByteSource, FileSource, SliceSource, printable
 from film_archive.tape.cartridge_lists import UNLISTED_TIMES, write_lists
-from film_archive.tape.clip_facts import is_media_name, probed
+from film_archive.tape.clip_facts import is_media_name, probed, sequence_lengths
 from film_archive.tape.drives.address import DriveAddress
 from film_archive.tape.fan import Fan
 from film_archive.tape.holdings import Holding
@@ -141,6 +141,8 @@ class _Run:
         self._folders = {step.path: times_of(step) for step in plan.steps if step.kind is StepKind.FOLDER}
         self._files = [step for step in plan.steps if step.kind is StepKind.FILE]
         self._others = [step for step in plan.steps if step.kind is not StepKind.FILE]
+        self._frames_from = sequence_lengths(step.path for step in self._files) if options.facts else {}
+        """Path of the first image of a sequence → its frames."""
         self._loader = Loader(
             plan, shelf, journal, self._state, options.drives, options.known, allow_large=options.allow_large
         )
@@ -227,17 +229,20 @@ class _Run:
         )  # fmt: skip
 
     def _facts(self, step: TapeStep) -> tuple[TapeAttribute, ...]:
-        """What a clip is, so that it can be searched for without its cartridge."""
+        """What a clip is, so that it can be searched for without its cartridge; of a sequence its first image says so."""
         if self._attributes_of is not None:
             return self._attributes_of(step)
-        if not self._options.facts or step.offset is not None or not is_media_name(step.path):
+        frames = self._frames_from.get(step.path)
+        if not self._options.facts or step.offset is not None or not (frames or is_media_name(step.path)):
             return ()
         try:
             with self._open_step(step) as source:
                 found = probed(source)
         except FilmArchiveError:  # changed while it was read, or gone since: the reader of its bytes tells
             return ()
-        return () if found is None else (found.attribute(),)
+        if found is None:
+            return ()
+        return (replace(found, frames=frames or found.frames).attribute(),)
 
     def _committed(self, written: Sequence[WrittenFile], fan: Fan, todo: Sequence[TapeStep]) -> None:
         for one in written:
