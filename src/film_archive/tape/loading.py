@@ -60,18 +60,19 @@ class Loader:
             raise
         return tapes
 
-    def address(self, serial: str) -> DriveAddress:
-        """Where a cartridge is that this run has opened, or that the set had before."""
+    def address(self, serial: str) -> DriveAddress | None:
+        """Where a cartridge is that this run has opened, or that the set had before; None for one that is not here."""
         for address, known, _ in self._opened.values():
             if known == serial:
                 return address
-        return next(member.address for member in self._state.members if member.serial == serial)
+        return next((member.address for member in self._state.members if member.serial == serial), None)
 
     def cartridges(self, copy: int, planned: int) -> CopyCartridges:
         """What is known of all cartridges of a copy; `planned` is how many there are to be."""
         serials: dict[int, str] = {}
         barcodes = {one.number: one.barcode for one in self._plan.cartridges if one.copy == copy and not self._drives}
-        there = [(one.membership, one.serial, one.barcode) for one in self._known]
+        here = {serial for _, serial, _ in self._opened.values()}
+        there = [(one.membership, one.serial, one.barcode) for one in self._known if one.serial not in here]
         there += [(one.membership, one.serial, one.barcode) for one in self._state.members]
         for membership, serial, barcode in there:
             if membership is not None and membership.copy == copy:

@@ -304,13 +304,23 @@ class _Run:
                 if path in there:
                     paths.setdefault(there[path][0], []).append(path)
         for serial, wanted in paths.items():
-            with OpenTape(self._loader.address(serial)) as tape:
-                listed = tape.in_order(wanted)
-                self._progress.expect(Phase.VERIFYING, sum(file.length for _, file in listed))
-                for found in check_files(tape, listed, self._progress):
-                    if found.status is not FileStatus.OK:
-                        good = False
-                        self._tally.problems.append(f"{printable(found.path)} on {serial}: {found.status} when it was read back.")
+            address = self._loader.address(serial)
+            if address is not None:  # what is on cartridges that are out was read back when they were in
+                good = self._read_back(address, serial, wanted) and good
+        return good
+
+    def _read_back(self, address: DriveAddress, serial: str, wanted: Sequence[str]) -> bool:
+        good = True
+        with OpenTape(address) as tape:
+            listed = tape.in_order(wanted)
+            for path in sorted(set(wanted) - {path for path, _ in listed} - {path for path, file in tape.files() if file.target}):
+                good = False
+                self._tally.problems.append(f"{printable(path)} is not on {serial} any more, which was opened to be read back.")
+            self._progress.expect(Phase.VERIFYING, sum(file.length for _, file in listed))
+            for found in check_files(tape, listed, self._progress):
+                if found.status is not FileStatus.OK:
+                    good = False
+                    self._tally.problems.append(f"{printable(found.path)} on {serial}: {found.status} when it was read back.")
         return good
 
     def report(self, seconds: float, verified: bool | None) -> TapeWritten:
