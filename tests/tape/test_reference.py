@@ -333,7 +333,8 @@ def test_a_set_in_a_drive_through_the_verbs(
         refused = run("format", serial, "--drive", drive)
         assert (refused.status, "erase" in refused.errors) == (4, True)
         written = run("write", "FILM", card, "--drive", drive, "--verify", "--commit-every", "64MiB", "--json")
-        statuses.append((written.status, sorted(file["path"] for file in written.document["files"] if file["status"] == "written")))
+        files = written.document["files"]
+        statuses.append((written.status, sorted(file["path"] for file in files if file["status"] == "written")))
         assert written.document["verified"] is True
         assert_consistent(folder)
         done = run("verify", "--drive", drive, "--json")

@@ -54,7 +54,7 @@ def seen(chromium: Any) -> Iterator[Seen]:  # noqa: F811  the fixture
     found.page.set_default_timeout(PATIENCE * 1000)
     found.page.on("pageerror", lambda error: found.wrong.append(str(error)))
     found.page.on("console", lambda said: found.wrong.append(said.text) if said.type in ("error", "warning") else None)
-    found.page.on("request", lambda request: None if request.url.startswith(("file:", "data:")) else found.wrong.append(request.url))
+    found.page.on("request", lambda request: found.wrong.extend([request.url] if request.url.startswith("http") else []))
     found.page.on("dialog", lambda dialog: found.wrong.append(dialog.message))
     yield found
     context.close()
@@ -144,4 +144,4 @@ def enter_rows(catalog: Catalog, cartridges: int, rows: int) -> None:
             for place in range(rows)
         ]
         row = CartridgeRow(f"big:{number}", serial, f"{serial}L9", "BIG", number + 1, 1, 1, 0, rows, rows * 100, None, "")
-        enter(catalog, Entered(row, files, None), "tape import")
+        enter(catalog, Entered(row, lambda its=files: its, None), "tape import")
