@@ -1,7 +1,7 @@
 """Cartridges of every version of us stay readable; and one that the reference wrote.
 
 `tests/golden/ltfs-1.txt` holds the positions of a cartridge that version 0.1.0 wrote, `tests/golden/ltfs-reference.txt` those
-of one by mkltfs and ltfs 2.4.5, `tests/golden/tape-set-1.txt` those of a cartridge of a set, with its lists, that `tape write` wrote
+of one by mkltfs and ltfs 2.4.5, `tests/golden/tape-set-1.txt` those of a cartridge of a set, with its lists, by `tape write`
 before a second version; each line is a file's name and its bytes in hex. They are never made again: if these tests
 fail, the code is wrong.
 """
