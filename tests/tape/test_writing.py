@@ -272,6 +272,7 @@ def _instants(shelf: Shelf, day: Path, count: int) -> list[int]:
     return sorted(random.Random(7).sample(range(len(calls)), min(count, len(calls))))
 
 
+@pytest.mark.ci
 def test_killed_at_20_random_instants(shelf: Shelf, day: Path) -> None:
     _kill_at(_instants(shelf, day, 20), shelf, day)
 
