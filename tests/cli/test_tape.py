@@ -73,6 +73,8 @@ def test_wrong_requests_are_one_sentence(run) -> None:  # type: ignore[no-untype
         (2, ("catalog",)),
         (2, ("write", "FILM", "day", "--drive", "nothing")),
         (2, ("restore", "--in", "01:00:00:00", "-o", "out")),
+        (2, ("restore", "--in", "soon", "--out", "2", "-o", "out")),
+        (2, ("write", "FILM", "day", *SMALL, "--digest", "nothing")),
         (3, ("verify",)),
         (3, ("verify", "FA0009")),
         (3, ("plan", "FILM", "nowhere")),
@@ -83,7 +85,11 @@ def test_wrong_requests_are_one_sentence(run) -> None:  # type: ignore[no-untype
         ran = run(*arguments)
         assert ran.status == status, (arguments, ran)
         assert ran.errors.count("\n") <= 4
+    assert not Path("shelf").exists()
     assert run("format", "ABC001", *SMALL).status == 0
+    assert run("write", "FILM", "day", *SMALL).status == 0
+    taken = run("restore", "-o", "day/a.txt")
+    assert (taken.status, "no folder to restore to" in taken.errors) == (4, True)
     refused = run("format", "ABC001", *SMALL)
     assert refused.status == 4
     assert "not blank" in refused.errors

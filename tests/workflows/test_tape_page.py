@@ -76,6 +76,7 @@ def catalog(tmp_path: Path, footage: Path) -> Iterator[Catalog]:
         yield opened
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("most", [200_000, 3], ids=["one file", "a folder"])
 def test_a_shelf_is_browsed_without_its_tapes(seen: Seen, catalog: Catalog, tmp_path: Path, most: int) -> None:
     made = tape_page.write_page(catalog, tmp_path / "browse.html", title="Shelf <3>", pictures=[tmp_path / "day.zip"], most=most)

@@ -27,7 +27,7 @@ from film_archive.tape.fan import Fan
 from film_archive.tape.holdings import Holding
 from film_archive.tape.known_sets import keep_manifest
 from film_archive.tape.loading import Loader
-from film_archive.tape.ltfs.feeding import ALGORITHMS, COMMIT_EVERY, Fed, WrittenFile, feed
+from film_archive.tape.ltfs.feeding import ALGORITHMS, COMMIT_EVERY, Fed, WrittenFile, feed, require_named
 from film_archive.tape.ltfs.ring import FileToWrite
 from film_archive.tape.ltfs.tree import TapeAttribute, TapeFile, Times
 from film_archive.tape.records import (
@@ -89,6 +89,7 @@ def apply_write(
     """
     if options.drives and len(options.drives) != plan.copies:
         raise UsageError(f"{plan.copies} copies need as many drives, and {len(options.drives)} are given.")
+    require_named(options.algorithms)
     begun = time.monotonic()
     with files.explaining(f"make the shelf {printable(shelf.folder)}"):
         shelf.folder.mkdir(parents=True, exist_ok=True)

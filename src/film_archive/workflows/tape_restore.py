@@ -6,6 +6,7 @@ the extents of its frames and nothing else. Of an image sequence the files of th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -29,6 +30,7 @@ from film_archive.workflows.pull_matching import matches_of, resolved_by_media
 from film_archive.workflows.pull_sources import SourceClip, Sources
 from film_archive.workflows.tape_clips import TapeClip, TapeClips, clips_among
 
+_COUNTED = re.compile(r"[0-9]{1,9}|[0-9]{1,2}([:;.,][0-9]{1,3}){3}")
 _Chosen = tuple[list[Wanted], list[Failure], list[str]]
 """What is read; what was asked for and is on no cartridge; what there is to say."""
 
@@ -51,6 +53,9 @@ class RestoreWishes:
             raise UsageError("A range needs its begin: give --in with --out or --duration.")
         if self.start is not None and (self.end is None) == (self.duration is None):
             raise UsageError("A range needs one end: give --in with either --out or --duration.")
+        for text in (self.start, self.end, self.duration):
+            if text is not None and not _COUNTED.fullmatch(text):
+                raise UsageError(f"{text[:40]!r} is neither a timecode nor a number of frames; write 01:00:10:00 or 240.")
         if self.start is not None and self.edit_list is not None:
             raise UsageError("Give a timecode range or an edit list, not both.")
 
