@@ -12,9 +12,8 @@ from functools import partial
 from itertools import pairwise, repeat
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic_core import from_json, to_json
-
 from film_archive.core.errors import Damaged
+from film_archive.core.json_text import from_json, to_json
 from film_archive.versioning.entries import NOTHING, Entry, EntryKind, sort_key
 
 Spread = TypeVar("Spread")

@@ -7,7 +7,6 @@ leaves behind is only what `cleanup` removes.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -412,7 +411,7 @@ def new_branch(
 ) -> Branch:
     """A branch that is not in any repository yet, with an id of its own."""
     return Branch(
-        id=secrets.token_hex(8),
+        id=os.urandom(8).hex(),
         name=name,
         description=description,
         archive_path=path,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import typer
-
-from film_archive.cli.loading import add_group
+if TYPE_CHECKING:
+    import typer
 
 VERBS = (
     "init", "branch", "branches", "add", "rm", "mv", "unstage", "commit", "status", "diff", "merge", "log",
@@ -16,6 +16,8 @@ VERBS = (
 
 def register(app: typer.Typer, words: Sequence[str] = ()) -> None:
     """Make the verbs known to the command line, or the one that `words` begin with."""
+    from film_archive.cli.loading import add_group
+
     add_group(
         app,
         __name__,

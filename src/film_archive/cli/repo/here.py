@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import typer
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from film_archive.versioning.refs import Branch
     from film_archive.versioning.repository import Repository
     from film_archive.versioning.worktree import WorkTree
 
-REPO = typer.Option(None, "--repo", help="A repository, or a work tree of one; without it, the one this folder is in.")
-BRANCH = typer.Option(None, "--branch", help="A branch by name; without it, the one that the work tree is on.")
-JSON = typer.Option(False, "--json", help="Print one JSON document.")
-DRY_RUN = typer.Option(False, "--dry-run", help="Only say what would be done.")
 
 
-@dataclass
-class Here:
+class Here(NamedTuple):
     """What a verb works on."""
 
     repository: Repository
