@@ -20,12 +20,13 @@ from film_archive.archive.writer import ZipWriter
 from film_archive.core.source import MemorySource
 from film_archive.versioning.commits import store_commit
 from film_archive.versioning.entries import Entry, EntryKind
+from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.opened import OpenRepository
 from film_archive.versioning.refs import Branch
 from film_archive.versioning.repository import Repository, new_branch
 from film_archive.versioning.starting import begin
 from film_archive.versioning.switching import check_out
-from film_archive.versioning.tree import Nodes, Tree
+from film_archive.versioning.tree import Tree
 
 _SCALE = max(1, int(os.environ.get("FILM_ARCHIVE_BENCH_SCALE", "1")))
 _OURS = [sys.executable, "-c", "from film_archive.cli.main import run; run()", "repo"]

@@ -336,7 +336,7 @@ def test_names_and_caches_on_macos(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(files, "sys", SimpleNamespace(platform="darwin"))
     monkeypatch.setattr("ctypes.CDLL", lambda name, use_errno: SimpleNamespace(renamex_np=renamex_np))
-    monkeypatch.setattr(files.ctypes, "get_errno", lambda: errno.EEXIST)
+    monkeypatch.setattr("ctypes.get_errno", lambda: errno.EEXIST)
     rename = files._exclusive_rename_call.__wrapped__()
     assert rename is not None
     assert (rename(b"old", b"new"), rename(b"old", b"taken")) == (0, errno.EEXIST)

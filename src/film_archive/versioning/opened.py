@@ -22,11 +22,12 @@ from film_archive.versioning.contents import Adding, Contents
 from film_archive.versioning.entries import Entry
 from film_archive.versioning.locks import Locks
 from film_archive.versioning.metadata import Objects, create_tables, open_metadata
+from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.refs import Branch, Moved, Refs, user
 from film_archive.versioning.stages import Stages
 from film_archive.versioning.stores.folder import FolderStore
 from film_archive.versioning.stores.store import ObjectStore
-from film_archive.versioning.tree import Change, Nodes, Tree, changes_of
+from film_archive.versioning.tree import Change, Tree, changes_of
 
 INSIDE = ".film-archive-repo"
 """How a repository is called in its work tree."""

@@ -23,9 +23,10 @@ from film_archive.versioning.differences import Differences, differences_of
 from film_archive.versioning.entries import Entry, EntryKind, sort_key
 from film_archive.versioning.merge import Conflict, Resolution, Settling, merge_trees, settling
 from film_archive.versioning.naming import Naming
+from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.opened import Changes, OpenRepository, begin_repository, is_repository, open_repository
 from film_archive.versioning.refs import Branch, Moved, require_branch_name, user
-from film_archive.versioning.tree import Change, Nodes, Tree
+from film_archive.versioning.tree import Change, Tree
 
 MAIN = "main"
 """The branch that a new work tree is on."""
