@@ -352,6 +352,24 @@ class AdoptReport(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport(Record):
+    """What an archive brought a branch."""
+
+    branch: str
+    """Its name."""
+    commit: str
+    """The commit that it is at."""
+    added: tuple[str, ...]
+    """Paths that it did not have."""
+    modified: tuple[str, ...]
+    """Paths that hold the archive's content now; the commit before has the other one."""
+    adopted: int
+    """Bytes that were copied in; what was not is borrowed from the archive."""
+    seconds: float
+    """How long it took."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LocksReport(Record):
     """Locks."""
 

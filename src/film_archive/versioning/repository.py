@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from film_archive.core.errors import NotFound, Refused, UsageError
 from film_archive.core.names import is_own, require_member_path
@@ -27,6 +28,9 @@ from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.opened import Changes, OpenRepository, begin_repository, is_repository, open_repository
 from film_archive.versioning.refs import Branch, Moved, require_branch_name, user
 from film_archive.versioning.tree import Change, Tree
+
+if TYPE_CHECKING:  # what reads archives is loaded where one is read
+    from film_archive.versioning.archives import FindArchive
 
 MAIN = "main"
 """The branch that a new work tree is on."""
@@ -52,6 +56,7 @@ class Repository:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
+        self._find_archive: FindArchive | None = None
         self._opened: OpenRepository | None = None
 
     @property
@@ -62,13 +67,19 @@ class Repository:
     def opened(self) -> OpenRepository:
         """What it consists of; raises NotFound where it was not begun."""
         if self._opened is None:
-            self._opened = open_repository(self.root)
+            self._opened = replace(open_repository(self.root), find_archive=self._find_archive)
         return self._opened
+
+    def look_for_archives(self, find: FindArchive) -> None:
+        """From now on ask this, too, where an archive may be that lends bytes and was moved."""
+        self._find_archive = find
+        if self._opened is not None:
+            self._opened = replace(self._opened, find_archive=find)
 
     def begin(self) -> OpenRepository:
         """Make it where it is not there yet; raises Refused where the folder holds something else."""
         if self._opened is None:
-            self._opened = begin_repository(self.root)
+            self._opened = replace(begin_repository(self.root), find_archive=self._find_archive)
         return self._opened
 
     def close(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,7 +11,6 @@ if TYPE_CHECKING:
     from film_archive.versioning.refs import Branch
     from film_archive.versioning.repository import Repository
     from film_archive.versioning.worktree import WorkTree
-
 
 
 class Here(NamedTuple):
@@ -41,8 +42,22 @@ class Here(NamedTuple):
         return found[0]
 
 
-def here(repo: Path | None) -> Here:
-    """The repository and the work tree of a folder; raises NotFound."""
+def here(repo: Path | None, catalog: str | None = None) -> Here:
+    """The repository and the work tree of a folder; archives that were moved are looked for in the catalog. Raises NotFound."""
+    found = _here(repo)
+    found.repository.look_for_archives(partial(_through_catalog, catalog))
+    return found
+
+
+def _through_catalog(named: str | None, archive: str, seen: Sequence[Path]) -> Iterable[Path]:
+    """Where the catalog says that an archive may be; it is loaded when one is missing, not before."""
+    from film_archive.cli.catalog_option import opened_if_any
+    from film_archive.workflows.archive_finding import through_catalog
+
+    return through_catalog(lambda: opened_if_any(named))(archive, seen)
+
+
+def _here(repo: Path | None) -> Here:
     from film_archive.versioning.opened import find_repository, is_repository
     from film_archive.versioning.repository import Repository
     from film_archive.versioning.worktree import WorkTree, find_worktree
