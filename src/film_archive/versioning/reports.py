@@ -225,17 +225,20 @@ class ConflictReport(Record):
     theirs: Side | None
     """What the branch has that is merged."""
     resolution: str | None
-    """By which it is settled: "ours", "theirs" or "both"; null where it is not."""
+    """By which it is settled: "ours", "theirs", "both" or "content"; null where it is not."""
+    reasons: tuple[str, ...]
+    """Why it was not merged by content, where that was asked for."""
 
     @classmethod
     def of(cls, conflict: Conflict) -> ConflictReport:
-        words = {"source": "theirs", "target": "ours", "both": "both"}
+        words = {"source": "theirs", "target": "ours", "both": "both", "content": "content"}
         return cls(
             path=conflict.path,
             base=Side.of(conflict.base),
             ours=Side.of(conflict.target),
             theirs=Side.of(conflict.source),
             resolution=None if conflict.resolution is None else words[str(conflict.resolution)],
+            reasons=conflict.reasons,
         )
 
 
