@@ -6,8 +6,8 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from film_archive.cli.output import print_error
-from film_archive.cli.stopping import stopped_status
 from film_archive.core.errors import FilmArchiveError, StorageError, from_os_error, is_interrupt
+from film_archive.core.process import stopped_status
 
 _CONTINUED = (
     *("create", "add", "unpack", "proxy", "pull", "offload", "library", "bundle read"),

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     import typer
 
 from film_archive.cli.direct import direct
-from film_archive.cli.outlets import all_written, outlast_readers
-from film_archive.cli.stopping import stop_on_sigterm, stopped_status
+from film_archive.core.process import all_written, outlast_readers, stop_on_sigterm, stopped_status
 
 
 def run(arguments: list[str] | None = None) -> NoReturn:
