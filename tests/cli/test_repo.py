@@ -230,6 +230,7 @@ def test_json_has_the_documented_keys(show: Show, tmp_path: Path) -> None:
         ("repo checkout", ("checkout", "vfx", tmp_path / "vfx")),
         ("repo checkout", ("checkout", "vfx")),
         ("repo export", ("export", "main", tmp_path / "out.zip")),
+        ("repo import", ("import", tmp_path / "master.zip", "--under", "vendor")),
         ("repo adopt", ("adopt",)),
         ("repo lock and unlock", ("lock", "docs.txt")),
         ("repo lock and unlock", ("unlock", "docs.txt")),

@@ -7,6 +7,7 @@ Which table is whose: `objects` are kept here, `blobs` by `contents.py`, `refs` 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
 
@@ -35,6 +36,7 @@ CREATE TABLE proven (archive TEXT NOT NULL, member TEXT NOT NULL, identity TEXT 
 """
 _INSERT = "INSERT INTO objects VALUES (:id, :kind, :data, :added) ON CONFLICT (id) DO NOTHING"
 _MOST_WAITING = 4000
+_MOST_ASKED = 500
 
 
 class ObjectKind(IntEnum):
@@ -96,13 +98,34 @@ class Objects:
         if address in self._waiting:
             return self._waiting[address][1]
         rows = self._database.execute("SELECT kind, data FROM objects WHERE id = :id", {"id": address})
-        name = f"The {kind.name.lower()} {address.hex()[:16]} in {self._database.name}"
         if not rows:
-            raise Damaged(f"{name} is missing; restore the database from a copy.")
-        data = bytes(rows[0][1])
-        if rows[0][0] != kind or blake3_of(data) != address:
-            raise Damaged(f"{name} is damaged; restore the database from a copy.")
+            raise self._damaged(kind, address, "missing")
+        return self._proven(kind, address, *rows[0])
+
+    def get_nodes(self, addresses: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The same of many nodes, asked for together."""
+        found = {address: self._waiting[address][1] for address in addresses if address in self._waiting}
+        wanted = [address for address in addresses if address not in found]
+        for start in range(0, len(wanted), _MOST_ASKED):
+            values = {f"a{number}": address for number, address in enumerate(wanted[start : start + _MOST_ASKED])}
+            names = ", ".join(f":{name}" for name in values)
+            rows = self._database.execute(f"SELECT id, kind, data FROM objects WHERE id IN ({names})", values)
+            for address, kind, data in rows:
+                found[bytes(address)] = self._proven(ObjectKind.NODE, bytes(address), kind, data)
+        for address in wanted:
+            if address not in found:
+                raise self._damaged(ObjectKind.NODE, address, "missing")
+        return found
+
+    def _proven(self, wanted: ObjectKind, address: bytes, kind: int, stored: bytes) -> bytes:
+        data = bytes(stored)
+        if kind != wanted or blake3_of(data) != address:
+            raise self._damaged(wanted, address, "damaged")
         return data
+
+    def _damaged(self, kind: ObjectKind, address: bytes, how: str) -> Damaged:
+        name = f"The {kind.name.lower()} {address.hex()[:16]} in {self._database.name}"
+        return Damaged(f"{name} is {how}; restore the database from a copy.")
 
     def write(self, transaction: Statements) -> None:
         """Write what waits, as part of a transaction; it is kept, for when that is undone."""

@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from film_archive.core import files
 from film_archive.core.errors import NotFound, NotSupported, Refused
@@ -22,11 +23,15 @@ from film_archive.versioning.contents import Adding, Contents
 from film_archive.versioning.entries import Entry
 from film_archive.versioning.locks import Locks
 from film_archive.versioning.metadata import Objects, create_tables, open_metadata
+from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.refs import Branch, Moved, Refs, user
 from film_archive.versioning.stages import Stages
 from film_archive.versioning.stores.folder import FolderStore
 from film_archive.versioning.stores.store import ObjectStore
-from film_archive.versioning.tree import Change, Nodes, Tree, changes_of
+from film_archive.versioning.tree import Change, Tree, changes_of
+
+if TYPE_CHECKING:  # what reads archives is loaded where one is read
+    from film_archive.versioning.archives import FindArchive
 
 INSIDE = ".film-archive-repo"
 """How a repository is called in its work tree."""
@@ -56,6 +61,8 @@ class OpenRepository:
     refs: Refs
     locks: Locks
     stages: Stages
+    find_archive: FindArchive | None = None
+    """Where to look for archives that were moved."""
 
     @classmethod
     def of(cls, root: Path, database: Database, store: ObjectStore) -> OpenRepository:

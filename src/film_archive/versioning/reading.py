@@ -22,7 +22,7 @@ class Bytes:
     def __init__(self, repository: OpenRepository) -> None:
         self.places = Places(repository.database)
         self._contents: Contents = repository.contents
-        self.lender = Lender(self.places)
+        self.lender = Lender(self.places, repository.find_archive)
         self._proven: list[tuple[Borrowed, str]] = []
         self._database = repository.database
         self._held = ExitStack()
@@ -74,6 +74,10 @@ class Bytes:
     ) -> None:
         with self._held:
             self.lender.__exit__(kind, error, trace)
+            if self.lender.found:
+                with self._database.transaction() as transaction:
+                    for archive, path in self.lender.found:
+                        self.places.note(transaction, archive, path)
             if self._proven and error is None:
                 self.places.note_proven(self._proven)
 

@@ -13,11 +13,12 @@ from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import printable
 from film_archive.versioning.commits import store_commit
 from film_archive.versioning.entries import Entry, EntryKind
+from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.opened import INSIDE
 from film_archive.versioning.refs import Branch, require_branch_name, user
 from film_archive.versioning.repository import MAIN, Repository, beside, new_branch, stored_file
 from film_archive.versioning.scanning import is_skipped
-from film_archive.versioning.tree import Nodes, Tree
+from film_archive.versioning.tree import Tree
 from film_archive.versioning.worktree import WorkTree, find_worktree
 
 

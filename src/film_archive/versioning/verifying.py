@@ -14,11 +14,12 @@ from film_archive.versioning.commits import history, read_commit
 from film_archive.versioning.contents import prove as prove_blob
 from film_archive.versioning.entries import Entry
 from film_archive.versioning.metadata import ObjectKind
+from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.nodes import decode, node_problem
 from film_archive.versioning.opened import OpenRepository
 from film_archive.versioning.packs import read_pack
 from film_archive.versioning.reading import Bytes, prove
-from film_archive.versioning.tree import Nodes, Tree
+from film_archive.versioning.tree import Tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from film_archive.cli.repo.here import JSON
+from film_archive.cli.repo.options import JSON
 
 
 def register(app: typer.Typer) -> None:

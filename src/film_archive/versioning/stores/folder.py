@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -49,7 +48,7 @@ class FolderStore(ObjectStore):
         self._guard = threading.RLock()
 
     def put(self, source: ByteSource, *, on_bytes: OnBytes | None = None) -> Mapping[str, str]:
-        place = self._incoming() / f"{os.getpid()}-{secrets.token_hex(8)}"
+        place = self._incoming() / f"{os.getpid()}-{os.urandom(8).hex()}"
         doing = f"store {source.name} in {self.name}"
         with files.explaining(doing):
             descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
