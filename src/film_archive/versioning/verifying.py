@@ -133,7 +133,7 @@ class _Verifier:
         """The bytes of this share's blobs, and the lists at the ends of packs."""
         packs: set[bytes] = set()
         [(total,)] = self._repository.database.execute("SELECT coalesce(sum(size), 0) FROM blobs")
-        self._progress.expect(Phase.VERIFYING, total // self._share.count)
+        self._progress.expect(Phase.VERIFYING, int(total) // self._share.count)
         for blob in self._repository.contents.all():
             if not self._share.has(blob.address):
                 continue
