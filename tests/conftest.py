@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from tests.servers.buckets import BucketServer
     from tests.servers.postgres import PostgresServer
 
 if importlib.util.find_spec("hypothesis"):  # a plain install has none, and its tests skip
@@ -41,6 +42,23 @@ def postgres() -> Iterator[PostgresServer]:
 
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[BucketServer]:
+    """A server that speaks S3 for the session."""
+    from tests.servers.buckets import bucket_server
+
+    with bucket_server() as server:
+        yield server
+
+
+@pytest.fixture
+def buckets(bucket_server: BucketServer, monkeypatch: pytest.MonkeyPatch) -> BucketServer:
+    """The same, and this test's environment lets it in."""
+    for name, value in bucket_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return bucket_server
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from enum import IntEnum
+from typing import NamedTuple
 
 from film_archive.core.digest import blake3_of
 from film_archive.core.errors import Damaged, NotSupported, Refused
@@ -36,7 +37,7 @@ CREATE TABLE proven (archive {text} NOT NULL, member {text} NOT NULL, identity {
 _MIGRATIONS: Mapping[int, str] = {}
 """Schema version → the statements that lead to the next one."""
 _INSERT = "INSERT INTO objects VALUES (:id, :kind, :data, :added) ON CONFLICT (id) DO NOTHING"
-_STORE = "store"
+_STORE, _NUMBER = "store", "repository"
 _MOST_WAITING = 4000
 
 
@@ -52,8 +53,17 @@ def now() -> int:
     return int(time.time())
 
 
-def create_tables(database: Database, store: str = "") -> None:
-    """Make the tables, all or none; where they are there already nothing is changed. `store` is where contents lie.
+class Identity(NamedTuple):
+    """What a repository is known by, of which not all lies in one folder; "" for both where it does."""
+
+    number: str
+    """An id that no other one has."""
+    store: str
+    """Where its contents lie."""
+
+
+def create_tables(database: Database, identity: Identity) -> None:
+    """Make the tables, all or none; where they are there already nothing is changed.
 
     Raises Refused where there are tables of another program.
     """
@@ -65,7 +75,7 @@ def create_tables(database: Database, store: str = "") -> None:
             raise Refused(f"The database {database.name} has tables of something else ({there[0]}); name an empty one.")
         _run(database, transaction, _TABLES)
         rows = [{"name": "schema_version", "value": str(SCHEMA_VERSION)}]
-        rows += [{"name": _STORE, "value": store}] if store else []
+        rows += [{"name": name, "value": value} for name, value in zip((_NUMBER, _STORE), identity, strict=True) if value]
         transaction.execute_many("INSERT INTO meta VALUES (:name, :value)", rows)
 
 
@@ -96,10 +106,10 @@ def _version(statements: Statements) -> int:
     return int(rows[0][0])
 
 
-def store_of(database: Database) -> str:
-    """Where the contents of a repository lie, as it was begun; "" for beside its database."""
-    rows = database.execute("SELECT value FROM meta WHERE name = :name", {"name": _STORE})
-    return str(rows[0][0]) if rows else ""
+def identity_of(database: Database) -> Identity:
+    """What a repository is known by, as it was begun."""
+    rows = {str(name): value for name, value in database.execute("SELECT name, value FROM meta")}
+    return Identity(str(rows.get(_NUMBER, "")), str(rows.get(_STORE, "")))
 
 
 class Objects:

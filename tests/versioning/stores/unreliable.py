@@ -79,4 +79,8 @@ class UnreliableStore(ObjectStore):
     def remove_unfinished(self, left: Stored) -> None:
         self._store.remove_unfinished(left)
 
+    def owner(self) -> str | None:
+        return self._store.owner()
 
+    def set_owner(self, owner: str) -> None:
+        self._store.set_owner(owner)
