@@ -36,20 +36,29 @@ class Show:
         return Show(self.capfd, root, self._patch)
 
 
+def elsewhere(request: pytest.FixtureRequest) -> list[str]:
+    """What `init` is told for metadata in PostgreSQL and contents in a bucket, of real servers."""
+    bucket = request.getfixturevalue("buckets").bucket()
+    return ["--database", request.getfixturevalue("postgres").schema(), "--store", f"s3://{bucket}/show"]
+
+
 @pytest.fixture
-def show(tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> Show:
-    """A work tree with a first commit on the branch `main`."""
+def show(
+    request: pytest.FixtureRequest, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> Show:
+    """A work tree with a first commit on the branch `main`; with the parameter "elsewhere" the repository is on servers."""
     unsync(monkeypatch)
     monkeypatch.setattr(switching, "wait_a_tick", lambda: None)
     root = tmp_path / "show"
     write(root, FOOTAGE)
     made = Show(capfd, root, monkeypatch)
-    made.run("init")
+    made.run("init", *(elsewhere(request) if getattr(request, "param", "") == "elsewhere" else ()))
     made.run("add", ".")
     made.run("commit", "-m", "Lock the cut")
     return made
 
 
+@pytest.mark.parametrize("show", ["here", "elsewhere"], indirect=True)
 def test_a_day_in_the_life(show: Show, tmp_path: Path) -> None:
     """Lock the cut, branch for colour and for VFX, merge both with one conflict, export, clean up."""
     show.run("branch", "colour")
