@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import secrets
 import shutil
+import signal
 import urllib.error
 import urllib.request
 import uuid
@@ -59,7 +60,7 @@ mon data = {place}/mon
 [osd.0]
 osd data = {place}/osd
 [client.rgw]
-rgw frontends = beast endpoint=127.0.0.1:{gateway}
+rgw frontends = beast endpoint=127.0.0.1:{gateway} tcp_nodelay=1
 rgw data = {place}/rgw
 rgw thread pool size = 64
 rgw enable usage log = false
@@ -107,7 +108,7 @@ class BucketServer:
 
 @contextmanager
 def bucket_server() -> Iterator[BucketServer]:
-    """Start a server; skips where a part of it is not installed."""
+    """Start a server; skips where a part of it is not installed. What it keeps is nobody's, so it is ended by SIGKILL."""
     pytest.importorskip("obstore")
     if any(shutil.which(name) is None for name in _PROGRAMS):
         pytest.skip("Ceph's radosgw is not installed; tools/install-debian.sh does it")
@@ -128,12 +129,12 @@ def _started(place: Path, stack: contextlib.ExitStack) -> BucketServer:
         run(["ceph-authtool", keyring, "--gen-key", "-n", name, *words])
     run(["monmaptool", "--create", "--fsid", fsid, "--addv", "a", f"[v2:127.0.0.1:{mon}]", monmap])
     run(["ceph-mon", "-c", conf, "--mkfs", "-i", "a", "--monmap", monmap, "--keyring", keyring])
-    stack.enter_context(running(["ceph-mon", "-c", conf, "-i", "a", "-f"], place, "ceph-mon", patience=1))
+    stack.enter_context(running(["ceph-mon", "-c", conf, "-i", "a", "-f"], place, "ceph-mon", signal.SIGKILL))
     run(["ceph", "-c", conf, "--connect-timeout", "60", "osd", "new", osd])
     run(["ceph-osd", "-c", conf, "-i", "0", "--mkfs", "--osd-uuid", osd])
-    stack.enter_context(running(["ceph-osd", "-c", conf, "-i", "0", "-f"], place, "ceph-osd", patience=1))
+    stack.enter_context(running(["ceph-osd", "-c", conf, "-i", "0", "-f"], place, "ceph-osd", signal.SIGKILL))
     process = stack.enter_context(
-        running(["radosgw", "-c", conf, "-n", "client.rgw", "-f"], place, "radosgw", patience=1)
+        running(["radosgw", "-c", conf, "-n", "client.rgw", "-f"], place, "radosgw", signal.SIGKILL)
     )
     who = ["--uid", "tests", "--display-name", "tests", "--access-key", KEY, "--secret-key", SECRET]
     run(["radosgw-admin", "-c", conf, "user", "create", *who])

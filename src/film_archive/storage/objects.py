@@ -18,7 +18,7 @@ from obstore import exceptions
 from obstore.store import S3Store
 
 from film_archive.core import places
-from film_archive.core.errors import FilmArchiveError, NotFound, Refused, StorageError, UsageError
+from film_archive.core.errors import FilmArchiveError, NotFound, Refused, Unreachable, UsageError
 
 _PART = 16 << 20
 """Bytes of a part of an upload, at least."""
@@ -101,7 +101,12 @@ class Bucket:
     def read_range(self, key: str, start: int, length: int) -> memoryview:
         """Bytes of an object, fewer only at its end; raises NotFound where there is none."""
         with self._explained(f"read {key}"):
-            return memoryview(obstore.get_range(self._store, key, start=start, length=length))
+            try:
+                return memoryview(obstore.get_range(self._store, key, start=start, length=length))
+            except exceptions.GenericError as error:
+                if "416 Range Not Satisfiable" in str(error):  # it begins behind the end
+                    return memoryview(b"")
+                raise
 
     def list(self, prefix: str) -> Iterator[Stored]:
         """All objects whose keys begin with a prefix that ends in "/", by key."""
@@ -138,7 +143,7 @@ class Bucket:
                 "AWS_SECRET_ACCESS_KEY and what they allow."
             ) from error
         except exceptions.BaseError as error:
-            raise StorageError(f"Could not {doing} in {self.name} ({_reason(error)}); try again.") from error
+            raise Unreachable(f"Could not {doing} in {self.name} ({_reason(error)}); try again.") from error
 
     def _require_bucket(self, error: Exception) -> None:
         if "NoSuchBucket" in str(error):

@@ -19,7 +19,7 @@ from functools import cache
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from film_archive.core.errors import Damaged, NoSpace, NotFound, NotSupported, Refused, StorageError, UsageError
+from film_archive.core.errors import Damaged, NoSpace, NotFound, NotSupported, Refused, StorageError, Unreachable, UsageError
 from film_archive.storage.database import Database, Dialect, Row, Statements, Values
 
 _PATIENCE = 60.0
@@ -91,7 +91,7 @@ class _Connection(Statements):
             self.raw.exec_driver_sql("COMMIT")
         except exc.DBAPIError as error:
             if error.connection_invalidated or not _state_of(error):
-                raise StorageError(
+                raise Unreachable(
                     f"The connection to the database {self._name} was lost while a change was being committed, and whether it "
                     "was is not known; look at what is there before trying again."
                 ) from error
@@ -335,7 +335,7 @@ def _explaining(name: str) -> Iterator[None]:
     except exc.DBAPIError as error:
         raise _explained(name, error) from error
     except exc.SQLAlchemyError as error:  # of a connection that was invalidated before
-        raise StorageError(f"The connection to the database {name} was lost ({error}); what was unfinished is undone.") from error
+        raise Unreachable(f"The connection to the database {name} was lost ({error}); what was unfinished is undone.") from error
 
 
 def _explained(name: str, error: exc.DBAPIError) -> Exception:
@@ -349,7 +349,7 @@ def _explained(name: str, error: exc.DBAPIError) -> Exception:
     if error.connection_invalidated or not state or state.startswith(("08", "57P")):
         if "database" in reason and "does not exist" in reason:  # libpq tells this one in words only
             return _SENTENCES[(_NO_DATABASE,)](name, reason)
-        return StorageError(f"The database {name} can't be reached ({reason}); what was not finished is undone. Try again.")
+        return Unreachable(f"The database {name} can't be reached ({reason}); what was not finished is undone. Try again.")
     return StorageError(f"The database {name} failed: {reason}; what was not finished is undone.")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from film_archive.core.digest import blake3_of
-from film_archive.core.errors import Damaged, FilmArchiveError, UsageError
+from film_archive.core.errors import Damaged, FilmArchiveError, Unreachable, UsageError
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
@@ -81,6 +81,9 @@ class _Verifier:
         self.nodes = self.commits = self.contents = self.bytes = self.borrowed = self.proven = 0
 
     def note(self, path: str, error: FilmArchiveError | str) -> None:
+        """A problem; but of what can't be asked nothing is known."""
+        if isinstance(error, Unreachable):
+            raise error
         self.problems.append(Problem(path=path, what=str(error)))
 
     def database(self) -> None:
