@@ -46,7 +46,7 @@ mon data avail crit = 1
 mon data avail warn = 1
 mon max pg per osd = 10000
 osd objectstore = memstore
-memstore device bytes = 2147483648
+memstore device bytes = 6442450944
 osd pool default size = 1
 osd pool default min size = 1
 osd pool default pg num = 1
@@ -86,15 +86,13 @@ class BucketServer:
         from obstore.store import S3Store
 
         name = f"test-{secrets.token_hex(6)}"
-        made = S3Store(name, config={"endpoint": self.endpoint}, client_options={"allow_http": True}, **self._who())
+        made = S3Store(
+            name, endpoint=self.endpoint, access_key_id=KEY, secret_access_key=SECRET, client_options={"allow_http": True}
+        )
         address = obstore.sign(made, "PUT", "", timedelta(minutes=1))
         with urllib.request.urlopen(urllib.request.Request(address, method="PUT"), timeout=60) as answer:
             assert answer.status == 200
         return name
-
-    @staticmethod
-    def _who() -> dict[str, str]:
-        return {"access_key_id": KEY, "secret_access_key": SECRET}
 
     def environment(self) -> dict[str, str]:
         """What a user sets to be let in."""

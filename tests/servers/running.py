@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 PATIENCE = 90.0
 Word = str | Path
@@ -66,8 +67,7 @@ def running(
     """A program that runs while the block lasts, its messages in `NAME.log`."""
     with open(folder / f"{name}.log", "wb") as log:
         process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=variables, extra_groups=[] if account else None,
-            **(account or {}),
+            words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=variables, **_as(account),
         )  # fmt: skip
     _tell(f"process {process.pid}")
     try:
@@ -88,11 +88,15 @@ def run(
     """Run a program to its end; raises RuntimeError with what it said where it fails."""
     done = subprocess.run(
         words, stdin=subprocess.DEVNULL, capture_output=True, text=True, cwd="/", env=variables, timeout=PATIENCE, check=False,
-        extra_groups=[] if account else None, **(account or {}),
+        **_as(account),
     )  # fmt: skip
     if done.returncode:
         raise RuntimeError(f"{words[0]} failed: {done.stdout[-1000:]}{done.stderr[-3000:]}")
-    return done.stdout
+    return str(done.stdout)
+
+
+def _as(account: Mapping[str, int] | None) -> dict[str, Any]:
+    return {**account, "extra_groups": []} if account else {}
 
 
 def free_port() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import product
 from pathlib import Path
 
@@ -52,19 +52,13 @@ class Work:
         self.store = UnreliableStore(store or self.repository.opened.store, seed)
         put_store(self.repository, self.store)
         self.expected: Held = {}
-        self.done: dict[str, int] = {}
 
     def steps(self, count: int) -> None:
         works = [self.add, self.add, self.add, self.clean, self.verify, self.export, self.check_out]
         for number in range(count):
             work = self.dice.choice(works)
-            try:
+            with suppress(Unreachable):  # told, and nothing was changed
                 work(number)
-            except Unreachable as error:
-                assert str(error).count("\n") == 0
-                assert "try again" in str(error)
-            else:
-                self.done[work.__name__] = self.done.get(work.__name__, 0) + 1
 
     def add(self, number: int) -> None:
         path = f"{self.dice.randrange(8)}.mov"

@@ -19,7 +19,16 @@ from functools import cache
 import sqlalchemy as sa
 from sqlalchemy import exc
 
-from film_archive.core.errors import Damaged, NoSpace, NotFound, NotSupported, Refused, StorageError, Unreachable, UsageError
+from film_archive.core.errors import (
+    Damaged,
+    NoSpace,
+    NotFound,
+    NotSupported,
+    Refused,
+    StorageError,
+    Unreachable,
+    UsageError,
+)
 from film_archive.storage.database import Database, Dialect, Row, Statements, Values
 
 _PATIENCE = 60.0

@@ -171,7 +171,7 @@ def test_an_upload_of_very_many_parts_has_larger_ones(monkeypatch: pytest.Monkey
 
 def test_many_small_ones_do_not_wait_in_memory(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3, "_MOST_WAITING", 1000)
-    addresses = {put(store, noise(400, number)) for number in range(5)}
+    addresses = {put(store, noise(400, number)) for number in range(8)}
     assert len({thing.address for thing in store.stored()}) >= 3
     store.settle()
     assert {thing.address for thing in store.stored()} == addresses

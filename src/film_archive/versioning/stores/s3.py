@@ -19,6 +19,7 @@ import secrets
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from queue import SimpleQueue
 from typing import NamedTuple
 
@@ -34,7 +35,8 @@ _HEX = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[0-9a-f]{32}")
 SMALL = 8 << 20
 """Objects of at most so many bytes wait in memory until they are settled."""
-_MOST_WAITING = 64 << 20
+_MOST_WAITING = 16 << 20
+"""Bytes that wait; of more a thread stores what there is, while the next are read."""
 _THREADS = 8
 _KNOWN = 20_000
 """Objects of which it is remembered where they are."""
@@ -56,6 +58,7 @@ class S3Store(ObjectStore):
         self.name = bucket.name
         self._waiting: dict[str, bytes] = {}
         self._uploaded: dict[str, str] = {}
+        self._storing: _Storing | None = None
         self._guard = threading.RLock()
         self._known: OrderedDict[str, _Where] = OrderedDict()
         self._blocks = BlockCache()
@@ -75,26 +78,27 @@ class S3Store(ObjectStore):
         digests = hasher.digests()
         with self._guard:
             self._waiting[digests[ADDRESS]] = data
-            full = sum(map(len, self._waiting.values())) > _MOST_WAITING
-        if full:
-            self.settle()
+            if sum(map(len, self._waiting.values())) > _MOST_WAITING:
+                self._finish_storing()
+                waiting, self._waiting = self._waiting, {}
+                self._storing = _Storing(partial(together, self._puts(waiting)))
         return digests
 
     def settle(self) -> None:
         with self._guard:
             waiting, self._waiting = self._waiting, {}
-            uploaded, self._uploaded = self._uploaded, {}
-            works: list[Callable[[], object]] = []
-            for address, data in waiting.items():
-                works.append(lambda address=address, data=data: self.bucket.put_new(_object(address), data))  # type: ignore[misc]
-            for name, address in uploaded.items():
-                works.append(lambda name=name, address=address: self._link(name, address))  # type: ignore[misc]
-            try:
-                together(works)
-            except BaseException:
-                # What was stored by now is stored; `forget` drops what has no link.
-                self._uploaded = uploaded
-                raise
+            self._finish_storing()
+            links = [partial(self._link, name, address) for name, address in self._uploaded.items()]
+            together([*self._puts(waiting), *links])  # where it fails, `forget` drops what has no link
+            self._uploaded = {}
+
+    def _puts(self, waiting: Mapping[str, bytes]) -> list[Callable[[], object]]:
+        return [partial(self.bucket.put_new, _object(address), data) for address, data in waiting.items()]
+
+    def _finish_storing(self) -> None:
+        storing, self._storing = self._storing, None
+        if storing is not None:
+            storing.finish()
 
     def _link(self, name: str, address: str) -> None:
         self.bucket.put_new(_owner(name), address.encode())
@@ -105,6 +109,8 @@ class S3Store(ObjectStore):
         with self._guard:
             self._waiting = {}
             uploaded, self._uploaded = self._uploaded, {}
+            with contextlib.suppress(FilmArchiveError):  # it is to be dropped anyway
+                self._finish_storing()
         for name, address in uploaded.items():
             with contextlib.suppress(FilmArchiveError):  # what can't be removed now has no link, and `unfinished` finds it
                 if self.bucket.read(_link(address)) != name.encode():
@@ -170,7 +176,7 @@ class S3Store(ObjectStore):
             data = self.bucket.read(_link(links[at]))
             names[at] = None if data is None else data.decode("ascii", "replace")
 
-        together([lambda at=at: look(at) for at in range(len(links))])  # type: ignore[misc]
+        together([partial(look, at) for at in range(len(links))])
         return names
 
     # removing
@@ -222,6 +228,28 @@ class S3Store(ObjectStore):
 
     def set_owner(self, owner: str) -> None:
         self.bucket.put_new(_MARK, f"{owner}\n".encode())
+
+
+class _Storing:
+    """Work that a thread does meanwhile."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work = work
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="object store", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001  raised by who waits
+            self._error = error
+
+    def finish(self) -> None:
+        """Wait for it; raises what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
 
 
 def _blocks(source: ByteSource, hasher: MultiHasher, on_bytes: OnBytes | None) -> Iterator[bytes]:
