@@ -61,6 +61,17 @@ def buckets(bucket_server: BucketServer, monkeypatch: pytest.MonkeyPatch) -> Buc
     return bucket_server
 
 
+REAL_SERVERS = {"kitsu", "chromium"}
+"""Fixtures that start programs of others, which takes them many seconds. PostgreSQL and radosgw alone take few."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if REAL_SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("ci")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # A shell that starts the tests in the background has Ctrl-C ignored; what they start is to hear it all the same.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

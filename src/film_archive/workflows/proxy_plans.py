@@ -22,7 +22,7 @@ from film_archive.proxy import companions, embedding, making
 from film_archive.proxy.companions import Program
 from film_archive.proxy.recipe import PLAIN, STILL_FILES, Recipe, Still
 from film_archive.workflows.clip_logs import ClipLog, LogFile
-from film_archive.workflows.filling import WithoutProxies, reason_without_proxies
+from film_archive.workflows.filled import WithoutProxies, reason_without_proxies
 from film_archive.workflows.locating import is_archive
 from film_archive.workflows.made_before import MadeBefore
 from film_archive.workflows.originals import Images, NamedClip, clips_at
