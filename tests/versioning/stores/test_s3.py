@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("obstore")
 from film_archive.core.digest import read_ahead
-from film_archive.core.errors import Damaged, NotFound, Refused, StorageError, UsageError
+from film_archive.core.errors import Damaged, NotFound, Refused, StorageError, Unreachable, UsageError
 from film_archive.core.source import FileSource, MemorySource
 from film_archive.storage import objects
 from film_archive.storage.objects import Bucket
@@ -171,10 +171,34 @@ def test_an_upload_of_very_many_parts_has_larger_ones(monkeypatch: pytest.Monkey
 
 def test_many_small_ones_do_not_wait_in_memory(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(s3, "_MOST_WAITING", 1000)
-    addresses = {put(store, noise(400, number)) for number in range(8)}
-    assert len({thing.address for thing in store.stored()}) >= 3
+    addresses = {put(store, noise(400, number)) for number in range(40)}
+    assert len({thing.address for thing in store.stored()}) >= 20
     store.settle()
     assert {thing.address for thing in store.stored()} == addresses
+
+
+def test_one_of_many_that_fails_is_told(store: S3Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3, "_MOST_WAITING", 1000)
+    put_new = store.bucket.put_new
+    failing = iter([False] * 9 + [True])
+
+    def sometimes(key: str, data: bytes) -> bool:
+        if next(failing, False):
+            raise Unreachable("The line is down.")
+        return put_new(key, data)
+
+    monkeypatch.setattr(store.bucket, "put_new", sometimes)
+
+    def put_all() -> None:
+        for number in range(30):
+            put(store, noise(400, number))
+        store.settle()
+
+    with pytest.raises(Unreachable, match="line is down"):
+        put_all()
+    store.forget()
+    put_all()
+    assert len(list(store.stored())) == 30
 
 
 def test_more_than_a_page_is_listed(store: S3Store) -> None:

@@ -36,7 +36,9 @@ _NAME = re.compile(r"[0-9a-f]{32}")
 SMALL = 8 << 20
 """Objects of at most so many bytes wait in memory until they are settled."""
 _MOST_WAITING = 16 << 20
-"""Bytes that wait; of more a thread stores what there is, while the next are read."""
+"""Bytes that wait; when there are more, threads store them while the next are read."""
+_MOST_ON_THE_WAY = 16
+"""Objects that were handed to those threads and are not stored yet."""
 _THREADS = 8
 _KNOWN = 20_000
 """Objects of which it is remembered where they are."""
@@ -78,10 +80,12 @@ class S3Store(ObjectStore):
         digests = hasher.digests()
         with self._guard:
             self._waiting[digests[ADDRESS]] = data
-            if sum(map(len, self._waiting.values())) > _MOST_WAITING:
-                self._finish_storing()
+            if self._storing is None and sum(map(len, self._waiting.values())) > _MOST_WAITING:
+                self._storing = _Storing()
+            if self._storing is not None:
                 waiting, self._waiting = self._waiting, {}
-                self._storing = _Storing(partial(together, self._puts(waiting)))
+                for work in self._puts(waiting):
+                    self._storing.do(work)
         return digests
 
     def settle(self) -> None:
@@ -231,25 +235,50 @@ class S3Store(ObjectStore):
 
 
 class _Storing:
-    """Work that a thread does meanwhile."""
+    """Threads that do works meanwhile, a bounded number of them at once."""
 
-    def __init__(self, work: Callable[[], object]) -> None:
-        self._work = work
+    def __init__(self) -> None:
+        self._todo: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._done: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._under_way = 0
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="object store", daemon=True)
-        self._thread.start()
+        for _ in range(_THREADS):
+            threading.Thread(target=_do_all, args=(self._todo, self._done), name="object store", daemon=True).start()
 
-    def _run(self) -> None:
-        try:
-            self._work()
-        except BaseException as error:  # noqa: BLE001  raised by who waits
-            self._error = error
-
-    def finish(self) -> None:
-        """Wait for it; raises what it raised."""
-        self._thread.join()
+    def do(self, work: Callable[[], object]) -> None:
+        """Have a work done; raises what an earlier one raised."""
+        while self._under_way >= _MOST_ON_THE_WAY:
+            self._hear()
         if self._error is not None:
             raise self._error
+        self._under_way += 1
+        self._todo.put(work)
+
+    def _hear(self) -> None:
+        error = self._done.get()
+        self._under_way -= 1
+        self._error = self._error or error
+
+    def finish(self) -> None:
+        """Wait for all; raises what one of them raised."""
+        try:
+            while self._under_way:
+                self._hear()
+        finally:
+            for _ in range(_THREADS):
+                self._todo.put(None)
+        if self._error is not None:
+            raise self._error
+
+
+def _do_all(todo: SimpleQueue[Callable[[], object] | None], done: SimpleQueue[BaseException | None]) -> None:
+    while (work := todo.get()) is not None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001  raised by who waits
+            done.put(error)
+        else:
+            done.put(None)
 
 
 def _blocks(source: ByteSource, hasher: MultiHasher, on_bytes: OnBytes | None) -> Iterator[bytes]:
