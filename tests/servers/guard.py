@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import sys
+import time
 
 
 def main() -> None:
@@ -30,7 +31,11 @@ def main() -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
     for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+        for _ in range(100):  # what was killed may take a moment to be gone
+            shutil.rmtree(folder, ignore_errors=True)
+            if not os.path.exists(folder):
+                break
+            time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def postgres_server() -> Iterator[PostgresServer]:
     with folder("postgres") as place:
         make_cluster(place / "postgres", programs, account)
         port = free_port()
-        with cluster(place, programs, port, account):
+        with cluster(place, programs, port, account, signal.SIGQUIT):
             yield PostgresServer(port, programs)
 
 
@@ -65,7 +65,9 @@ def make_cluster(data: Path, programs: Path, account: dict[str, int]) -> None:
 
 
 @contextmanager
-def cluster(place: Path, programs: Path, port: int, account: dict[str, int]) -> Iterator[None]:
+def cluster(
+    place: Path, programs: Path, port: int, account: dict[str, int], ending: signal.Signals = signal.SIGINT
+) -> Iterator[None]:
     """The server of the cluster in `place`/postgres, which waits for no drive."""
     settings = (
         "listen_addresses=127.0.0.1",
@@ -76,8 +78,8 @@ def cluster(place: Path, programs: Path, port: int, account: dict[str, int]) -> 
     )
     words = [word for setting in settings for word in ("-c", setting)]
     command = [programs / "postgres", "-D", place / "postgres", "-p", str(port), *words]
-    # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for clients to leave.
-    with running(command, place, "postgres", signal.SIGINT, account) as process:
+    # SIGINT is PostgreSQL's fast shutdown, SIGQUIT leaves the cluster as it is; SIGTERM would wait for clients to leave.
+    with running(command, place, "postgres", ending, account) as process:
         wait(lambda: answers(port) and _is_ready(programs, port), "PostgreSQL", process)
         yield
 
