@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from film_archive.core.digest import digest_source
-from film_archive.core.errors import Damaged, FilmArchiveError
+from film_archive.core.errors import Damaged, FilmArchiveError, Unreachable
 from film_archive.core.member import Member
 from film_archive.core.source import ByteSource, printable
 from film_archive.versioning.archives import Lender, Places
@@ -46,9 +46,11 @@ class Bytes:
         return self.lender.member(entry, borrowed)
 
     def problem(self, entry: Entry) -> str | None:
-        """Why a file's bytes can't be had, without reading them; None where they can."""
+        """Why a file's bytes can't be had, without reading them; None where they can. Raises Unreachable."""
         try:
             self.source(entry).close()
+        except Unreachable:
+            raise
         except FilmArchiveError as error:
             return str(error)
         return None

@@ -21,6 +21,7 @@ from film_archive.core.source import FileSource, printable
 from film_archive.versioning.commits import Commit, history, load_commit, merge_bases, store_commit
 from film_archive.versioning.contents import Adding
 from film_archive.versioning.differences import Differences, differences_of
+from film_archive.versioning.elsewhere import Elsewhere
 from film_archive.versioning.entries import Entry, EntryKind, sort_key
 from film_archive.versioning.merge import Conflict, Merge, Resolution, Settling, merge_trees, settling
 from film_archive.versioning.metadata import Objects
@@ -65,11 +66,15 @@ class _Merging(NamedTuple):
 
 
 class Repository:
-    """A folder of branches. Nothing is made before the first branch is, or `begin`."""
+    """A folder of branches. Nothing is made before the first branch is, or `begin`.
 
-    def __init__(self, root: Path) -> None:
+    `elsewhere` says where metadata and contents shall lie of one that is not there yet, if not in the folder.
+    """
+
+    def __init__(self, root: Path, elsewhere: Elsewhere | None = None) -> None:
         self.root = Path(root)
         self._find_archive: FindArchive | None = None
+        self._elsewhere = elsewhere
         self._opened: OpenRepository | None = None
 
     @property
@@ -92,7 +97,8 @@ class Repository:
     def begin(self) -> OpenRepository:
         """Make it where it is not there yet; raises Refused where the folder holds something else."""
         if self._opened is None:
-            self._opened = replace(begin_repository(self.root), find_archive=self._find_archive)
+            begun = begin_repository(self.root, self._elsewhere)
+            self._opened = replace(begun, find_archive=self._find_archive)
         return self._opened
 
     def close(self) -> None:
