@@ -61,14 +61,19 @@ def buckets(bucket_server: BucketServer, monkeypatch: pytest.MonkeyPatch) -> Buc
     return bucket_server
 
 
-REAL_SERVERS = {"kitsu", "chromium"}
-"""Fixtures that start programs of others, which takes them many seconds. PostgreSQL and radosgw alone take few."""
+REAL_SERVERS = {"kitsu", "chromium", "postgres", "bucket_server"}
+"""Fixtures that start programs of others, which takes them seconds."""
+ON_SERVERS = {"postgresql", "elsewhere"}
+"""Parameters by which a test takes one of them."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if REAL_SERVERS.intersection(getattr(item, "fixturenames", ())):
+        chosen = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if REAL_SERVERS.intersection(getattr(item, "fixturenames", ())) or any(
+            isinstance(one, str) and one in ON_SERVERS for one in chosen
+        ):
             item.add_marker("ci")
 
 
