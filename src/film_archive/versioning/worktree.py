@@ -244,9 +244,12 @@ class WorkTree:
         return self._stage({**found.untracked, **found.modified, **found.removed}, progress)
 
     def _is_expected(self, path: str) -> bool:
+        """Whether a path that is not there was: committed, or staged and deleted since."""
         name, _ = member_name(path)
         base = self.base_tree()
-        return base.get(name) is not None or any(True for _ in base.below(name))
+        if base.get(name) is not None or any(True for _ in base.below(name)):
+            return True
+        return any(entry is not None and _below_any(staged, [name]) for staged, entry in self.staged().items())
 
     def _stage(self, chosen: Mapping[str, Doubt], progress: Progress | None) -> tuple[str, ...]:
         progress = progress or quiet()
