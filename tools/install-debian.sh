@@ -23,6 +23,10 @@ readonly WANTED=(
     "postgresql|/usr/lib/postgresql/*/bin/initdb|the database of the Kitsu server that plates are registered in"
     "redis-server|redis-server|its other store; the tests start both on ports of their own"
     "xfsprogs|/usr/sbin/mkfs.xfs|a file system that shares blocks, in a file that root mounts"
+    "udftools|/usr/sbin/udfinfo|looks at the UDF images that volumes are burned from"
+    "poppler-utils|pdftoppm pdftotext|shows the pages of an offload's PDF"
+    "jdupes|jdupes|finds duplicates, for comparison (benchmarks)"
+    "rdfind|rdfind|finds duplicates, for comparison (benchmarks)"
     "btrfs-progs|/usr/sbin/mkfs.btrfs|another one"
 )
 

@@ -20,7 +20,7 @@ def burned_verb(
 ) -> int:
     """Read every file of a disc, and mark the volume as burned where all are what its index says; else exit status 11."""
     from film_archive.cli.progress import progress
-    from film_archive.library.archiver import burned
+    from film_archive.library.burning import burned
 
     with progress() as counted:
         found = burned(volume, disc, progress=counted)
