@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from film_archive.cli.output import print_json, say, size_text
+from film_archive.cli.report_option import REPORT, require_report, write_report
 
 if TYPE_CHECKING:
     from film_archive.library.archiver import Archived
@@ -26,6 +27,7 @@ def archive_verb(
     image: bool = typer.Option(False, "--image", help="Also make a UDF image of each volume, ready to be burned (needs 7z)."),
     master: list[Path] = typer.Option([], "--master", help="A folder that nothing leaves."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would go where, and what would be wasted."),
+    report: Path | None = REPORT,
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Move folders onto volumes, whole where they fit; each with its index and checksums, marked as unburned.
@@ -35,6 +37,7 @@ def archive_verb(
     from film_archive.cli.progress import progress
     from film_archive.library.archiver import archive, as_planned, plan_archive
 
+    require_report(report, dry_run=dry_run)
     options = {"volume": volume, "in_date_order": in_date_order, "full": full, "image": image, "masters": master}
     with progress() as counted:
         if dry_run:
@@ -44,6 +47,7 @@ def archive_verb(
                 return 0
             return _show(as_planned(plan), in_date_order)
         done = archive(sources, to, progress=counted, **options)  # type: ignore[arg-type]  # as declared above
+    write_report(report, f"Volumes in {to}", done, clips=[each.to for each in done.moved])
     if json:
         print_json(done.to_json())
         return done.exit_status

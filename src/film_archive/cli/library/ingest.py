@@ -9,6 +9,7 @@ import typer
 
 from film_archive.cli.catalog_option import CATALOG, opened
 from film_archive.cli.output import print_json, say, size_text
+from film_archive.cli.report_option import REPORT, require_report, write_report
 
 if TYPE_CHECKING:
     from film_archive.library.ingester import Ingested
@@ -24,6 +25,7 @@ def ingest_verb(
     copy: bool = typer.Option(False, "--copy", help="Copy, and leave the drop folder as it is."),
     catalog: str | None = CATALOG,
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would go where."),
+    report: Path | None = REPORT,
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Move what lies in a drop folder to where its date of recording and its digest say; clips and sequences stay together.
@@ -34,6 +36,7 @@ def ingest_verb(
     from film_archive.library.crawler import crawl
     from film_archive.library.ingester import as_planned, ingest, plan_ingest
 
+    require_report(report, dry_run=dry_run)
     with progress() as counted:
         if dry_run:
             plan = plan_ingest(drop, target, copy=copy, progress=counted)
@@ -48,6 +51,7 @@ def ingest_verb(
             done = ingest(drop, target, known, copy=copy, progress=counted)
             if done.moved:
                 crawl(known, [target], progress=counted)
+    write_report(report, f"Ingest of {drop}", done, clips=[each.to for each in done.moved])
     if json:
         print_json(done.to_json())
         return done.exit_status
