@@ -59,7 +59,7 @@ def test_parquet_without_its_library_says_what_to_do(tmp_path: Path, monkeypatch
 def test_an_index_that_can_not_be_written_stops_before_the_crawl(tmp_path: Path) -> None:
     write(tmp_path / "x", NAMES)
     with Catalog.open(tmp_path / "c.sqlite") as catalog:
-        with pytest.raises(NotSupported, match="not as index.xml"):
+        with pytest.raises(NotSupported, match="not as index"):
             crawl(catalog, [tmp_path / "x"], index=tmp_path / "index.xml")
         with pytest.raises(NotFound, match="make it"):
             crawl(catalog, [tmp_path / "x"], index=tmp_path / "none/index.json")

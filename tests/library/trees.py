@@ -29,6 +29,8 @@ def snapshot(folder: Path) -> dict[str, tuple[bytes, int, int] | str | None]:
             found[name] = os.readlink(path)
         elif path.is_dir():
             found[name] = None
+        elif not path.is_file():
+            found[name] = "a pipe, a socket or a device"
         else:
             found[name] = (path.read_bytes(), status.st_mtime_ns, status.st_mode)
     return found
