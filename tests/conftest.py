@@ -29,6 +29,17 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+REAL_SERVERS = {"kitsu", "chromium"}
+"""Fixtures that start programs of others, which takes them many seconds."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if REAL_SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("ci")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     # A shell that starts the tests in the background has Ctrl-C ignored; what they start is to hear it all the same.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -6,7 +6,6 @@ Without a verb it ingests: one shot, a batch, or an edit list. Verbs: `doctor`, 
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -14,21 +13,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported, PartlyDone
+from film_archive.core.process import all_written, outlast_readers, stop_on_sigterm, stopped_status
 from film_archive.core.source import printable
 
 if TYPE_CHECKING:
     from ded_io.arguments import Wishes
     from ded_io.footage_ingest import FootageIngestPipeline
 
-_STOPPED = 130
-"""The exit status after Ctrl-C, as shells have it: 128 and the signal's number."""
+_STOPPED = "ded-io: stopped; no plate is left in part, and the next run goes on where this one was."
 SCHEMA_VERSION = 1
 """Of the documents that `--json` prints."""
 
 
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """The console script. Ends with the exit status."""
-    sys.exit(main(sys.argv[1:] if arguments is None else arguments))
+    outlast_readers()
+    try:
+        stop_on_sigterm()
+        status = main(sys.argv[1:] if arguments is None else arguments)
+    except KeyboardInterrupt:
+        print(_STOPPED, file=sys.stderr)
+        status = stopped_status()
+    sys.exit(all_written("ded-io", status))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,11 +45,8 @@ def main(arguments: Sequence[str]) -> int:
         print(f"ded-io: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
-        print("ded-io: stopped; no plate is left in part, and the next run goes on where this one was.", file=sys.stderr)
-        return _STOPPED
-    except BrokenPipeError:  # what reads our output has had enough
-        sys.stderr.close()
-        return 128 + signal.SIGPIPE
+        print(_STOPPED, file=sys.stderr)
+        return stopped_status()
 
 
 def doctor(*, json: bool = False) -> int:

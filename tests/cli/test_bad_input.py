@@ -104,7 +104,7 @@ STATUS: dict[str, dict[str, int]] = {
     "device": {"create --in-place": 3, "create onto": 3, "unpack into": 4, "create --timeline": 4, "demo": 4},
     "loop": {"create onto": 3, "create --in-place": 3},
     "denied": {"create --in-place": 3, "create onto": 3, "unpack into": 4, "demo": 4},
-    "below a file": {"create onto": 3, "unpack into": 3, "demo": 3},
+    "below a file": {"create onto": 3, "unpack into": 4, "demo": 3},
     TOO_LONG: {"create onto": 3},
     **{
         name: {

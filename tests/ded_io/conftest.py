@@ -12,14 +12,14 @@ from tests.ded_io.kitsu.server import EMAIL, PASSWORD, KitsuServer, kitsu_server
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[KitsuServer]:
+def kitsu() -> Iterator[KitsuServer]:
     """A real Kitsu server, its database empty when the session begins."""
     with kitsu_server() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def admin(server: KitsuServer) -> Account:
+def admin(kitsu: KitsuServer) -> Account:
     """The administrator, logged in by a token; logging in by password takes half a second each time."""
-    with connect(Account(server.host, email=EMAIL, password=PASSWORD)) as session:
-        return Account(server.host, token=session._client.access_token)
+    with connect(Account(kitsu.host, email=EMAIL, password=PASSWORD)) as session:
+        return Account(kitsu.host, token=session._client.access_token)

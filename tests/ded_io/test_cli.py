@@ -119,3 +119,12 @@ def test_setup_check_names_what_to_do_where_nothing_is_installed() -> None:
     assert done.returncode == 1
     assert "pip install -e ." in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_goes_away_hides_no_status() -> None:
+    """As with `| head -1`: no traceback, and the status is the verb's own."""
+    for arguments in ("--version", "--help", "verify nowhere"):
+        command = f"{sys.executable} -c 'from ded_io.cli import run; run()' {arguments}"
+        alone = subprocess.run(["bash", "-c", command], capture_output=True, check=False, timeout=60)
+        piped = subprocess.run(["bash", "-c", f"set -o pipefail; {command} | true"], capture_output=True, check=False, timeout=60)
+        assert (piped.returncode, piped.stderr) == (alone.returncode, alone.stderr)

@@ -194,8 +194,9 @@ def kill(tmp_path: Path, times: int, seed: int) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="killing needs fork")
+@pytest.mark.ci
 def test_killed_at_random_instants(tmp_path: Path) -> None:
-    kill(tmp_path, 10, seed=1)
+    kill(tmp_path, 20, seed=1)
 
 
 @pytest.mark.nightly

@@ -368,8 +368,9 @@ def lacking(catalog: Catalog, card: Path) -> list[int]:
     return [each.needed - each.copies for each in is_safe(card, catalog, copies=1).missing]
 
 
+@pytest.mark.ci
 def test_killed_at_random_instants(tmp_path: Path) -> None:
-    kill(tmp_path, 10, seed=1)
+    kill(tmp_path, 20, seed=1)
 
 
 @pytest.mark.nightly

@@ -360,8 +360,9 @@ def kill(tmp_path: Path, times: int, seed: int) -> None:
     assert snapshot(place) == before
 
 
+@pytest.mark.ci
 def test_killed_at_random_instants(tmp_path: Path) -> None:
-    kill(tmp_path, 12, seed=1)
+    kill(tmp_path, 20, seed=1)
 
 
 @pytest.mark.nightly

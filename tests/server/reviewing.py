@@ -162,8 +162,8 @@ class Review:
     def check(self, spec: ClipSpec, number: int) -> None:
         """The page comes to show this frame, says so, and gives it its timecode.
 
-        What it claims is read before and after the picture: a page that only comes by this frame on its way to another one (as between
-        two keys) is not judged by a picture that was read when it had gone on.
+        What it claims is read before and after the picture: a page that only comes by this frame on its way to another one (as
+        between two keys) is not judged by a picture that was read when it had gone on.
         """
         while True:
             self.until(lambda: self.frame == number)
@@ -183,9 +183,9 @@ def review(chromium: Any, server: Served) -> Iterator[Review]:
     page = context.new_page()
     wrong: list[str] = []
     address = f"http://127.0.0.1:{server.port}/"
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("pageerror", lambda error: wrong.append(f"{error} {error.stack or ''}"))
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)
     page.on("request", lambda request: None if request.url.startswith((address, "blob:")) else wrong.append(request.url))
     yield Review(page, address, wrong)
     context.close()
-    assert wrong == []
+    assert wrong == [], f"the page met {wrong}"

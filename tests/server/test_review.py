@@ -223,6 +223,27 @@ def test_selects_are_kept_and_exported(review: Review) -> None:
     review.until(lambda: review.text("selects-count") == "2")
 
 
+def test_the_picture_may_be_there_before_the_page_knows_its_clip(review: Review) -> None:
+    """The list of selects asks for the clip first; what the viewer asks then comes late."""
+    spec = CLIPS["B001C002"]
+    review.open(spec.name)
+    mark(review, spec, 58, 61)
+    asked: list[Any] = []
+
+    def pass_the_first(route: Any) -> None:
+        asked.append(route)
+        if len(asked) == 1:
+            route.continue_()
+
+    review.page.route("**/member?*", pass_the_first)
+    review.page.reload()
+    review.until(lambda: len(asked) == 2 and review.page.evaluate("() => document.getElementById('video').readyState >= 2"))
+    review.until(lambda: review.shown()[0] == spec.code(0))
+    assert review.text("frame") == ""
+    asked[1].continue_()
+    review.check(spec, 0)
+
+
 def test_a_select_is_extracted_with_its_handles(review: Review, server: Served) -> None:
     spec = CLIPS["A001C001"]
     review.open(spec.name)

@@ -272,8 +272,9 @@ def _instants(shelf: Shelf, day: Path, count: int) -> list[int]:
     return sorted(random.Random(7).sample(range(len(calls)), min(count, len(calls))))
 
 
-def test_killed_at_12_random_instants(shelf: Shelf, day: Path) -> None:
-    _kill_at(_instants(shelf, day, 12), shelf, day)
+@pytest.mark.ci
+def test_killed_at_20_random_instants(shelf: Shelf, day: Path) -> None:
+    _kill_at(_instants(shelf, day, 20), shelf, day)
 
 
 @pytest.mark.nightly

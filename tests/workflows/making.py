@@ -8,7 +8,7 @@ from pathlib import Path
 from film_archive.archive.check import CheckResult, check_archive
 from film_archive.archive.reader import open_archive
 from film_archive.core.member import Role
-from film_archive.workflows.filling import Made
+from film_archive.workflows.filled import Made
 from film_archive.workflows.production import add_to_archive, create_archive
 from tests.archive.making import noise
 

@@ -326,6 +326,13 @@ def test_names_that_clash_are_refused_before_anything_is_written(card: Path, cut
     ]
 
 
+def test_a_file_where_the_cuts_are_to_go_is_told_before_anything_is_done(card: Path, cut: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(b"a letter")
+    for place in (tmp_path / "out", tmp_path / "out" / "below"):
+        with pytest.raises(Refused, match="out exists and is not a folder"):
+            plan_pull(cut, [str(card)], place)
+
+
 @pytest.mark.parametrize("taken", ["002_B001C001_240101_R2CD_02000012.mov", "002_B001C001_240101_R2CD_02000012.mov.json"])
 def test_what_is_there_stays(taken: str, card: Path, cut: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

@@ -182,10 +182,9 @@ def _check_readable(archive: Archive, members: Iterable[Member]) -> None:
 
 def _check_target(target: Path, members: Iterable[Member]) -> int:
     """How many bytes have to be written; refuses where something else is in the way."""
-    if not os.path.lexists(target):
+    files.require_folder_at(target)
+    if not target.exists():
         return sum(member.size for member in members)
-    if not target.is_dir():
-        raise Refused(f"{printable(target)} exists and is not a folder; nothing was written.")
     missing = 0
     for member in members:
         if member.role in (Role.FOLDER, Role.SYMLINK):

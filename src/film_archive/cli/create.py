@@ -13,7 +13,7 @@ from film_archive.core.wording import amount
 
 if TYPE_CHECKING:
     from film_archive.workflows.clip_logs import LogFile
-    from film_archive.workflows.filling import Made
+    from film_archive.workflows.filled import Made
     from film_archive.workflows.production import ArchivingPlan
 
 

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     import typer
 
-from film_archive.cli.outlets import all_written, outlast_readers
-from film_archive.cli.stopping import stop_on_sigterm, stopped_status
+from film_archive.core.process import all_written, outlast_readers, stop_on_sigterm, stopped_status
 
 
 def run(arguments: list[str] | None = None) -> NoReturn:

@@ -9,8 +9,8 @@ import typer
 import typer.core
 
 from film_archive.cli.output import print_error
-from film_archive.cli.stopping import stopped_status
 from film_archive.core.errors import FilmArchiveError, StorageError, from_os_error, is_interrupt
+from film_archive.core.process import stopped_status
 
 _ClickException: type[Exception] = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
 """What typer's parser raises; newer typers carry their own click, so its class is found through a public one."""

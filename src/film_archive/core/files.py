@@ -511,6 +511,16 @@ def require_folder_for(target: Path) -> None:
         )
 
 
+def require_folder_at(folder: Path) -> None:
+    """Raise Refused where a folder could not be made, or be used, at a path: it, or one on the way to it, is something else."""
+    with explaining(f"write {printable(folder)}"):
+        for place in (folder, *folder.absolute().parents):
+            if os.path.isdir(place):  # noqa: PTH112  no error below what is a file
+                return
+            if os.path.lexists(place):
+                raise Refused(f"{printable(place)} exists and is not a folder; nothing was written. Name another place.")
+
+
 def _open_alone(temporary: Path, target: Path, mode: int) -> int:
     """Open a temporary file, empty, that nobody else writes: a new one, or one that a killed process left."""
     flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW

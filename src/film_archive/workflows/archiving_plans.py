@@ -21,7 +21,8 @@ from film_archive.core.member import Member, Role
 from film_archive.core.source import printable
 from film_archive.proxy.recipe import PLAIN, Recipe
 from film_archive.workflows.clip_logs import LogFile
-from film_archive.workflows.filling import DEFAULT_PROXIES, Enclosure
+from film_archive.workflows.filled import Enclosure
+from film_archive.workflows.filling import DEFAULT_PROXIES
 from film_archive.workflows.gathering import Found, Gathered, Kind, LeftOut, gather, gather_folder, refuse_clashes
 from film_archive.workflows.leftovers import has_unfinished, journal_of, working_files
 from film_archive.workflows.timelines import Carried, Cut, Joined, join_timeline

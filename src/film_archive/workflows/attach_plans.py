@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from film_archive.archive import layout
 from film_archive.archive.reader import open_archive
+from film_archive.core import files
 from film_archive.core.errors import FilmArchiveError, NotFound, Refused, StorageError, UsageError
 from film_archive.core.job import Failure, Plan, Step, identity_of, require_unchanged
 from film_archive.core.member import Member
@@ -148,6 +149,7 @@ def _located(named: str, output: Path | None) -> Place:
     if not isinstance(clip, NamedClip):
         raise clip[1]
     if output is not None:
+        files.require_folder_at(output)
         return Place(clip.path, None, clip.images, output, clip.stem, clip.identity)
     for above in clip.path.absolute().parents:
         if os.path.lexists(above / layout.MANIFEST):

@@ -6,7 +6,6 @@ the media, each proven by its digest where the bundle has one. What comes out is
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -120,10 +119,9 @@ def read_timeline(bundle: Path, *, relink_to: Path | None = None) -> bytes:
 
 def _require_fresh(folder: Path, own: bytes | None) -> None:
     """Raise Refused where a folder holds more than a killed run of this job has left."""
-    if not os.path.lexists(folder):
+    files.require_folder_at(folder)
+    if not folder.exists():
         return
-    if not folder.is_dir():
-        raise Refused(f"{printable(folder)} exists and is not a folder; nothing was written.")
     with files.explaining(f"look into {printable(folder)}"):
         names = {each.name for each in folder.iterdir()}
     if any(files.is_temporary_name(name) for name in names):

@@ -32,7 +32,8 @@ from film_archive.core.progress import Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.editorial.otio import Change, Further, Relinked, read_document
-from film_archive.workflows.filling import Closing, Enclosure, Made, Tally, fill
+from film_archive.workflows.filled import Enclosure, Made, Tally
+from film_archive.workflows.filling import Closing, fill
 from film_archive.workflows.gathering import Found, FoundPart, Gathered, grouped
 from film_archive.workflows.leftovers import proxy_folder
 from film_archive.workflows.room import look_ahead, require_room

@@ -32,7 +32,8 @@ from film_archive.workflows.archiving_plans import (
     plan_archive,
     without_present,
 )
-from film_archive.workflows.filling import DEFAULT_PROXIES, Made, fill
+from film_archive.workflows.filled import Made
+from film_archive.workflows.filling import DEFAULT_PROXIES, fill
 from film_archive.workflows.gathering import Found, Gathered, Kind, grouped
 from film_archive.workflows.leftovers import (
     abandon_unfinished,

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from film_archive.archive import layout
 from film_archive.archive.reader import Archive, ZipArchive, open_archive
+from film_archive.core import files
 from film_archive.core.digest import KEY
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, Refused, UsageError
 from film_archive.core.facts import MediaFacts
@@ -22,7 +23,7 @@ from film_archive.proxy import companions, embedding, making
 from film_archive.proxy.companions import Program
 from film_archive.proxy.recipe import PLAIN, STILL_FILES, Recipe, Still
 from film_archive.workflows.clip_logs import ClipLog, LogFile
-from film_archive.workflows.filling import WithoutProxies, reason_without_proxies
+from film_archive.workflows.filled import WithoutProxies, reason_without_proxies
 from film_archive.workflows.locating import is_archive
 from film_archive.workflows.made_before import MadeBefore
 from film_archive.workflows.originals import Images, NamedClip, clips_at
@@ -131,8 +132,8 @@ def plan_proxies(
     recipe = recipe.looked_at()
     if program is not None:
         _require_fitting(program, rungs, recipe, output)
-    if output is not None and os.path.lexists(output) and not output.is_dir():
-        raise Refused(f"{printable(output)} exists and is not a folder; nothing was written. Name a folder for the proxies.")
+    if output is not None:
+        files.require_folder_at(output)
     planning = _Planning(tuple(rungs), recipe, output, program, rate, None if log is None else log.open())
     for path in named:
         planning.add(path)

@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from film_archive.core import files
 from film_archive.core.errors import (
     FilmArchiveError,
     NotFound,
@@ -63,6 +64,7 @@ def plan_pull(list_path: Path, sources: Sequence[str], folder: Path, wishes: Pul
     mappings that are none, Refused where two cuts would have one name, or one has a name that is taken.
     """
     wishes = wishes or PullWishes()
+    files.require_folder_at(folder)
     template = NameTemplate.parse(wishes.template)
     edits = read_list(list_path, wishes.rate)
     if not edits.events:

@@ -24,7 +24,7 @@ from film_archive.core.records import Record
 from film_archive.core.source import FileSource, kind_of, printable
 from film_archive.editorial.otio import Change, Document, Missing, Relinked, read_document
 from film_archive.workflows.bundle_media import MediaFolder, Medium
-from film_archive.workflows.filling import Enclosure
+from film_archive.workflows.filled import Enclosure
 from film_archive.workflows.gathering import Gathered
 
 VERSION_TEXT = b"1.0.0"

@@ -30,7 +30,7 @@ from film_archive.editorial.reading import read_list
 from film_archive.editorial.resolving import ResolvedList, resolve
 from film_archive.media.cutting.opening import open_clip
 from film_archive.workflows.bundling import BundlePlan, Form, ListedEvent
-from film_archive.workflows.filling import Enclosure
+from film_archive.workflows.filled import Enclosure
 from film_archive.workflows.gathering import Found, Kind, refuse_clashes
 from film_archive.workflows.locating import is_archive, locate, split, state_of
 from film_archive.workflows.timelines import Carried, MissingReference, version_mark

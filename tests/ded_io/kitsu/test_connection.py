@@ -87,13 +87,13 @@ def test_who_has_nothing_to_log_in_with_asks_nobody() -> None:
     assert server.requests == []
 
 
-def test_password_log_in_and_what_it_leaves_of_it(server: KitsuServer, caplog: pytest.LogCaptureFixture) -> None:
+def test_password_log_in_and_what_it_leaves_of_it(kitsu: KitsuServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    with connect(_admin(server.host)) as session:
+    with connect(_admin(kitsu.host)) as session:
         assert (session.version, session.person, session.role) == ("1.0.97", "Super Admin", "admin")
-        assert PASSWORD not in repr(session) + repr(_admin(server.host))
+        assert PASSWORD not in repr(session) + repr(_admin(kitsu.host))
     assert PASSWORD not in caplog.text
-    assert PASSWORD not in server.log()
+    assert PASSWORD not in kitsu.log()
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ def test_password_log_in_and_what_it_leaves_of_it(server: KitsuServer, caplog: p
         ({"token": "eyJhbGciOiJIUzI1NiJ9.e30.x"}, "KITSU_TOKEN"),
     ],
 )
-def test_wrong_log_ins_are_refused(server: KitsuServer, account: dict[str, str], says: str) -> None:
+def test_wrong_log_ins_are_refused(kitsu: KitsuServer, account: dict[str, str], says: str) -> None:
     with pytest.raises(Refused, match=says):
-        connect(Account(server.host, **account))
+        connect(Account(kitsu.host, **account))
 
 
 @pytest.mark.parametrize("given", ["", "/", "/api", "/api/"])

@@ -296,6 +296,7 @@ def killed_at_random(template: Path, quick_folder: Path, times: int) -> int:
     )
 
 
+@pytest.mark.ci
 def test_killed_at_20_random_instants(template: Path, quick_folder: Path) -> None:
     assert killed_at_random(template, quick_folder, 20) > 0  # how many come in the middle depends on the machine
 

@@ -1,19 +1,21 @@
 // Single pictures of clips, small: from the smallest proxy, decoded by a video of our own that is never shown. One at a
 // time; those asked for last come first, and none before the player has its first picture.
 
+import { FormatError } from "./boxes.js";
 import { Ladder } from "./ladder.js";
 import { SourceWriter } from "./source_writer.js";
 import { Throughput } from "./throughput.js";
 
 const KEPT = 400; // pictures
 const WIDTH = 320; // pixels of a picture
-const PATIENCE = 3000; // ms for one
+const PATIENCE = 8000; // ms for one
 
 export class Stills {
   #video = Object.assign(document.createElement("video"), { muted: true, playsInline: true });
   #kept = new Map(); // "clip frame" → canvas
   #asked = new Map(); // the same → {clip, frame, answers}
   #open = null; // {clip, ladder, writer, there} of the clip that the video has
+  #turn = 0; // what was begun in an earlier one was given up, and leaves the video alone
   #working = false;
   #gate = Promise.resolve();
 
@@ -42,20 +44,24 @@ export class Stills {
     await this.#gate;
     for (let next = [...this.#asked].at(-1); next; next = [...this.#asked].at(-1)) {
       const [key, { clip, frame, answers }] = next;
-      const picture = await this.#picture(clip, frame).catch(() => {
-        this.#close(); // a broken proxy has no still, and says so when it is played
-        return null;
-      });
+      let [picture, keep] = [null, true];
+      try {
+        picture = await inTime(this.#picture(clip, frame, this.#turn));
+      } catch (error) {
+        this.#turn += 1;
+        this.#close();
+        keep = error instanceof FormatError || error.status >= 400; // a broken proxy has no still; what only took too long has
+      }
       this.#asked.delete(key);
-      this.#kept.set(key, picture);
+      if (keep) this.#kept.set(key, picture);
       if (this.#kept.size > KEPT) this.#kept.delete(this.#kept.keys().next().value);
       for (const answer of answers) answer(picture);
     }
     this.#working = false;
   }
 
-  async #picture(clip, frame) {
-    if (this.#open?.clip.key !== clip.key) await this.#begin(clip);
+  async #picture(clip, frame, turn) {
+    if (this.#open?.clip.key !== clip.key) await this.#begin(clip, turn);
     const { ladder, writer, there } = this.#open;
     const { index } = ladder;
     const first = index.ofFrame(frame);
@@ -66,14 +72,13 @@ export class Stills {
       there.add(first);
       await writer.complete();
     }
+    this.#goOn(turn);
     const [begin, end] = index.spanOf(frame);
     const video = this.#video;
-    const shown = new Promise((resolve, reject) => {
-      video.addEventListener("seeked", resolve, { once: true });
-      setTimeout(() => reject(new Error("The picture did not come in time.")), PATIENCE);
-    });
+    const shown = new Promise((resolve) => video.addEventListener("seeked", resolve, { once: true }));
     video.currentTime = (begin + end) / 2;
     await shown;
+    this.#goOn(turn);
     const canvas = document.createElement("canvas");
     canvas.width = Math.min(WIDTH, video.videoWidth);
     canvas.height = Math.round((canvas.width * video.videoHeight) / video.videoWidth);
@@ -81,16 +86,32 @@ export class Stills {
     return canvas;
   }
 
-  async #begin(clip) {
+  async #begin(clip, turn) {
     this.#close();
     const ladder = new Ladder(clip.proxies.slice(0, 1), clip.rate, () => clip.describe(), new Throughput());
-    const [writer] = await Promise.all([SourceWriter.open(this.#video), ladder.open()]);
+    await ladder.open();
+    this.#goOn(turn);
+    const writer = await SourceWriter.open(this.#video);
+    if (turn !== this.#turn) writer.close();
+    this.#goOn(turn);
     writer.begin(ladder.index.codecs, ladder.index.end);
     this.#open = { clip, ladder, writer, there: new Set() };
+  }
+
+  #goOn(turn) {
+    if (turn !== this.#turn) throw new Error("This picture was given up.");
   }
 
   #close() {
     this.#open?.writer.close();
     this.#open = null;
   }
+}
+
+function inTime(picture) {
+  let timer = null;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("The picture did not come in time.")), PATIENCE);
+  });
+  return Promise.race([picture, late]).finally(() => clearTimeout(timer));
 }

@@ -47,6 +47,12 @@ export class Timeline extends EventTarget {
     this.draw();
   }
 
+  /** Another strip of the same clip: what the pointer is on is drawn anew. */
+  set strip(strip) {
+    this.#strip = strip;
+    if (this.#hovered !== null && !this.#following) this.#follow();
+  }
+
   set frame(frame) {
     this.#frame = frame;
     if (!this.#clip) return;
@@ -131,16 +137,21 @@ export class Timeline extends EventTarget {
   /** Draw the picture of where the pointer is, one after the other; what it passed meanwhile is left out. */
   async #follow() {
     this.#following = true;
-    for (let drawn = null; this.#hovered !== null && this.#hovered !== drawn;) {
-      drawn = this.#hovered;
-      const picture = document.createElement("canvas");
-      const there = await this.#strip?.draw(drawn, picture);
-      if (!there || this.#hovered === null) continue;
-      Object.assign(this.#picture, { width: picture.width, height: picture.height });
-      this.#picture.getContext("2d").drawImage(picture, 0, 0);
-      this.#picture.classList.add("drawn");
+    try {
+      for (let drawn = null; this.#hovered !== null && this.#hovered !== drawn;) {
+        drawn = this.#hovered;
+        const strip = this.#strip;
+        const picture = document.createElement("canvas");
+        const there = await strip?.draw(drawn, picture);
+        if (strip !== this.#strip) drawn = null; // a better one came meanwhile, or another clip
+        if (!there || drawn === null || this.#hovered === null) continue;
+        Object.assign(this.#picture, { width: picture.width, height: picture.height });
+        this.#picture.getContext("2d").drawImage(picture, 0, 0);
+        this.#picture.classList.add("drawn");
+      }
+    } finally {
+      this.#following = false;
     }
-    this.#following = false;
   }
 
   #leave() {

@@ -121,9 +121,12 @@ export class Viewer extends EventTarget {
   }
 
   /** The clip on the screen has a strip in its archive: the address of its WebVTT, or null. */
-  strip(url) {
-    if (url) this.#timeline.show(this.clip, new Strip(this.clip, this.#stills, url));
-    this.#showFrame();
+  async strip(url) {
+    const clip = this.clip;
+    if (!url || !clip) return;
+    const strip = new Strip(clip, this.#stills, url);
+    await strip.loaded;
+    if (this.clip === clip) this.#timeline.strip = strip;
   }
 
   close() {
@@ -268,7 +271,7 @@ export class Viewer extends EventTarget {
   // What is shown
 
   #showFrame() {
-    const shown = this.#player.frames > 0;
+    const shown = this.clip !== null && this.#player.frames > 0; // the player may be at work on it before it is opened here
     const { frame } = this.#player;
     find("timecode").textContent = shown ? (this.clip.timecode(frame) ?? `frame ${frame}`) : "--:--:--:--";
     find("frame").textContent = shown ? `${this.#player.exact ? "" : "about "}frame ${frame} of ${this.#player.frames}` : "";

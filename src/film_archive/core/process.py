@@ -1,14 +1,18 @@
-"""Stdout and stderr as a verb writes to them: whoever read there may go (`| head`), and the work is done to its end all the same.
+"""This process as a command line's: how it is told to stop, and who reads what it prints.
 
-So a verb ends with its own status, whoever listens: a `check` that finds damage says so with 11.
+Ctrl-C and SIGTERM both come as KeyboardInterrupt, and each has its exit status. Whoever reads stdout and stderr may go
+(`| head`), and the work is done to its end all the same; so a verb ends with its own status, whoever listens: a `check` that
+finds damage says so with 11.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 _BUFFER = 1 << 16
 
@@ -61,3 +65,22 @@ def all_written(name: str, status: int) -> int:
             raw.lead_nowhere()  # the interpreter tries again at its end
         return status or 6
     return status
+
+
+_told: list[int] = []
+"""The signals that came, other than Ctrl-C; a handler can only leave them where others look."""
+
+
+def stop_on_sigterm() -> None:
+    """From now on SIGTERM stops this process in the same orderly way as Ctrl-C."""
+    signal.signal(signal.SIGTERM, _terminated)
+
+
+def stopped_status() -> int:
+    """The exit status of a process that was stopped, as shells have it, 128 and the signal's number: 130 or 143."""
+    return 128 + (_told[0] if _told else signal.SIGINT)
+
+
+def _terminated(number: int, frame: FrameType | None) -> NoReturn:
+    _told.append(number)
+    raise KeyboardInterrupt
