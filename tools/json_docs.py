@@ -215,6 +215,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("repo checkout", switching.CheckedOut),
     Section("Left out of a checkout", switching.LeftOut),
     Section("repo export", reports.ExportReport),
+    Section("repo import", reports.ImportReport),
     Section("repo adopt", reports.AdoptReport, "The exit status is 12 where some archives are not at hand."),
     Section("repo lock and unlock", reports.LocksReport),
     Section("Locks", locks.EditLock),

@@ -8,8 +8,6 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
-from pydantic_core import to_json
-
 from film_archive.core.errors import FilmArchiveError
 from film_archive.core.wording import size_text as size_text  # verbs say sizes as they say all else
 
@@ -19,6 +17,8 @@ SCHEMA_VERSION = 1
 
 def print_json(document: Mapping[str, Any]) -> None:
     """One document on stdout."""
+    from pydantic_core import to_json
+
     sys.stdout.buffer.write(to_json({"schema_version": SCHEMA_VERSION, **document}, indent=2) + b"\n")
     sys.stdout.buffer.flush()
 
@@ -28,6 +28,8 @@ def print_json_list(key: str, records: Iterable[Mapping[str, Any]], **more: Any)
 
     An error that comes up in the middle ends the list, stands in the document as others do, and is returned.
     """
+    from pydantic_core import to_json
+
     write = sys.stdout.buffer.write
     write(to_json({"schema_version": SCHEMA_VERSION, **more})[:-1] + b',"%s":[' % key.encode())
     separator = b"\n"
