@@ -84,18 +84,17 @@ def test_an_image_that_reads_back_wrong_is_not_kept(volume: Path, tmp_path: Path
     require_program("7z")
     image = tmp_path / "i.iso"
 
-    def damaging(layout: udf_image.ImageLayout, target: Path, **options: object) -> dict[str, str]:
-        digests = write_image(layout, target)
-        node = next(node for node in layout.nodes if node.name == "exact")
-        with target.open("r+b") as file:
-            file.seek((257 + node.data) * 2048 + 5)
-            file.write(b"?")
-        return digests
+    finish = udf_image._Writer.end
 
-    monkeypatch.setattr(udf_image, "write_image", damaging)
+    def damaging(writer: udf_image._Writer) -> None:
+        finish(writer)
+        node = next(node for node in writer._layout.nodes if node.name == "exact")
+        writer._put(b"?", 257 + node.data, 5)
+
+    monkeypatch.setattr(udf_image._Writer, "end", damaging)
     with pytest.raises(Damaged, match="other bytes of exact"):
         make_image(volume, image, room=ROOM)
-    assert not image.exists()
+    assert [path.name for path in tmp_path.iterdir()] == [volume.name]
 
 
 def test_an_image_with_other_files_is_not_believed(volume: Path, tmp_path: Path) -> None:

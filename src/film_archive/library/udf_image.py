@@ -13,11 +13,12 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from film_archive.core import files, programs
 from film_archive.core.digest import KEY, MultiHasher
-from film_archive.core.errors import Damaged, FilmArchiveError, NoSpace, NotSupported, SourceChanged, from_os_error
+from film_archive.core.errors import Damaged, NoSpace, NotSupported, SourceChanged, from_os_error
 from film_archive.core.source import FileSource, printable
 from film_archive.library import udf
 from film_archive.library.listing import join
@@ -87,10 +88,16 @@ def plan_image(folder: Path, name: str) -> ImageLayout:
 
 
 def write_image(
-    layout: ImageLayout, target: Path, *, replace: bool = False, on_bytes: Callable[[int], None] | None = None
+    layout: ImageLayout,
+    target: Path,
+    *,
+    replace: bool = False,
+    on_bytes: Callable[[int], None] | None = None,
+    check: Callable[[Path, dict[str, str]], None] = lambda image, digests: None,
 ) -> dict[str, str]:
     """Write an image whole or not at all; returns path below the folder → XXH3-128 of the bytes that went into it.
 
+    `check` is given the image before it has its name, and these digests; what it raises leaves none.
     Raises NoSpace before the first byte, SourceChanged where a file is not what it was.
     """
     files.require_space(target.parent, layout.size, f"Making the image {printable(target)}")
@@ -102,6 +109,9 @@ def write_image(
             if not node.is_folder:
                 digests[node.path[len(layout.root.path.rstrip("/")) + 1 :]] = writer.content(node, on_bytes)
         writer.end()
+        files.sync(new.file.fileno())
+        files.drop_cache(new.file.fileno())
+        check(new.temporary, digests)
         new.commit()
     return digests
 
@@ -294,7 +304,7 @@ def make_image(
 ) -> int:
     """Make an image of a folder, read it back, and return its size; raises NoSpace where it is larger than `room` bytes.
 
-    An image that does not read back right is removed.
+    An image has its name only when it has read back right.
     """
     layout = plan_image(folder, folder.name)
     if layout.size > room:
@@ -302,10 +312,5 @@ def make_image(
             f"The image of {printable(folder)} would have {layout.size} bytes, the volume {room}; no image was made. "
             "Archive onto larger volumes."
         )
-    digests = write_image(layout, target, replace=replace, on_bytes=on_bytes)
-    try:
-        read_back(target, digests, on_bytes=on_bytes)
-    except FilmArchiveError:
-        files.remove(target)
-        raise
+    write_image(layout, target, replace=replace, on_bytes=on_bytes, check=partial(read_back, on_bytes=on_bytes))
     return layout.size
