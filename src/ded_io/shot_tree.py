@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ded_io.models import ImageSequence, ShotInfo
 from ded_io.naming import PlateName, Template, template, token
+from ded_io.plate_manifest import NAME as MANIFEST
 from ded_io.plate_manifest import PlateManifest, problems, read_manifest
 from film_archive.core.errors import Damaged, NotFound, Refused, from_os_error
 from film_archive.core.source import printable
@@ -173,10 +174,19 @@ def movie_extension() -> str:
     return config.PROXY_FORMAT
 
 
-def containers(root: Path) -> Iterator[Path]:
-    """All version containers of a shot tree."""
-    for path in sorted(root.glob("*/*/*")):
-        if path.is_dir() and CONTAINER.parse(path.name) is not None:
-            yield path
+def containers(folder: Path) -> Iterator[Path]:
+    """All version containers of a shot tree, or of one of its folders: it may be a container, or hold them."""
+    if is_container(folder):
+        yield folder
+        return
+    for depth in ("*", "*/*", "*/*/*"):  # a task's folder or `paths.output_dir`, a shot's, the tree's root
+        yield from filter(is_container, sorted(folder.glob(depth)))
+
+
+def is_container(path: Path) -> bool:
+    """Whether a folder is a version container: by its manifest, and one that has lost it by its name and frames."""
+    if (path / MANIFEST).is_file():
+        return True
+    return CONTAINER.parse(path.name) is not None and any(path.glob(f"{REP}_*/"))
 
 

@@ -93,20 +93,23 @@ class OIIOColorTransformStage(PipelineStage):
         made.exr = ImageSequence(
             planned_work(shot_info) / "exr", made.dpx.base_name, "exr", made.dpx.first_frame, made.dpx.last_frame
         )
-        facts = look_at_shot(shot_info)
-        first = made.dpx.first_frame
-        job = frame_job(shot_info, made.dpx.path(first), made.exr.path(first), first)
-        command = shlex.join(
-            tool_command(job, plate_look(shot_info), oiiotool=shot_info.settings.oiiotool, size=(facts.width, facts.height))
-        )
+        facts, look, source, target = look_at_shot(shot_info), plate_look(shot_info), made.dpx, made.exr
+
+        def command(number: int) -> str:
+            job = frame_job(shot_info, source.path(number), target.path(number), number)
+            line = tool_command(job, look, oiiotool=shot_info.settings.oiiotool, size=(facts.width, facts.height))
+            return shlex.join(line)
+
         size = frame_bytes(shot_info)
         by_tool = shot_info.settings.engine is Engine.TOOLS
-        if not by_tool:
-            yield Act(self.name, "note", f"each frame is made in this process, as this would: {command}")
-        for number in made.exr.numbers:
+        if by_tool:
+            program(shot_info.settings.oiiotool, "oiiotool")
+        else:
+            yield Act(self.name, "note", f"each frame is made in this process, as this would: {command(source.first_frame)}")
+        for number in target.numbers:
             if by_tool:
-                yield Act(self.name, "run", _for_frame(command, made.dpx, made.exr, first, number))
-            yield Act(self.name, "write", f"{made.exr.directory}/{made.exr.name(number)}", size)
+                yield Act(self.name, "run", command(number))
+            yield Act(self.name, "write", f"{target.directory}/{target.name(number)}", size)
 
     def _look_at_clip(self, shot_info: ShotInfo, result: ProcessingResult) -> None:
         try:
@@ -147,29 +150,32 @@ class OIIOColorTransformStage(PipelineStage):
 
         oiiotool = program(shot_info.settings.oiiotool, "oiiotool")
         make = partial(_by_oiiotool, look=look, oiiotool=oiiotool, size=size_of(jobs[0].source))
+        kept = 0
         with ThreadExecutor(shot_info.settings.jobs) as executor:
-            for done, _ in enumerate(executor.map(make, jobs), 1):
+            for done, was_made in enumerate(executor.map(make, jobs), 1):
+                kept += was_made
                 shot_info.report(self.name, done, len(jobs))
-        return 0
+        return kept
 
 
-def _by_oiiotool(job: FrameJob, *, look: PlateLook, oiiotool: str, size: tuple[int, int]) -> None:
-    from ded_io.pictures.plate import tool_command
+def _by_oiiotool(job: FrameJob, *, look: PlateLook, oiiotool: str, size: tuple[int, int]) -> bool:
+    """Have a frame made; whether an earlier run had made it, whole, of the same."""
+    from ded_io.pictures.plate import MADE, is_made, recipe_of, tool_command
     from ded_io.pictures.raster import size_of
 
+    recipe = recipe_of(job, look, by="oiiotool")
+    if is_made(job, recipe):
+        return True
     if size_of(job.source) != size:
         raise Damaged(f"{printable(job.source)} has another size than the frames before it; frame {job.number} was not made.")
     unfinished = job.destination.with_name(f"unfinished.{job.destination.name}")
-    command = tool_command(replace(job, destination=unfinished), look, oiiotool=oiiotool, size=size)
+    marked = replace(job, destination=unfinished, attributes={**job.attributes, MADE: recipe})
+    command = tool_command(marked, look, oiiotool=oiiotool, size=size)
     programs.run(command, timeout=_TOOL_SECONDS).require_success()
     if not unfinished.is_file() or not unfinished.stat().st_size:
         raise NotFound(f"oiiotool said that it was done and has not written {printable(job.destination)}.")
     files.rename(unfinished, job.destination, replace=True)
-
-
-def _for_frame(command: str, source: ImageSequence, target: ImageSequence, first: int, number: int) -> str:
-    """The command of one frame as that of another: the names, and the frame's number."""
-    return command.replace(source.name(first), source.name(number)).replace(target.name(first), target.name(number))
+    return False
 
 
 def plate_look(shot_info: ShotInfo) -> PlateLook:
