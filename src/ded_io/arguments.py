@@ -99,7 +99,8 @@ def _add_running(made: argparse.ArgumentParser) -> None:
     group.add_argument("--dry-run", action="store_true", help="list every command, file and byte; write nothing")
     group.add_argument("--report", metavar="FILE", help="write what was done as JSON; - prints it")
     group.add_argument("--verbose", action="store_true", help="tell more")
-    group.add_argument("--quiet", action="store_true", help="tell errors only, and what people have to look at: QC's findings, what waits for Kitsu")
+    quiet = "tell errors only, and what people have to look at: QC's findings, what waits for Kitsu"
+    group.add_argument("--quiet", action="store_true", help=quiet)
     group.add_argument("--log-file", metavar="FILE", help="everything that is told, into a file too")
 
 
