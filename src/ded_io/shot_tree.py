@@ -76,6 +76,10 @@ class Place:
             self._name(version, rep=REP, colorspace=self.colorspace, frame=number, ext=extension)
         )
 
+    def frames(self, version: int, folder: Path, first: int, last: int) -> ImageSequence:
+        """The plate's frames, which a folder has or is to have."""
+        return ImageSequence(folder, self.base_name(version), "exr", first, last, padding_of(self.frame_name))
+
     def movie_file(self, version: int, extension: str) -> str:
         return template(self.movie_name).format(
             self._name(version, rep=PROXY, colorspace=self.proxy_colorspace, ext=extension)
@@ -157,9 +161,7 @@ def remember(shot_info: ShotInfo, place: Place, found: Standing) -> None:
 
 
 def sequence_in(folder: Path, place: Place, version: int, manifest: PlateManifest) -> ImageSequence:
-    return ImageSequence(
-        folder, place.base_name(version), "exr", manifest.first_number, manifest.last_number, padding_of(place.frame_name)
-    )
+    return place.frames(version, folder, manifest.first_number, manifest.last_number)
 
 
 def padding_of(frame_name: str) -> int:

@@ -85,8 +85,9 @@ class ShotTreeOrganizationStage(PipelineStage):
         container = place.container(version)
         made.version, made.container = version, container
         folder, size = container / place.frames_folder, frame_bytes(shot_info)
-        for number in made.frames.numbers:
-            yield Act(self.name, "copy", f"{folder}/{place.frame_file(version, number, 'exr')}", size)
+        frames = place.frames(version, folder, made.frames.first_number, made.frames.last_number)
+        for number in frames.numbers:
+            yield Act(self.name, "copy", f"{folder}/{frames.name(number)}", size)
         yield Act(self.name, "copy", str(container / place.movie_file(version, movie_extension())), movie_bytes(shot_info))
         base = place.base_name(version)
         for name in (f"{base}.otio", f"{base}.nk", *_look_names(shot_info), NAME):
