@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,10 +182,7 @@ def _single(parsed: argparse.Namespace) -> EditorialCutInfo:
 
 def _point(text: str) -> int | str:
     """A whole number is a frame; all else is read as a timecode, once the clip's rate is known."""
-    try:
-        return int(text)
-    except ValueError:
-        return text
+    return int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else text
 
 
 def _require_effect(parsed: argparse.Namespace, way: str) -> None:

@@ -156,6 +156,10 @@ def _run(parsed: argparse.Namespace, wishes: Wishes) -> int:
     from ded_io.footage_ingest import FootageIngestPipeline, exit_status
 
     pipeline = FootageIngestPipeline(settings=wishes.settings.settings)
+    if parsed.contact_sheet:
+        from ded_io.batch_sheet import require_sheet_name
+
+        require_sheet_name(Path(parsed.contact_sheet))  # not after all shots
     _write_count_sheets(parsed, wishes, pipeline)
     bars = telling.Bars() if sys.stderr.isatty() and not (parsed.quiet or parsed.verbose or parsed.dry_run) else None
     pipeline.watch = bars or telling.Lines(pipeline.logger)
@@ -167,12 +171,12 @@ def _run(parsed: argparse.Namespace, wishes: Wishes) -> int:
         quiet = parsed.quiet or parsed.report == "-"
         for line in telling.ending_lines(summaries, quiet=quiet):
             print(line, file=sys.stderr if quiet else sys.stdout)
+    if parsed.report:
+        telling.write_report(parsed.report, pipeline.get_summary())
     if parsed.contact_sheet and not parsed.dry_run:
         from ded_io.batch_sheet import write_batch_sheet
 
         write_batch_sheet(Path(parsed.contact_sheet), summaries, pipeline.settings)
-    if parsed.report:
-        telling.write_report(parsed.report, pipeline.get_summary())
     return exit_status(summaries)
 
 

@@ -90,3 +90,10 @@ def test_arguments_for_all_shots_of_a_batch(tmp_path: Path) -> None:
     words = ["--batch", str(path), "--look", "show.cube", "--ver", "7", "--fps", "24"]
     cuts = read_wishes(parse(words)).cuts
     assert [(cut.look_file, cut.version, cut.rate) for cut in cuts] == [(Path("show.cube"), 7, 24), (Path("own.cc"), 4, 25)]
+
+
+@pytest.mark.parametrize(("text", "point"), [("16", 16), ("-1", -1), ("1_0", "1_0"), ("٣", "٣"), ("01:00:00:00", "01:00:00:00")])
+def test_only_digits_are_a_frame(text: str, point: int | str) -> None:
+    """What Python would read as a number, too, becomes a timecode, and is refused as one."""
+    words = ["--source", "a.mov", "--sequence", "sht", "--shot", "100", "--in", text, "--out", "20"]
+    assert read_wishes(parse(words)).cuts[0].in_point == point

@@ -580,6 +580,48 @@ def test_a_full_disk_is_told_before_anything_is_made(
     assert "bytes are missing; nothing was written" in summary["errors"][0]
 
 
+def test_a_run_that_goes_on_needs_room_for_what_is_lacking_only(
+    ingest: Callable[..., dict[str, Any]], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full: the frames that are there have their place already."""
+    from film_archive.core import files
+
+    asked: list[int] = []
+    monkeypatch.setattr(files, "require_space", lambda folder, needed, what: asked.append(needed))
+    assert ingest(skip_cleanup=True)["overall_success"]
+    first = asked[:2]
+    assert min(first) > 0
+    (work,) = settings.temp_dir.iterdir()
+    for name in ("dpx/sht100.1003.dpx", "exr/sht100.1003.exr"):
+        (work / name).unlink()
+    asked.clear()
+    shutil.rmtree(settings.shot_tree_root)
+    assert ingest()["overall_success"]
+    assert asked[:2] == [needed // 20 for needed in first]
+
+
+def test_a_look_that_is_none_is_told_before_the_frames_are_made(
+    ingest: Callable[..., dict[str, Any]], settings: Settings, tmp_path: Path
+) -> None:
+    look = tmp_path / "show.cube"
+    look.write_text("LUT_3D_SIZE two")
+    for dry_run in (True, False):
+        summary = ingest(look_file=look, dry_run=dry_run)
+        assert (summary["exit_status"], summary["overall_success"]) == (2, False)
+        assert "show.cube" in summary["errors"][0]
+    assert not settings.temp_dir.exists()
+
+
+def test_what_a_tool_says_of_its_failure_is_told(ingest: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    """As oiiotool says it: first the reason, last its own command line."""
+    tool = tmp_path / "oiiotool"
+    says = ("oiiotool ERROR: -o : no more room", "Full command line was:", "> oiiotool a.dpx -o b.exr")
+    tool.write_text("#!/bin/sh\n" + "".join(f"echo '{line}' >&2\n" for line in says) + "exit 1\n")
+    tool.chmod(0o755)
+    (error,) = ingest(engine=Engine.TOOLS, oiiotool=str(tool))["errors"]
+    assert error == "oiiotool failed with status 1: oiiotool ERROR: -o : no more room"
+
+
 def test_a_sequence_that_lacks_frames_is_not_placed(settings: Settings, clip: Path) -> None:
     pipeline = FootageIngestPipeline(settings=settings).pipeline()
     shot = ShotInfo("film", "sht", "100", EditorialCutInfo("sht", "100", clip, 10, 13), settings)

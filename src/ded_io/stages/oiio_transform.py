@@ -15,8 +15,8 @@ from ded_io.numbers import numbers_text
 from ded_io.preparing import look_at, planned_work, prepare, settings_without_source, source_identity, work_folder
 from ded_io.settings import Engine
 from ded_io.stages.base import PipelineStage
-from ded_io.tools import program
-from film_archive.core import files, programs
+from ded_io.tools import program, run_tool
+from film_archive.core import files
 from film_archive.core.errors import Damaged, NotFound
 from film_archive.core.executors.threads import ThreadExecutor
 from film_archive.core.source import printable
@@ -73,7 +73,8 @@ class OIIOColorTransformStage(PipelineStage):
         target = ImageSequence(folder, sequence.base_name, "exr", numbers[0], numbers[-1], sequence.padding)
         look = plate_look(shot_info)
         jobs = [frame_job(shot_info, sequence.path(number), target.path(number), number) for number in numbers]
-        files.require_space(folder, len(jobs) * frame_bytes(shot_info), f"The plate of {shot_info.code}")
+        lacking = sum(not job.destination.exists() for job in jobs)
+        files.require_space(folder, lacking * frame_bytes(shot_info), f"The plate of {shot_info.code}")
         if shot_info.settings.engine is Engine.TOOLS:
             kept = self._by_tool(shot_info, jobs, look)
         else:
@@ -171,7 +172,7 @@ def _by_oiiotool(job: FrameJob, *, look: PlateLook, oiiotool: str, size: tuple[i
     unfinished = job.destination.with_name(f"unfinished.{job.destination.name}")
     marked = replace(job, destination=unfinished, attributes={**job.attributes, MADE: recipe})
     command = tool_command(marked, look, oiiotool=oiiotool, size=size)
-    programs.run(command, timeout=_TOOL_SECONDS).require_success()
+    run_tool(command, timeout=_TOOL_SECONDS)
     if not unfinished.is_file() or not unfinished.stat().st_size:
         raise NotFound(f"oiiotool said that it was done and has not written {printable(job.destination)}.")
     files.rename(unfinished, job.destination, replace=True)
@@ -230,11 +231,15 @@ def look_at_shot(shot_info: ShotInfo) -> Any:
 
 def frame_bytes(shot_info: ShotInfo) -> int:
     """About how many bytes a frame of the plate has."""
-    size = shot_info.settings.resolution
-    if size is None:
+    size, made = shot_info.settings.resolution, shot_info.outputs
+    if size is not None:
+        width, height = size.width, size.height
+    elif made.source_size is not None:
+        width, height = plate_look(shot_info).framing(*made.source_size).canvas
+    else:
         return 1 << 20
     channel = 2 if shot_info.settings.bit_depth == "half" else 4
-    raw = size.width * size.height * 3 * channel
+    raw = width * height * 3 * channel
     return raw // _GUESSED_RATIO if shot_info.settings.exr_compression.startswith("dwa") else raw
 
 

@@ -14,8 +14,8 @@ from ded_io.models import Act, ImageSequence, ProcessingResult, ShotInfo
 from ded_io.preparing import planned_work, settings_without_source, timecode_of, work_folder
 from ded_io.settings import Engine
 from ded_io.stages.base import PipelineStage
-from ded_io.tools import program
-from film_archive.core import files, programs
+from ded_io.tools import program, run_tool
+from film_archive.core import files
 from film_archive.core.errors import NotFound, ProgramFailed
 from film_archive.core.executors.threads import ThreadExecutor
 from film_archive.core.source import printable
@@ -139,7 +139,7 @@ class ProxyGenerationStage(PipelineStage):
                 shot_info.report(self.name, done, sequence.frame_count)
         unfinished = target.with_name(f"unfinished.{target.name}")
         command = _movie_command(shot_info, pictures, sequence.first_frame, unfinished)
-        programs.run([ffmpeg, *command[1:]], timeout=_MOVIE_SECONDS, progress=lambda: _size(unfinished)).require_success()
+        run_tool([ffmpeg, *command[1:]], timeout=_MOVIE_SECONDS, progress=lambda: _size(unfinished))
         if not _size(unfinished):
             raise ProgramFailed(f"ffmpeg said that it was done and has not written {printable(target)}.")
         files.rename(unfinished, target, replace=True)
@@ -213,7 +213,7 @@ def _picture_by_tool(
     if _ends_as_png(picture) and picture.stat().st_mtime_ns >= frame.stat().st_mtime_ns:
         return
     unfinished = picture.with_name(f"unfinished.{picture.name}")
-    programs.run([oiiotool, *command[1:], str(unfinished)], timeout=_FRAME_SECONDS).require_success()
+    run_tool([oiiotool, *command[1:], str(unfinished)], timeout=_FRAME_SECONDS)
     if not _ends_as_png(unfinished):
         raise ProgramFailed(f"oiiotool said that it was done and has not written {printable(picture)} whole.")
     files.rename(unfinished, picture, replace=True)
