@@ -16,8 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.measuring import fill, room
+from film_archive.catalog.catalog import Catalog
 from film_archive.core.digest import digest_source
 from film_archive.core.source import FileSource
+from film_archive.tape.cataloguing import enter, seen_index
 from film_archive.tape.drives.cartridge_config import new_config
 from film_archive.tape.drives.file_backed import FileBackedDrive, create_cartridge
 from film_archive.tape.formats import MEDIA
@@ -35,13 +37,14 @@ _BLOCK = 524_288
 
 def run(folder: Path, runs: int) -> None:
     index = folder / "index.xml"
-    for name in ("write", "read"):
+    for name in ("write", "read", "catalog"):
         command = [sys.executable, "-m", "benchmarks.ltfs", name, str(index), str(_FILES)]
         told = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
         what = f"{name} the index of {_FILES:,} files (a process)"
         print(f"{what:60} {told['seconds']:7.1f} s  (CPU {told['cpu']:.1f} s), {told['megabytes']:.0f} MB of memory at most")
     print(f"{'its size':60} {index.stat().st_size / 1e6:7.0f} MB")
     index.unlink()
+    index.with_suffix(".sqlite").unlink()
     _cartridges(folder, runs)
 
 
@@ -165,6 +168,10 @@ def _in_a_process(name: str, path: Path, count: int) -> None:
         with path.open("rb") as file:
             found = read_index(iter(lambda: file.read(_BLOCK), b""))
         assert found.tree.files == count
+        if name == "catalog":
+            begun, cpu = time.perf_counter(), _cpu()
+            with Catalog.open(path.with_suffix(".sqlite")) as catalog:
+                enter(catalog, seen_index(found, "FA0001", "FA0001L9", "benchmark"), "tape import")
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({"seconds": time.perf_counter() - begun, "cpu": _cpu() - cpu, "megabytes": most}))
 

@@ -1,10 +1,12 @@
 """Branches: what branching, committing, comparing, merging and checking out cost, against git and what else is installed.
 
-Sizes are those of the issue; FILM_ARCHIVE_BENCH_SCALE divides them (10 for a tenth).
+Sizes are those of the issue; FILM_ARCHIVE_BENCH_SCALE divides them (10 for a tenth),
+FILM_ARCHIVE_BENCH_PARTS names what is run ("status merge").
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import statistics
@@ -16,32 +18,44 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.measuring import fill, used
+from benchmarks.repository_peers import PEERS, remove
 from film_archive.archive.writer import ZipWriter
 from film_archive.core.source import MemorySource
 from film_archive.versioning.commits import store_commit
 from film_archive.versioning.entries import Entry, EntryKind
+from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.opened import OpenRepository
 from film_archive.versioning.refs import Branch
 from film_archive.versioning.repository import Repository, new_branch
 from film_archive.versioning.starting import begin
 from film_archive.versioning.switching import check_out
-from film_archive.versioning.tree import Nodes, Tree
+from film_archive.versioning.tree import Tree
 
 _SCALE = max(1, int(os.environ.get("FILM_ARCHIVE_BENCH_SCALE", "1")))
 _OURS = [sys.executable, "-c", "from film_archive.cli.main import run; run()", "repo"]
-_PEERS = ("git", "git-lfs", "dvc", "oxen", "restic", "borg")
 
 
 def run(folder: Path, runs: int) -> None:
-    there = {name: shutil.which(name) for name in _PEERS}
-    print("peers: " + ", ".join(f"{name} {'is there' if path else 'is not installed: skipped'}" for name, path in there.items()))
+    lacking = {peer.name: peer.lacking for peer in PEERS}
+    print("peers: " + ", ".join(f"{name} {'is missing: skipped' if less else 'is there'}" for name, less in lacking.items()))
+    parts = os.environ.get("FILM_ARCHIVE_BENCH_PARTS", "large archive status add merge materialise").split()
+    if "large" in parts:
+        _all_large(folder, runs)
+    if "archive" in parts:
+        _from_archive(folder / "archive", 500_000 // _SCALE, runs)
+    if "status" in parts:
+        _status_and_commit(folder / "status", 50_000 // _SCALE, runs)
+    if "add" in parts:
+        _add(folder / "add", 20_000 // _SCALE, (2 << 30) // _SCALE)
+    if "merge" in parts:
+        _merge(folder / "merge", 20_000 // _SCALE, runs)
+    if "materialise" in parts:
+        _materialise(folder / "materialise", 200_000 // _SCALE)
+
+
+def _all_large(folder: Path, runs: int) -> None:
     for count in (10_000, 1_000_000 // _SCALE, 10_000_000 // _SCALE):
         _large(folder / f"large {count}", count, runs)
-    _from_archive(folder / "archive", 500_000 // _SCALE, runs)
-    _status_and_commit(folder / "status", 50_000 // _SCALE, runs)
-    _add(folder / "add", 20_000 // _SCALE, (2 << 30) // _SCALE)
-    _merge(folder / "merge", 20_000 // _SCALE, runs)
-    _materialise(folder / "materialise", 200_000 // _SCALE)
 
 
 def _said(name: str, seconds: list[float], unit: str = "ms", factor: float = 1e3) -> None:
@@ -169,6 +183,14 @@ def _status_and_commit(folder: Path, count: int, runs: int) -> None:
         _git(folder / "git", "add", ".")
         _git(folder / "git", "commit", "-q", "-m", "first")
         sides["git"] = git
+    dvc = next(peer for peer in PEERS if peer.name == "dvc")
+    if not dvc.lacking:
+        _files(folder / "dvc" / "small", count)
+        dvc.prepare(folder / "dvc")
+        (folder / "dvc/media/one.mov").write_bytes(b"media")
+        dvc.add(folder / "dvc")
+        (folder / "dvc/f000").symlink_to("small/f000")
+        sides["dvc"] = partial(dvc.edit or dvc.add, folder / "dvc")
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in sides}
     for number in range(runs):
         for name, work in sides.items():
@@ -180,31 +202,34 @@ def _status_and_commit(folder: Path, count: int, runs: int) -> None:
 
 
 def _add(folder: Path, count: int, media: int) -> None:
-    """Small files and four large ones, added and committed; whole processes, durable on both sides."""
-    for side in ("ours", "lfs"):
-        _files(folder / side / "small", count)
+    """Small files and four large ones, added and committed; whole processes, one side after the other."""
+
+    def made(side: Path) -> Path:
+        _files(side / "small", count)
         for number in range(4):
-            fill(folder / side / f"clip{number}.mov", media // 4)
-    _ours(folder / "ours", "init")
+            fill(side / f"clip{number}.mov", media // 4)
+        return side
+
+    def said(name: str, work: Callable[[], object]) -> None:
+        processor, wall = used(work)
+        what = f"add + commit of {count:,} files and {media / 1e9:.2f} GB, {name}"
+        _said(f"{what}, processor", [processor], "s", 1)
+        _said(f"{what}, wall", [wall], "s", 1)
 
     def ours() -> None:
         _ours(folder / "ours", "add", ".")
         _ours(folder / "ours", "commit", "-m", "first")
 
-    processor, wall = used(ours)
-    _said(f"add + commit of {count:,} files and {media / 1e9:.2f} GB, ours, processor", [processor], "s", 1)
-    _said(f"add + commit of {count:,} files and {media / 1e9:.2f} GB, ours, wall", [wall], "s", 1)
-    if shutil.which("git-lfs"):
-        _git(folder / "lfs", "init", "-q")
-        _git(folder / "lfs", "lfs", "install", "--local")
-        _git(folder / "lfs", "lfs", "track", "*.mov")
-
-        def lfs() -> None:
-            _git(folder / "lfs", "add", ".")
-            _git(folder / "lfs", "commit", "-q", "-m", "first")
-
-        _said(f"add + commit of {count:,} files and {media / 1e9:.2f} GB, git-lfs", [used(lfs)[1]], "s", 1)
-    shutil.rmtree(folder)
+    made(folder / "ours")
+    _ours(folder / "ours", "init")
+    said("ours", ours)
+    shutil.rmtree(folder / "ours")
+    for peer in PEERS:
+        if not peer.lacking:
+            side = made(folder / peer.name)
+            peer.prepare(side)
+            said(peer.name, partial(peer.add, side))
+            remove(side)
 
 
 def _merge(folder: Path, count: int, runs: int) -> None:
@@ -241,21 +266,53 @@ def _merge(folder: Path, count: int, runs: int) -> None:
         _said(f"merge, one file each side, {count:,} files, git (process)", times)
 
 
+@contextlib.contextmanager
+def _sharing(folder: Path) -> Iterator[Path]:
+    """A folder on XFS: in an image, where this machine mounts one; else the folder itself."""
+    folder.mkdir()
+    maker = shutil.which("mkfs.xfs", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    image, place = folder / "image", folder / "mounted"
+    if maker is None or os.geteuid() != 0:
+        print("no XFS is made here (mkfs.xfs and root are needed): the checkout is of the folder's own file system")
+        yield folder
+        return
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(3 << 30)
+    subprocess.run([maker, "-q", "-m", "reflink=1", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, place], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", place], check=True)
+
+
 def _materialise(folder: Path, count: int) -> None:
-    """A checkout of files of 1 MB that share their blocks, on the folder given with --folder; XFS or Btrfs share."""
-    work = begin(folder / "source")
-    assert work is not None
-    (work.root / "files").mkdir()
-    data = os.urandom(1 << 20)
-    for number in range(min(count, 2000)):
-        (work.root / "files" / f"{number:06}.exr").write_bytes(number.to_bytes(8, "big") + data)
-    work.add([work.root])
-    branch = work.commit("first")
-    before = shutil.disk_usage(folder).used
-    seconds = _timed(lambda: check_out(work.repository, branch, folder / "out"))
-    grown = shutil.disk_usage(folder).used - before
-    shared = grown < len(data) * 100
+    """A checkout of paths of 16 different contents of 1 MB, which share their blocks where the file system can."""
+    with _sharing(folder) as place:
+        work = begin(place / "source")
+        assert work is not None
+        (work.root / "files").mkdir()
+        data = os.urandom(1 << 20)
+        for number in range(16):
+            (work.root / "files" / f"{number:02}.exr").write_bytes(number.to_bytes(8, "big") + data)
+        work.add([work.root])
+        branch = work.commit("first")
+        opened = work.repository.opened
+        contents = list(opened.tree_of(opened.objects(), branch.head))
+        frames = {
+            f"plates/sh{number // 2000:06}/comp_v001.{number:08}.exr": contents[number % len(contents)] for number in range(count)
+        }
+        with opened.database.sharing():
+            changes = {path: entry.at(path) for path, entry in frames.items()}
+            branch = opened.commit(branch.id, lambda tree: changes, "frames")
+        os.sync()
+        before = shutil.disk_usage(place).used
+        processor, wall = used(lambda: check_out(work.repository, branch, place / "out"))
+        os.sync()
+        grown = shutil.disk_usage(place).used - before
+        work.close()
     print(
-        f"{f'checkout of {min(count, 2000):,} files of 1 MB':64} {seconds / min(count, 2000) * 1e6:10.1f} us a file, "
-        f"{grown / 1e6:.1f} MB of new space ({'shared' if shared else 'copied: this file system does not share blocks'})"
+        f"{f'checkout of {count:,} files of 1 MB':64} {wall:10.2f} s wall, {processor:.2f} s processor, "
+        f"{grown / 1e6:.1f} MB of new space ({100 * grown / (count * len(data)):.3f} %)"
     )

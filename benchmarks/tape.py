@@ -20,7 +20,7 @@ from film_archive.tape.drives.drive import Position
 from film_archive.tape.drives.motion import Motion, motion_of
 from film_archive.tape.formats import MEDIA
 from film_archive.tape.gathering import Gathered, checked, gather
-from film_archive.tape.holdings import gather_holdings
+from film_archive.tape.holding_sets import gather_holdings
 from film_archive.tape.records import TapeStep
 from film_archive.tape.set_planning import SetState, WriteWishes, plan_write
 from film_archive.tape.shelf import Shelf

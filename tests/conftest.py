@@ -9,9 +9,15 @@ import shutil
 import signal
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.servers.buckets import BucketServer
+    from tests.servers.postgres import PostgresServer
 
 if importlib.util.find_spec("hypothesis"):  # a plain install has none, and its tests skip
     settings = importlib.import_module("hypothesis").settings
@@ -29,14 +35,45 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-REAL_SERVERS = {"kitsu", "chromium"}
-"""Fixtures that start programs of others, which takes them many seconds."""
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for the session; tests take a schema each."""
+    from tests.servers.postgres import postgres_server
+
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[BucketServer]:
+    """A server that speaks S3 for the session."""
+    from tests.servers.buckets import bucket_server
+
+    with bucket_server() as server:
+        yield server
+
+
+@pytest.fixture
+def buckets(bucket_server: BucketServer, monkeypatch: pytest.MonkeyPatch) -> BucketServer:
+    """The same, and this test's environment lets it in."""
+    for name, value in bucket_server.environment().items():
+        monkeypatch.setenv(name, value)
+    return bucket_server
+
+
+REAL_SERVERS = {"kitsu", "chromium", "postgres", "bucket_server"}
+"""Fixtures that start programs of others, which takes them seconds."""
+ON_SERVERS = {"postgresql", "elsewhere"}
+"""Parameters by which a test takes one of them."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if REAL_SERVERS.intersection(getattr(item, "fixturenames", ())):
+        chosen = item.callspec.params.values() if hasattr(item, "callspec") else ()
+        if REAL_SERVERS.intersection(getattr(item, "fixturenames", ())) or any(
+            isinstance(one, str) and one in ON_SERVERS for one in chosen
+        ):
             item.add_marker("ci")
 
 

@@ -27,7 +27,7 @@ ERRORS = [
         "NotSupported",
     ),
     *("OutOfRange", "PartlyDone", "ProgramFailed", "RateUnknown", "Refused", "ShortRead", "SourceChanged"),
-    *("StorageError", "TimecodeUnknown", "UsageError"),
+    *("StorageError", "TimecodeUnknown", "Unreachable", "UsageError"),
 ]
 
 FIELDS: dict[str, list[str]] = {

@@ -20,9 +20,17 @@ readonly WANTED=(
     "build-essential|cc|compiles the reduced decoder of ProRes when the package is built (with Debian's Python, python3-dev too)"
     "nodejs|node|runs the review page's modules"
     "chromium|chromium|shows the review page"
-    "postgresql|/usr/lib/postgresql/*/bin/initdb|the database of the Kitsu server that plates are registered in"
+    "postgresql|/usr/lib/postgresql/*/bin/initdb|keeps the metadata of repositories; the database of the Kitsu server, too"
     "redis-server|redis-server|its other store; the tests start both on ports of their own"
+    "ceph-mon|ceph-mon monmaptool|a cluster in memory, started for the tests, under the server that speaks S3"
+    "ceph-osd|ceph-osd|the part of it that keeps bytes"
+    "ceph-common|ceph ceph-authtool|sets it up"
+    "radosgw|radosgw radosgw-admin|the server that speaks S3, in whose buckets repositories keep contents"
     "xfsprogs|/usr/sbin/mkfs.xfs|a file system that shares blocks, in a file that root mounts"
+    "udftools|/usr/sbin/udfinfo|looks at the UDF images that volumes are burned from"
+    "poppler-utils|pdftoppm pdftotext|shows the pages of an offload's PDF"
+    "jdupes|jdupes|finds duplicates, for comparison (benchmarks)"
+    "rdfind|rdfind|finds duplicates, for comparison (benchmarks)"
     "btrfs-progs|/usr/sbin/mkfs.btrfs|another one"
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -36,20 +37,29 @@ class Show:
         return Show(self.capfd, root, self._patch)
 
 
+def elsewhere(request: pytest.FixtureRequest) -> list[str]:
+    """What `init` is told for metadata in PostgreSQL and contents in a bucket, of real servers."""
+    bucket = request.getfixturevalue("buckets").bucket()
+    return ["--database", request.getfixturevalue("postgres").schema(), "--store", f"s3://{bucket}/show"]
+
+
 @pytest.fixture
-def show(tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch) -> Show:
-    """A work tree with a first commit on the branch `main`."""
+def show(
+    request: pytest.FixtureRequest, tmp_path: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> Show:
+    """A work tree with a first commit on the branch `main`; with the parameter "elsewhere" the repository is on servers."""
     unsync(monkeypatch)
     monkeypatch.setattr(switching, "wait_a_tick", lambda: None)
     root = tmp_path / "show"
     write(root, FOOTAGE)
     made = Show(capfd, root, monkeypatch)
-    made.run("init")
+    made.run("init", *(elsewhere(request) if getattr(request, "param", "") == "elsewhere" else ()))
     made.run("add", ".")
     made.run("commit", "-m", "Lock the cut")
     return made
 
 
+@pytest.mark.parametrize("show", ["here", "elsewhere"], indirect=True)
 def test_a_day_in_the_life(show: Show, tmp_path: Path) -> None:
     """Lock the cut, branch for colour and for VFX, merge both with one conflict, export, clean up."""
     show.run("branch", "colour")
@@ -99,6 +109,27 @@ def test_a_day_in_the_life(show: Show, tmp_path: Path) -> None:
     ]
     graph = show.run("log", "--graph").output.splitlines()
     assert sum("*" in line for line in graph) == 6
+
+
+@pytest.mark.parametrize("show", ["elsewhere"], indirect=True)
+def test_another_machine_joins_a_repository_on_servers(show: Show, tmp_path: Path) -> None:
+    where = json.loads((show.root / ".film-archive-repo" / "elsewhere.json").read_text())
+    database = ["--database", where["database"]]
+    other = show.at(tmp_path)
+    assert "repo checkout main FOLDER" in other.run("init", tmp_path / "other", *database, status=4).errors
+    other.run("checkout", "main", tmp_path / "work", "--repo", tmp_path / "other")
+    work = show.at(tmp_path / "work")
+    assert on_disk(work.root) == FOOTAGE
+    write(work.root, {"footage/c.mov": LARGE[::-1]})
+    work.run("add", ".")
+    work.run("commit", "-m", "From the other machine")
+    assert show.json("log")["commits"][0]["message"] == "From the other machine"
+    assert show.json("verify")["ok"] is True
+    assert not list(tmp_path.rglob("content"))
+    assert not list(tmp_path.rglob("metadata.sqlite"))
+    show.run("init", tmp_path / "third", *database, "--store", tmp_path / "elsewhere", status=4)
+    show.run("init", tmp_path / "third", "--store", where["store"], status=4)  # whose database is another
+    show.run("init", show.root / ".film-archive-repo", "--bare", *database, "--store", "s3://other/show", status=4)
 
 
 def test_branches_of_an_archive_without_a_work_tree(show: Show, tmp_path: Path) -> None:
@@ -201,6 +232,11 @@ def test_what_is_wrong_is_one_sentence_with_its_status(show: Show, tmp_path: Pat
         (("unlock", "notes.txt"), 3),
         (("status", "--repo", tmp_path), 3),
         (("init",), 4),
+        (("init", tmp_path / "a", "--store", "gs://show"), 2),
+        (("init", tmp_path / "a", "--database", "nonsense"), 2),
+        (("init", tmp_path / "a", "--database", "mysql://host/show", "--store", tmp_path), 5),
+        (("init", tmp_path / "a", "--database", "postgresql://me:secret@host/show"), 2),
+        (("init", tmp_path / "a", "--store", tmp_path / "b", "--endpoint", "http://host"), 2),
     ]
     for arguments, status in cases:
         errors = show.run(*arguments, status=status).errors
@@ -230,6 +266,7 @@ def test_json_has_the_documented_keys(show: Show, tmp_path: Path) -> None:
         ("repo checkout", ("checkout", "vfx", tmp_path / "vfx")),
         ("repo checkout", ("checkout", "vfx")),
         ("repo export", ("export", "main", tmp_path / "out.zip")),
+        ("repo import", ("import", tmp_path / "master.zip", "--under", "vendor")),
         ("repo adopt", ("adopt",)),
         ("repo lock and unlock", ("lock", "docs.txt")),
         ("repo lock and unlock", ("unlock", "docs.txt")),

@@ -335,13 +335,13 @@ def test_names_and_caches_on_macos(monkeypatch: pytest.MonkeyPatch) -> None:
         return 0 if arguments[1] == b"new" else -1
 
     monkeypatch.setattr(files, "sys", SimpleNamespace(platform="darwin"))
-    monkeypatch.setattr(files.ctypes, "CDLL", lambda name, use_errno: SimpleNamespace(renamex_np=renamex_np))
-    monkeypatch.setattr(files.ctypes, "get_errno", lambda: errno.EEXIST)
+    monkeypatch.setattr("ctypes.CDLL", lambda name, use_errno: SimpleNamespace(renamex_np=renamex_np))
+    monkeypatch.setattr("ctypes.get_errno", lambda: errno.EEXIST)
     rename = files._exclusive_rename_call.__wrapped__()
     assert rename is not None
     assert (rename(b"old", b"new"), rename(b"old", b"taken")) == (0, errno.EEXIST)
     assert asked == [(b"old", b"new", 4), (b"old", b"taken", 4)]
-    monkeypatch.setattr(files.ctypes, "CDLL", lambda name, use_errno: SimpleNamespace())
+    monkeypatch.setattr("ctypes.CDLL", lambda name, use_errno: SimpleNamespace())
     assert files._exclusive_rename_call.__wrapped__() is None
 
     monkeypatch.delattr(os, "posix_fadvise", raising=False)

@@ -26,6 +26,7 @@ from film_archive.tape.shelf import Shelf
 from film_archive.tape.volumes import Membership, OpenTape
 from film_archive.testing import crash
 from film_archive.testing.faults import Kill, counting, failing
+from tests.cli.running import Ran, film_archive
 from tests.tape.making import NOW, SERIAL, clock, content, contents, put
 from tests.tape.sets import WISHES, below, make_files, write
 
@@ -296,3 +297,52 @@ def test_the_digest_of_a_file_through_the_mount(tmp_path: Path) -> None:
         assert isinstance(source, FileSource)
         assert source.name == f"{SERIAL}::file"
         assert os.path.samefile(source.path, mount.root / "file")
+
+
+@pytest.fixture
+def file_backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reference's programs first on PATH, as they are where its file backend is the usual one."""
+    for name, option in (("mkltfs", "--backend=file"), ("ltfs", "-o tape_backend=file")):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f'#!/bin/sh\nexec "{programs.find(name)}" {option} "$@"\n')
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+
+
+@pytest.mark.usefixtures("file_backend")
+def test_a_set_in_a_drive_through_the_verbs(
+    tmp_path: Path, quick_folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Format, write over the end of a cartridge, gone on with in the next one, verified, restored: all through the mount."""
+    monkeypatch.setenv("FILM_ARCHIVE_SHELF", str(tmp_path / "shelf"))
+    monkeypatch.setenv("FILM_ARCHIVE_CATALOG", str(tmp_path / "none.sqlite"))
+    card = make_files(quick_folder / "card", {"a/1.mov": 200 * MIB, "a/2.mov": 100 * MIB, "b/é:3": 5, "b/4": BLOCK + 1})
+
+    def run(*arguments: object) -> Ran:
+        return film_archive(capfd, "tape", *arguments)
+
+    drives = []
+    statuses = []
+    for serial in ("FA0001", "FA0002"):
+        folder = quick_folder / serial
+        create_cartridge(folder, new_config(MEDIA["L8"], 320 * MIB))
+        drive = f"ltfs:{write_device_file(folder)}"
+        drives += ["--drive", drive]
+        assert run("format", serial, "--drive", drive, "--name", "Show").status == 0
+        refused = run("format", serial, "--drive", drive)
+        assert (refused.status, "erase" in refused.errors) == (4, True)
+        written = run("write", "FILM", card, "--drive", drive, "--verify", "--commit-every", "64MiB", "--json")
+        files = written.document["files"]
+        statuses.append((written.status, sorted(file["path"] for file in files if file["status"] == "written")))
+        assert written.document["verified"] is True
+        assert_consistent(folder)
+        done = run("verify", "--drive", drive, "--json")
+        assert (done.status, done.document["problems"]) == (0, [])
+    assert statuses == [(12, ["card/a/1.mov"]), (0, ["card/a/2.mov", "card/b/4", "card/b/é:3"])]
+    only = run("restore", "-o", tmp_path / "some", *drives[2:], "--json")
+    assert only.status == 12
+    assert [file["path"] for file in only.document["files"] if file["status"] == "missing"] == ["card/a/1.mov"]
+    assert run("restore", "-o", quick_folder / "out", *drives).status == 0
+    assert below(quick_folder / "out/card") == below(card)
+    assert run("write", "FILM", card, "--drive", f"ltfs:{tmp_path / 'nothing'}").status != 0

@@ -12,7 +12,7 @@ import pytest
 from film_archive.core.errors import NotFound, UsageError
 from film_archive.tape.choosing import Choice, segment
 from film_archive.tape.drives.cartridge_config import MIB
-from film_archive.tape.holdings import gather_holdings
+from film_archive.tape.holding_sets import gather_holdings
 from film_archive.tape.records import FileStatus, TapeRestored
 from film_archive.tape.restore_planning import motion_for, plan_restore, run_of
 from film_archive.tape.restoring import apply_restore
@@ -97,7 +97,7 @@ def test_a_missing_cartridge_gives_the_rest(shelf: Shelf, quick_folder: Path, tm
     back = below(tmp_path / "out" / "day")
     assert back.items() <= below(day).items()
     assert len(back) + len(missing) == 700
-    assert any("is on FA0001, which is not here" in problem for problem in done.problems)
+    assert any("is on FA0001L8 (vault), which is not here" in problem for problem in done.problems)
 
 
 def test_what_one_copy_can_not_give_the_other_does(shelf: Shelf, day: Path, tmp_path: Path) -> None:
@@ -172,3 +172,30 @@ def test_the_order_of_reading_is_a_good_one(shelf: Shelf, quick_folder: Path, tm
         shuffled.append(motion.reading([runs[path] for path in chosen]))
     assert ours <= min(shuffled)
     assert ours <= motion.reading(sorted(runs.values()))
+
+
+def test_what_is_missing_is_known_from_the_other_cartridges(shelf: Shelf, quick_folder: Path, tmp_path: Path) -> None:
+    """Without a catalog: one cartridge of three names all files, the later ones by its plan, and where they are."""
+    day = make_files(quick_folder / "day", {f"{number:04}": number + 1 for number in range(1300)})
+    done = write(shelf, [day])
+    assert [one.barcode for one in done.cartridges] == ["FA0001L8", "FA0002L8", "FA0003L8"]
+    on = {file.path: file.cartridge for file in done.files}
+    for number, lost in enumerate((["FA0002"], ["FA0001"], ["FA0003"])):  # the last one alone stays; then the first two
+        for serial in lost:
+            shutil.move(shelf.folder / serial, quick_folder / serial)
+        holdings = gather_holdings(shelf, None if number else "FILM")
+        plan = plan_restore(holdings, Choice(), tmp_path / str(number))
+        away = {one.barcode for one in plan.cartridges if not one.here}
+        assert away == {f"{path.name}L8" for path in quick_folder.glob("FA*")}
+        assert {one.path: one.cartridge for one in plan.missing} == {
+            path: serial for path, serial in on.items() if f"{serial}L8" in away
+        }
+        result = apply_restore(plan, holdings)
+        assert result.exit_status == 12
+        assert below(tmp_path / str(number) / "day").items() == {
+            (path, data) for path, data in below(day).items() if f"{on[path]}L8" not in away
+        }
+        if number == 1:
+            for serial in ("FA0001", "FA0002"):
+                shutil.move(quick_folder / serial, shelf.folder / serial)
+    assert "day/1299 is on FA0003L8, which is not here." in result.problems

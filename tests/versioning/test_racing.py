@@ -1,25 +1,19 @@
-"""Several processes on one repository, and a store that can't be relied on: nothing is lost, whoever loses is told or retries."""
+"""Several processes on one repository: nothing is lost, whoever loses is told or retries."""
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import os
-import random
 import time
 from pathlib import Path
 
 import pytest
 
-from film_archive.core.errors import StorageError
 from film_archive.testing import crash
 from film_archive.versioning.collecting import clean_up
-from film_archive.versioning.contents import Contents
 from film_archive.versioning.reading import Bytes
 from film_archive.versioning.repository import Repository
 from film_archive.versioning.verifying import verify
-from tests.versioning.making import LARGE, commit, held, noise, unsync
-from tests.versioning.stores.unreliable import UnreliableStore
+from tests.versioning.making import commit, held, noise, unsync
 
 
 @pytest.fixture(autouse=True)
@@ -94,31 +88,3 @@ def test_a_cleaning_up_moves_nothing_that_is_being_read(tmp_path: Path) -> None:
         assert not done.exists()
     assert os.waitpid(child, 0)[1] == 0
     assert verify(repository.opened).problems == ()
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_a_store_that_fails_repeats_and_sees_late_loses_nothing(tmp_path: Path, seed: int) -> None:
-    repository = Repository(tmp_path / "repo")
-    main = repository.empty_branch("main")
-    whole = repository.opened
-    unreliable = UnreliableStore(whole.store, seed)
-    repository._opened = dataclasses.replace(whole, store=unreliable, contents=Contents(whole.database, unreliable))
-    dice = random.Random(seed)
-    expected: dict[str, bytes] = {}
-    for count in range(40):
-        path, data = f"{dice.randrange(8)}.mov", dice.choice([b"x", noise(4000, count), LARGE[count:]])
-        (tmp_path / "file").write_bytes(data)
-        try:
-            repository.add_file(main.id, tmp_path / "file", path)
-        except StorageError:
-            continue  # told, and nothing was changed
-        expected[path] = data
-        if not count % 9:
-            with contextlib.suppress(StorageError):
-                clean_up(repository.opened, keep_days=0, grace_days=0, dry_run=False)
-    assert unreliable.failures > 5
-    assert held(whole, "main") == expected
-    assert verify(whole).problems == ()
-    clean_up(whole, keep_days=0, grace_days=0, dry_run=False)
-    assert held(whole, "main") == expected
-    assert verify(whole).problems == ()

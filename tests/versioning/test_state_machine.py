@@ -5,21 +5,26 @@ from __future__ import annotations
 import errno
 import tempfile
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 pytest.importorskip("hypothesis")
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from film_archive.core.errors import FilmArchiveError, Refused
 from film_archive.testing import faults
 from film_archive.versioning.collecting import clean_up
+from film_archive.versioning.elsewhere import Elsewhere
 from film_archive.versioning.refs import Branch
 from film_archive.versioning.repository import Repository
 from film_archive.versioning.verifying import verify
+from tests.servers.buckets import BucketServer
+from tests.servers.postgres import PostgresServer
 from tests.versioning.making import LARGE, held, noise, unsync
 
 PATHS = ["a.mov", "b.mov", "reel/a.mov", "reel/b.wav", "reel/deep/c.exr", "é.txt"]
@@ -77,12 +82,16 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
         self.root = Path(self.folder.name)
-        self.repository = Repository(self.root / "repo")
+        self.repository = Repository(self.root / "repo", self.elsewhere())
         self.branches: dict[str, Twin] = {}
         self.staged: dict[str, dict[str, bytes | None]] = {}
         self.commits = 0
         self.patch = pytest.MonkeyPatch()
         unsync(self.patch)
+
+    def elsewhere(self) -> Elsewhere:
+        """Where the repository lies, if not in its folder."""
+        return Elsewhere()
 
     def twin(self, held_there: Held, *parents: Twin) -> Twin:
         self.commits += 1
@@ -248,6 +257,36 @@ TestRepository = Machine.TestCase
 TestRepository.settings = settings(
     max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+class OnServers(Machine):
+    """The same with metadata in PostgreSQL and contents in a bucket."""
+
+    postgres: ClassVar[PostgresServer]
+    bucket: ClassVar[str]
+    numbers = count()
+
+    def elsewhere(self) -> Elsewhere:
+        return Elsewhere(database=self.postgres.schema(), store=f"s3://{self.bucket}/{next(self.numbers)}")
+
+
+@pytest.fixture
+def servers(postgres: PostgresServer, buckets: BucketServer) -> None:
+    OnServers.postgres, OnServers.bucket = postgres, buckets.bucket()
+
+
+@pytest.mark.usefixtures("servers")
+class TestRepositoryOnServers(OnServers.TestCase):  # type: ignore[misc,name-defined]
+    settings = settings(
+        max_examples=3, stateful_step_count=20, deadline=None, derandomize=True, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+
+
+@pytest.mark.nightly
+@pytest.mark.usefixtures("servers")
+class TestRepositoryOnServersLong(OnServers.TestCase):  # type: ignore[misc,name-defined]
+    settings = settings(max_examples=60, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.nightly

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 import pytest
 
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 from film_archive.core.digest import blake3_of
 from film_archive.core.errors import Damaged
 from film_archive.versioning.entries import Entry, EntryKind, sort_key
+from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.nodes import Inner, decode, encode_leaf, node_problem
-from film_archive.versioning.tree import Nodes, Tree
+from film_archive.versioning.tree import Tree
 
 
 class Memory:
@@ -32,6 +34,9 @@ class Memory:
     def get_node(self, address: bytes) -> bytes:
         self.reads += 1
         return self.nodes[address]
+
+    def get_nodes(self, addresses: Sequence[bytes]) -> dict[bytes, bytes]:
+        return {address: self.get_node(address) for address in addresses}
 
 
 def entry(path: str, number: int = 0) -> Entry:

@@ -172,6 +172,15 @@ def test_folders_that_are_tracked_or_the_users_stay(work: WorkTree, tmp_path: Pa
     assert on_disk(out.root) == committed(work)
 
 
+def test_what_was_staged_and_is_gone_can_be_added_again(work: WorkTree) -> None:
+    write(work.root, {"new/a": b"a", "new/b": b"b"})
+    work.add([work.root / "new"])
+    shutil.rmtree(work.root / "new")
+    assert work.add([work.root / "new"]) == ("new/a", "new/b")
+    with pytest.raises(NotFound):
+        work.add([work.root / "new"])
+
+
 def test_unstaged_files_are_looked_at_again(work: WorkTree) -> None:
     write(work.root, {"footage/inline": b"changed", "new": b"new"})
     work.add([work.root])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,8 @@ OnWritten = Callable[[Member, Path], None]
 def choose_members(archive: Archive, *, everything: bool = False, only: Iterable[str] | None = None) -> list[Member]:
     """The members that are to be unpacked, files of sequences each by itself, after all checks that need no target.
 
-    `only` names members, and folders with all that is in them. Raises Refused, NotSupported, and NotFound where one that was named is not there.
+    `only` names members, and folders with all that is in them. Raises Refused, NotSupported, and NotFound where one that
+    was named is not there.
     """
     wanted = None if only is None else frozenset(path.rstrip("/") or path for path in only)
     rest = set(wanted or ())

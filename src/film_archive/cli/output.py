@@ -8,9 +8,8 @@ import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
-from pydantic_core import to_json
-
 from film_archive.core.errors import FilmArchiveError
+from film_archive.core.wording import size_text as size_text  # verbs say sizes as they say all else
 
 SCHEMA_VERSION = 1
 """Of the documents that `--json` prints."""
@@ -18,6 +17,8 @@ SCHEMA_VERSION = 1
 
 def print_json(document: Mapping[str, Any]) -> None:
     """One document on stdout."""
+    from pydantic_core import to_json
+
     sys.stdout.buffer.write(to_json({"schema_version": SCHEMA_VERSION, **document}, indent=2) + b"\n")
     sys.stdout.buffer.flush()
 
@@ -27,6 +28,8 @@ def print_json_list(key: str, records: Iterable[Mapping[str, Any]], **more: Any)
 
     An error that comes up in the middle ends the list, stands in the document as others do, and is returned.
     """
+    from pydantic_core import to_json
+
     write = sys.stdout.buffer.write
     write(to_json({"schema_version": SCHEMA_VERSION, **more})[:-1] + b',"%s":[' % key.encode())
     separator = b"\n"
@@ -82,15 +85,6 @@ def _encodable(text: str, encoding: str = "utf-8") -> str:
     except UnicodeEncodeError:  # half a surrogate pair, from JSON for instance
         return text.encode(encoding, "backslashreplace").decode(encoding)
     return text.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def size_text(count: float) -> str:
-    """Bytes in decimal units, as disks and tapes are sold: 1.23 GB."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if count < 1000 or unit == "TB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.2f} {unit}"
-        count /= 1000
-    return ""
 
 
 def table(rows: Iterable[Iterable[object]], right: Iterable[int] = ()) -> None:

@@ -29,6 +29,9 @@ def serve(
     key: Path | None = typer.Option(None, "--key", help="The certificate's key (PEM, without a password)."),
     root_path: str = typer.Option("", "--root-path", help="What addresses begin with, behind a proxy: /archive."),
     follow_links: bool = typer.Option(False, "--follow-links", help="Serve what symbolic links lead to, too."),
+    catalog: str | None = typer.Option(
+        None, "--catalog", metavar="FILE|URL", help="The production's catalog, to be searched by who may see all that is served."
+    ),
     access_log: bool = typer.Option(False, "--access-log", help="Write a line for each answer to stderr."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document once it listens, and nothing after it."),
 ) -> int:
@@ -66,6 +69,7 @@ def serve(
         key=key,
         root_path=root_path.rstrip("/"),
         follow_links=follow_links,
+        catalog=catalog,
         access_log=access_log,
     )
     ended_well = run_server(settings, on_listening=listening, on_stopping=stopping)

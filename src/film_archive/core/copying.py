@@ -83,7 +83,8 @@ def transfer(source: ByteSource, target: int, offset: int, *, on_bytes: files.On
 def _copy_by_system(source: ByteSource, target: int, offset: int, start: int, on_bytes: files.OnBytes | None) -> int:
     """How many bytes behind `start` the system copied from file to file; fewer than there are where it can't."""
     done = 0
-    origin = _reopened(source) if hasattr(os, "copy_file_range") else None
+    wanted = start < source.size and hasattr(os, "copy_file_range")
+    origin = _reopened(source) if wanted else None
     if origin is None:
         return 0
     file, begin = origin

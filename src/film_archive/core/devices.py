@@ -15,7 +15,6 @@ import fcntl
 import os
 import re
 import sys
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +165,8 @@ def _told_uuid(descriptor: int) -> str | None:
     except OSError:
         return None
     value = bytes(answer[1 : 1 + answer[0]])
+    import uuid
+
     return str(uuid.UUID(bytes=value)) if len(value) == 16 and any(value) else None
 
 

@@ -11,6 +11,7 @@
     ├── StorageError                 6   the disk, the network or another program failed
     │   ├── NoSpace                      with the bytes that are missing
     │   ├── ShortRead                    a source ended before its size
+    │   ├── Unreachable                  a server does not answer, or not as one that is well: nothing is said of what it keeps
     │   └── ProgramFailed                a program or process that we started failed, hung or died
     ├── OutOfRange                   7   a range or timecode outside the media
     │   └── TimecodeUnknown              the media has no start timecode: give one
@@ -71,6 +72,10 @@ class NoSpace(StorageError):
 
 
 class ShortRead(StorageError):
+    pass
+
+
+class Unreachable(StorageError):
     pass
 
 

@@ -8,12 +8,10 @@ the file is given up, since the system may have dropped its pages.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import errno
 import fcntl
 import functools
 import os
-import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -92,6 +90,8 @@ def _file_system_sync_call() -> Callable[[int], int] | None:
     """The system's syncfs: descriptor → errno or 0."""
     if not sys.platform.startswith("linux"):
         return None
+    import ctypes
+
     library = ctypes.CDLL(None, use_errno=True)
     if not hasattr(library, "syncfs"):
         return None
@@ -209,6 +209,8 @@ def _rename_over_placeholder(source: Path, target: Path, *, folder: bool) -> Non
 @functools.cache
 def _exclusive_rename_call() -> Callable[[bytes, bytes], int] | None:
     """The system's rename that fails on an existing target: (source, target) → errno or 0."""
+    import ctypes
+
     library = ctypes.CDLL(None, use_errno=True)
     if sys.platform.startswith("linux") and hasattr(library, "renameat2"):
         renameat2 = library.renameat2
@@ -242,6 +244,8 @@ def remove(path: Path, *, missing_ok: bool = True) -> None:
 def remove_tree(folder: Path) -> None:
     """Remove a folder that this program made, with all that is in it."""
     if folder.is_dir() and not folder.is_symlink():
+        import shutil
+
         try:
             shutil.rmtree(folder)
         except OSError as error:

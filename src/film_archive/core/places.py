@@ -10,6 +10,8 @@
 | the tape shelf: the folder of file-backed cartridges | FILM_ARCHIVE_SHELF | tapes in the data folder |
 | large files that last as long as a run | FILM_ARCHIVE_TEMP | the system's folder for them |
 
+Of buckets the server is AWS_ENDPOINT_URL's; credentials and region (AWS_ACCESS_KEY_ID and so on) obstore takes from there itself.
+
 Only this module, the command line and `ded_io/config.py` read the environment. Nothing is made by asking.
 """
 
@@ -60,6 +62,12 @@ def shelf() -> Path:
 def temporary() -> Path:
     """The folder for large files that last as long as a run."""
     return _folder("TEMP") or Path(tempfile.gettempdir())
+
+
+def bucket_endpoint() -> str:
+    """The server of buckets, as other programs are told of it; "" for Amazon's."""
+    names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+    return next((value for name in names if (value := os.environ.get(name))), "")
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -491,4 +491,6 @@ def printable(path: str | os.PathLike[str]) -> str:
         text = os.fsencode(name).decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # half a surrogate pair, from JSON for instance; no file is called that
         text = name
+    if text.isprintable():
+        return text
     return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)

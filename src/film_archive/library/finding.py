@@ -31,6 +31,8 @@ class KnownCopy(Record):
     """Where it was mounted when it was last seen, or what it is called."""
     path: str
     """The path now, where the device is here; else the path in the device."""
+    inner: str
+    """The path in the device, wherever that is."""
     online: bool
     """Whether the device is here."""
     size: int
@@ -77,17 +79,28 @@ def where(catalog: Catalog, file: str) -> Whereabouts:
     Raises NotFound where nothing of the kind is known.
     """
     with looking(catalog) as lookup:
-        content = _content(lookup, catalog, file)
-        places = lookup.places(content, former=True)
-        proven = [place for place in places if place.verified is not None and place.gone is None]
-        verified = {identity for place in proven for identity in lookup.devices(place)}
-        known = lookup.content(content.xxh128, content.size)
-        copies = tuple(_Showing().all(places))
+        return _whereabouts(lookup, file, _content(lookup, catalog, file))
+
+
+def where_digest(catalog: Catalog, digest: str) -> Whereabouts:
+    """The same of a content by its XXH3-128 alone, 32 hexadecimal digits: no file of that name is looked at."""
+    with looking(catalog) as lookup:
+        found = lookup.content(bytes.fromhex(digest))
+        if not found:
+            raise NotFound(f"The catalog knows of no content {digest}.")
+        return _whereabouts(lookup, digest, found[0])
+
+
+def _whereabouts(lookup: Lookup, asked: str, content: Content) -> Whereabouts:
+    places = lookup.places(content, former=True)
+    proven = [place for place in places if place.verified is not None and place.gone is None]
+    verified = {identity for place in proven for identity in lookup.devices(place)}
+    known = lookup.content(content.xxh128, content.size)
     return Whereabouts(
-        file=file,
+        file=asked,
         digests={**content.digests, **(known[0].digests if known else {})},
         size=content.size,
-        copies=copies,
+        copies=tuple(_Showing().all(places)),
         devices=len(verified),
     )
 
@@ -163,6 +176,7 @@ class _Showing:
             device=holder.identity,
             label=holder.label,
             path=place.inner if path is None else os.fspath(path),
+            inner=place.inner,
             online=path is not None,
             size=place.size,
             verified=None if place.verified is None else _iso(place.verified.at),

@@ -1,56 +1,43 @@
-"""`/api/v1/…`: archives, members, frames as JSON. Each function is synchronous and runs in a thread."""
+"""`/api/v1/…`: the server itself, sessions, archives and their members. Each function is synchronous and runs in a thread."""
 
 from __future__ import annotations
 
 from itertools import chain, islice
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic_core import to_json
 
 from film_archive import __version__
-from film_archive.core.errors import TimecodeUnknown, UsageError
-from film_archive.core.facts import MediaFacts
-from film_archive.core.frame_index import FrameIndex
 from film_archive.core.member import Member
-from film_archive.media.cutting.ranges import Clip
-from film_archive.server.access import Access, Guard
+from film_archive.server.access import Guard
+from film_archive.server.asking import (
+    ARCHIVE_FAILURES,
+    ArchivePath,
+    MemberPath,
+    Responses,
+    access_of,
+    base_of,
+    failures,
+)
 from film_archive.server.documents import (
     ArchiveDocument,
     ArchiveEntry,
     ArchiveList,
-    ErrorDocument,
-    FragmentList,
-    FrameDocument,
     Health,
     MemberDocument,
     MemberList,
-    ProxyList,
     SessionDocument,
     archive_document,
-    fragment_document,
-    frame_document,
     member_document,
-    proxy_list,
 )
-from film_archive.server.hls import Fragments, playlist_url, proxies_of
 from film_archive.server.holdings import Holdings
 from film_archive.server.metrics import Metrics
-from film_archive.server.sending import ACCESS
-from film_archive.streaming.frames import frame_at_byte, locate
-from film_archive.streaming.opened import making_sense
 
 _MOST = 10_000
-_ArchivePath = Annotated[str, Path(description="The archive's path below the roots; it may have slashes.")]
-_MemberPath = Annotated[str, Query(description="The member's path in the archive.")]
-_MANIFEST_TYPES: dict[int | str, dict[str, object]] = {
+_MANIFEST_TYPES: Responses = {
     200: {"description": "Lines of JSON.", "content": {"application/jsonl": {}}}
-}
-_FAILURES: dict[int | str, dict[str, object]] = {
-    401: {"model": ErrorDocument, "description": "No token was shown, and the server has some."},
-    404: {"model": ErrorDocument, "description": "No such archive, member or file."},
-    422: {"model": ErrorDocument, "description": "Not to be had of this one, or the request is wrong."},
 }
 
 
@@ -73,7 +60,7 @@ def health_router(metrics: Metrics) -> APIRouter:
 def session_router(guard: Guard) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["server"])
 
-    @router.post("/session", status_code=204, responses={401: {"model": ErrorDocument}})
+    @router.post("/session", status_code=204, responses=failures())
     def open_session(request: Request) -> Response:
         """Exchange the token, sent as `Authorization: Bearer`, for a cookie."""
         response = Response(status_code=204)
@@ -85,35 +72,37 @@ def session_router(guard: Guard) -> APIRouter:
                 httponly=True,
                 samesite="strict",
                 secure=request.url.scheme == "https",
-                path=_base(request) + "/",
+                path=base_of(request) + "/",
             )
         return response
 
-    @router.get("/session", responses={401: {"model": ErrorDocument}})
+    @router.get("/session", responses=failures())
     def get_session(request: Request) -> SessionDocument:
         """What the shown token lets its bearer do."""
-        access = _access(request)
+        access = access_of(request)
         return SessionDocument(right=access.right, roots=None if access.roots is None else sorted(access.roots))
 
     return router
 
 
 def archive_router(holdings: Holdings) -> APIRouter:
-    """Archives are named by their path, which may have slashes in it; members, for the same reason, by a query."""
-    router = APIRouter(prefix="/api/v1", tags=["archives"], responses=_FAILURES)
-    fragments = Fragments()
+    """Archives are named by their path, which may have slashes in it; members, for the same reason, by a query.
+
+    Routes that go on behind that path come before this router's last one (`clip_router`).
+    """
+    router = APIRouter(prefix="/api/v1", tags=["archives"], responses=ARCHIVE_FAILURES)
 
     @router.get("/archives")
     def list_archives(request: Request) -> ArchiveList:
         """All archives below the roots."""
-        found, complete = holdings.seen_with(_access(request)).archives()
+        found, complete = holdings.seen_with(access_of(request)).archives()
         entries = [ArchiveEntry(path=archive.path, form=archive.form) for archive in found]
         return ArchiveList(archives=entries, complete=complete)
 
     @router.get("/archives/{archive:path}/members")
     def list_members(
         request: Request,
-        archive: _ArchivePath,
+        archive: ArchivePath,
         role: Annotated[str | None, Query(description="Only members of this role: “original”, “proxy”, …")] = None,
         q: Annotated[str | None, Query(max_length=200, description="Only those in which all these words are found.")] = None,
         offset: Annotated[int, Query(ge=0, le=1 << 31)] = 0,
@@ -123,7 +112,7 @@ def archive_router(holdings: Holdings) -> APIRouter:
 
         Words of `q` are looked for in paths, reels, codecs, profiles and start timecodes, without regard to case.
         """
-        held = holdings.seen_with(_access(request)).archive(archive)
+        held = holdings.seen_with(access_of(request)).archive(archive)
         words = (q or "").casefold().split()
         wanted = (
             member
@@ -133,91 +122,32 @@ def archive_router(holdings: Holdings) -> APIRouter:
         page = list(islice(wanted, offset, offset + limit + 1))
         return MemberList(
             archive=archive,
-            members=[member_document(held, member, _base(request)) for member in page[:limit]],
+            members=[member_document(held, member, base_of(request)) for member in page[:limit]],
             next=offset + limit if len(page) > limit else None,
         )
 
     @router.get("/archives/{archive:path}/member")
-    def get_member(request: Request, archive: _ArchivePath, path: _MemberPath) -> MemberDocument:
+    def get_member(request: Request, archive: ArchivePath, path: MemberPath) -> MemberDocument:
         """One member: its place in the archive, its facts, where its bytes are served."""
-        held = holdings.seen_with(_access(request)).archive(archive)
-        return member_document(held, held.opened.member(path), _base(request))
-
-    @router.get("/archives/{archive:path}/frame")
-    def get_frame(
-        request: Request,
-        archive: _ArchivePath,
-        member: _MemberPath,
-        frame: Annotated[int | None, Query(ge=-(1 << 53), le=1 << 53, description="A frame's number, from 0.")] = None,
-        timecode: Annotated[str | None, Query(description="Or its source timecode.", examples=["01:00:00:00"])] = None,
-        byte: Annotated[int | None, Query(ge=0, le=1 << 62, description="Or a byte of the member.")] = None,
-    ) -> FrameDocument:
-        """Where a frame lies, exactly: frame number ⇄ timecode ⇄ bytes, and the keyframe to start from."""
-        held = holdings.seen_with(_access(request)).archive(archive)
-        found = held.opened.member(member)
-        with making_sense(held.opened.archive.name, found.path):
-            facts = found.media
-        index = held.opened.frame_index(found)
-        number = _frame_number(found, facts, index, frame, timecode, byte)
-        place = locate(index, number, facts)
-        rate = index.rate if index.rate is not None else facts.frame_rate if facts is not None else None
-        return frame_document(held, found, place, rate, _base(request))
+        held = holdings.seen_with(access_of(request)).archive(archive)
+        return member_document(held, held.opened.member(path), base_of(request))
 
     @router.get("/archives/{archive:path}/manifest", response_class=Response, responses=_MANIFEST_TYPES)
-    def get_manifest(request: Request, archive: _ArchivePath) -> StreamingResponse:
+    def get_manifest(request: Request, archive: ArchivePath) -> StreamingResponse:
         """The whole manifest as it is: a header line and a line of JSON a member. Foreign zips have none."""
-        opened = holdings.seen_with(_access(request)).archive(archive).opened
+        opened = holdings.seen_with(access_of(request)).archive(archive).opened
         opened.archive.require_manifest("show it")
         head = opened.archive.header
         assert head is not None  # else it is foreign
         lines = (to_json(member.to_json()) + b"\n" for member in opened.archive.members())
         return StreamingResponse(chain([head.to_line()], lines), media_type="application/jsonl")
 
-    @router.get("/archives/{archive:path}/proxies")
-    def list_proxies(
-        request: Request,
-        archive: _ArchivePath,
-        member: _MemberPath,
-        bandwidth: Annotated[float, Query(ge=0, description="Bits a second that the connection carries.")] = 1e12,
-        width: Annotated[int, Query(ge=1, le=1 << 16, description="Pixels that it is shown at.")] = 1,
-        height: Annotated[int, Query(ge=1, le=1 << 16)] = 1,
-    ) -> ProxyList:
-        """A member's proxies, the smallest first, and which to play: of those that fit the bandwidth the smallest that
-        covers the display, else the largest that fits, else the one of the lowest bit rate.
-        """
-        held = holdings.seen_with(_access(request)).archive(archive)
-        return proxy_list(held, held.opened.member(member), bandwidth, (width, height), _base(request))
-
-    @router.get("/archives/{archive:path}/fragments")
-    def get_fragments(request: Request, archive: _ArchivePath, member: _MemberPath) -> FragmentList:
-        """Where the fragments of a member's proxies lie, for players that fetch them by byte range."""
-        held = holdings.seen_with(_access(request)).archive(archive)
-        found = held.opened.member(member)
-        return FragmentList(
-            archive=archive,
-            member=found.path,
-            playlist=playlist_url(held.member_path(found), _base(request)),
-            proxies=[
-                fragment_document(held, proxy, index, _base(request))
-                for proxy, index in proxies_of(held, found, fragments)
-            ],
-        )
-
     @router.get("/archives/{archive:path}")
-    def get_archive(request: Request, archive: _ArchivePath) -> ArchiveDocument:
+    def get_archive(request: Request, archive: ArchivePath) -> ArchiveDocument:
         """One archive."""
-        return archive_document(holdings.seen_with(_access(request)).archive(archive))
+        return archive_document(holdings.seen_with(access_of(request)).archive(archive))
 
     return router
-
-
-def _base(request: Request) -> str:
-    return request.scope.get("root_path") or ""
-
-
-def _access(request: Request) -> Access:
-    access: Access = request.scope[ACCESS]
-    return access
 
 
 def _has_words(member: Member, words: list[str]) -> bool:
@@ -226,22 +156,3 @@ def _has_words(member: Member, words: list[str]) -> bool:
     said = (member.path, *(str(facts.get(name) or "") for name in ("reel", "codec", "profile", "start_timecode")))
     text = " ".join(said).casefold()
     return all(word in text for word in words)
-
-
-def _frame_number(
-    member: Member, facts: MediaFacts | None, index: FrameIndex, frame: int | None, timecode: str | None, byte: int | None
-) -> int:
-    """The frame that a request names by exactly one of number, source timecode and byte."""
-    if [frame, timecode, byte].count(None) != 2:
-        raise UsageError("Name the frame by its number, by its timecode or by a byte of it, one of the three.")
-    if frame is not None:
-        return frame
-    if byte is not None:
-        return frame_at_byte(index, byte)
-    assert timecode is not None
-    start = None if facts is None else facts.start_timecode
-    if start is None:
-        raise TimecodeUnknown(f"{member.path} has no start timecode; name the frame by its number.")
-    rate = index.rate or start.rate
-    clip = Clip(member.path, index.frames, rate, start)
-    return clip.frame_at(clip.read(timecode))

@@ -19,6 +19,8 @@ from film_archive.server.access import Grant, Guard, require_roots
 from film_archive.server.api import archive_router, health_router, session_router
 from film_archive.server.assets import PageApplication
 from film_archive.server.at_once import AtOnce
+from film_archive.server.catalog_api import catalog_router, open_catalog
+from film_archive.server.clip_api import clip_router
 from film_archive.server.errors import error_body, status_of
 from film_archive.server.gate import SAFE_FIELDS, Gate
 from film_archive.server.hls import PlaylistApplication
@@ -87,13 +89,15 @@ def create_app(
     follow_links: bool = False,
     work: Path | None = None,
     worker: int = 0,
+    catalog: str | os.PathLike[str] | None = None,
 ) -> ServerApplication:
     """An application over what lies below `roots` (folders, or single archives).
 
     With tokens (`token` has every right) every request but those for the page's own files and /healthz has to show one;
     with `hosts` a request must name one of them as Host. `work` is the folder in which all workers of a server keep
-    jobs and counts; without it jobs are kept in a folder of their own for as long as the application runs. Raises
-    NotFound where a root is not there, UsageError where two have one name.
+    jobs and counts; without it jobs are kept in a folder of their own for as long as the application runs. `catalog`, a
+    file or a database's URL, can be searched. Raises NotFound where a root or the catalog is not there, UsageError where
+    two roots have one name.
     """
     holdings = Holdings(roots, follow_links=follow_links)
     guard = Guard([*([] if token is None else [Grant(token)]), *grants])
@@ -101,6 +105,7 @@ def create_app(
     threads = ThreadPoolExecutor(_READERS, thread_name_prefix="media")
     metrics = Metrics(work, worker)
     jobs = Jobs(holdings, work, metrics)
+    known = None if catalog is None else open_catalog(catalog)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -108,12 +113,16 @@ def create_app(
             yield
         finally:
             jobs.close()
+            if known is not None:
+                known.close()
             threads.shutdown(wait=False, cancel_futures=True)
 
     api = _api(holdings, lifespan=lifespan)
     api.include_router(health_router(metrics))
     api.include_router(session_router(guard))
+    api.include_router(clip_router(holdings))  # before archives, whose path may have slashes
     api.include_router(archive_router(holdings))
+    api.include_router(catalog_router(known, holdings))
     api.include_router(job_router(jobs))
     api.include_router(list_router(holdings))
     page = PageApplication(threads)

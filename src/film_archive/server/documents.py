@@ -23,6 +23,33 @@ class Health(BaseModel):
     version: str
 
 
+class CatalogPlace(BaseModel):
+    kind: str = Field(description="“disk”, “cartridge”, “archive” or “branch”.")
+    device: str = Field(description="The identity of the device, cartridge, archive or branch.")
+    label: str = Field(description="Where it was mounted when it was last seen, or what it is called.")
+    path: str = Field(description="The path in the device.")
+    online: bool = Field(description="Whether the device is at the server's machine now.")
+    size: int
+    verified: str | None = Field(description="When its bytes were last read back and right, ISO 8601 in UTC.")
+    verified_by: str | None = Field(description="Which verb did, and who.")
+    sequence: str | None = Field(description="The image sequence that it is a frame of, or that is meant.")
+    gone: str | None = Field(description="When it was found to be gone; None where it is there.")
+    url: str | None = Field(description="Its address, where it lies below a root of this server.")
+
+
+class CatalogFindings(BaseModel):
+    query: str
+    found: list[CatalogPlace]
+    complete: bool = Field(description="False where there is more than `limit`.")
+
+
+class CatalogContent(BaseModel):
+    digests: dict[str, str]
+    size: int
+    copies: list[CatalogPlace] = Field(description="Where it is, then where it had been.")
+    devices: int = Field(description="Devices on which a verified copy is.")
+
+
 class ErrorDetail(BaseModel):
     status: int
     message: str = Field(description="What happened, to what, and what to do.")

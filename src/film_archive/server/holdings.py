@@ -217,6 +217,17 @@ class Holdings:
             found.extend(sorted(search.found, key=lambda archive: archive.path))
         return found, search.complete
 
+    def path_below(self, path: Path) -> str | None:
+        """The address, below the server's own, of a file on this machine; None where no ROOT lists it."""
+        for root in self.roots:
+            if not path.is_relative_to(root.path):
+                continue
+            names = [layout.member_name(name)[0] for name in path.relative_to(root.path).parts]
+            found = root.listing.find(names) if names else None
+            if found is not None and not found[0].is_folder and not found[1]:
+                return quote("/media/" + self._prefix(root) + "/".join(found[0].path))
+        return None
+
     def public(self, message: str) -> str:
         """A sentence without the ROOTs' places on this machine."""
         for root in self.roots:

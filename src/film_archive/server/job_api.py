@@ -14,24 +14,26 @@ from starlette.types import Receive, Scope, Send
 from film_archive.core.errors import Refused
 from film_archive.core.source import FileSource
 from film_archive.server.access import Access, Right
+from film_archive.server.asking import access_of, base_of, failures
 from film_archive.server.cuts import MOST_HANDLES, disposition
-from film_archive.server.documents import ErrorDocument, JobDocument, JobList, job_document
+from film_archive.server.documents import JobDocument, JobList, job_document
 from film_archive.server.jobs import Jobs
-from film_archive.server.sending import ACCESS, request_fields, send_reply
+from film_archive.server.sending import request_fields, send_reply
 from film_archive.streaming.ranges import EntityTag, Representation
 from film_archive.streaming.reply import reply_to
 from film_archive.streaming.representation import media_type
 from film_archive.workflows.cuts import CutRequest
 
-_FAILURES: dict[int | str, dict[str, object]] = {
-    400: {"model": ErrorDocument, "description": "The body is no JSON."},
-    401: {"model": ErrorDocument, "description": "No token was shown, and the server has some."},
-    403: {"model": ErrorDocument, "description": "The token gives no right to jobs."},
-    404: {"model": ErrorDocument, "description": "No such job, clip or file."},
-    413: {"model": ErrorDocument, "description": "The body is too long."},
-    422: {"model": ErrorDocument, "description": "The clip can't be cut there, or the request is wrong."},
-    429: {"model": ErrorDocument, "description": "Too many jobs are waiting."},
-}
+_FAILURES = failures(
+    {
+        400: "The body is no JSON.",
+        403: "The token gives no right to jobs.",
+        404: "No such job, clip or file.",
+        413: "The body is too long.",
+        422: "The clip can't be cut there, or the request is wrong.",
+        429: "Too many jobs are waiting.",
+    }
+)
 _JobId = Annotated[str, Path(description="As the job's document has it.", max_length=64)]
 _readers = ThreadPoolExecutor(8, thread_name_prefix="job-files")
 
@@ -76,24 +78,24 @@ def job_router(jobs: Jobs) -> APIRouter:
         """Cut a part of a clip into a file: starts at once or when those before it are done."""
         wanted = CutRequest(order.in_, order.out, order.duration, order.handles)
         job = jobs.start(_working(request), order.path, wanted)
-        document = job_document(job, _base(request))
+        document = job_document(job, base_of(request))
         response.headers["location"] = document.url
         return document
 
     @router.get("")
     def list_jobs(request: Request) -> JobList:
         """The token's own jobs, the newest first."""
-        return JobList(jobs=[job_document(job, _base(request)) for job in jobs.list(_access(request))])
+        return JobList(jobs=[job_document(job, base_of(request)) for job in jobs.list(access_of(request))])
 
     @router.get("/{job}")
     def get_job(request: Request, job: _JobId) -> JobDocument:
         """A job and how far it is."""
-        return job_document(jobs.get(_access(request), job), _base(request))
+        return job_document(jobs.get(access_of(request), job), base_of(request))
 
     @router.post("/{job}/cancel", status_code=202)
     def cancel_job(request: Request, job: _JobId) -> JobDocument:
         """Ask a job to end; one that has ended stays as it is."""
-        return job_document(jobs.cancel(_working(request), job), _base(request))
+        return job_document(jobs.cancel(_working(request), job), base_of(request))
 
     @router.delete("/{job}", status_code=204)
     def remove_job(request: Request, job: _JobId) -> None:
@@ -117,24 +119,16 @@ def job_router(jobs: Jobs) -> APIRouter:
     )
     def get_file(request: Request, job: _JobId) -> Response:
         """What a finished job has made, with ranges (RFC 9110)."""
-        found, path = jobs.file(_access(request), job)
+        found, path = jobs.file(access_of(request), job)
         return FileResponse(FileSource(path, found.name), found.name, f"{found.id}-{found.bytes_total:x}")
 
     return router
 
 
-def _access(request: Request) -> Access:
-    access: Access = request.scope[ACCESS]
-    return access
-
 
 def _working(request: Request) -> Access:
     """The request's access, if it may start and end jobs."""
-    access = _access(request)
+    access = access_of(request)
     if access.right is not Right.JOBS:
         raise Refused("This token reads; it gives no right to jobs.")
     return access
-
-
-def _base(request: Request) -> str:
-    return request.scope.get("root_path") or ""

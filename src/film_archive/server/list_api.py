@@ -8,22 +8,21 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from film_archive.core.errors import NotSupported
-from film_archive.server.access import Access
-from film_archive.server.documents import ErrorDocument
+from film_archive.server.asking import access_of, failures
 from film_archive.server.holdings import Holdings
-from film_archive.server.sending import ACCESS
 from film_archive.streaming.opened import making_sense
 from film_archive.workflows.selects import Select, write_selects
 
 MOST_SELECTS = 1000
 _TYPES = {"edl": "text/plain", "otio": "application/json", "ale": "text/plain", "csv": "text/csv"}
-_FAILURES: dict[int | str, dict[str, object]] = {
-    400: {"model": ErrorDocument, "description": "The body is no JSON."},
-    401: {"model": ErrorDocument, "description": "No token was shown, and the server has some."},
-    404: {"model": ErrorDocument, "description": "No such archive or clip."},
-    413: {"model": ErrorDocument, "description": "The body is too long."},
-    422: {"model": ErrorDocument, "description": "A clip has no such frames, or the request is wrong."},
-}
+_FAILURES = failures(
+    {
+        400: "The body is no JSON.",
+        404: "No such archive or clip.",
+        413: "The body is too long.",
+        422: "A clip has no such frames, or the request is wrong.",
+    }
+)
 
 
 class SelectOrder(BaseModel):
@@ -61,7 +60,7 @@ def list_router(holdings: Holdings) -> APIRouter:
     @router.post("")
     def write_list(request: Request, order: ListOrder) -> ListDocument:
         """Selects as CMX 3600 EDL, OpenTimelineIO, ALE or CSV, with reels and source timecode as the archives know them."""
-        access: Access = request.scope[ACCESS]
+        access = access_of(request)
         seen = holdings.seen_with(access)
         selects = [_select(seen, each) for each in order.selects]
         written = write_selects(selects, order.format, order.title)

@@ -40,6 +40,7 @@ from film_archive.core.errors import Refused, StorageError, UsageError, from_os_
 from film_archive.core.records import Record
 from film_archive.server.access import Grant, Guard, read_grants, require_roots
 from film_archive.server.app import create_app
+from film_archive.server.catalog_api import open_catalog
 from film_archive.server.gate import access_log
 from film_archive.server.holdings import Holdings
 from film_archive.server.zerocopy import protocol_class
@@ -70,6 +71,8 @@ class Settings:
     root_path: str = ""
     """What addresses begin with where a proxy stands before the server."""
     follow_links: bool = False
+    catalog: str | None = None
+    """A file or a database's URL, to be searched."""
     access_log: bool = False
     """A line for each answer on stderr."""
 
@@ -99,6 +102,8 @@ def run_server(settings: Settings, *, on_listening: Callable[[str], None], on_st
     require_roots(grants, [root.label for root in holdings.roots])
     hosts = _allowed_hosts(settings, grants)
     _check_tls(settings)
+    if settings.catalog is not None:
+        open_catalog(settings.catalog).close()
     with ExitStack() as held:
         folder = Path(held.enter_context(TemporaryDirectory(prefix="film-archive-serve-", dir=places.temporary())))
         sockets: list[list[socket.socket]] = []
@@ -255,6 +260,7 @@ def _serve(
         follow_links=settings.follow_links,
         work=work.folder,
         worker=work.number,
+        catalog=settings.catalog,
     )
     config = uvicorn.Config(
         app,

@@ -1,8 +1,8 @@
 """Databases: statements and transactions, the same whatever keeps the rows.
 
-SQLite is the one there is. Statements keep to SQL that PostgreSQL has as well, with `:name` for values, and who declares tables
-takes the words that differ from `Dialect`, so that another database is one more class here. SQLite is used through the
-standard library, not through SQLAlchemy: loading that takes a fifth of a second, which a status of 50,000 files does not.
+SQLite is the default, here; PostgreSQL is `postgres.py`'s. Statements keep to SQL that both have, with `:name` for values, and
+who declares tables takes the words that differ from `Dialect`. SQLite is used through the standard library, not through
+SQLAlchemy: loading that takes a fifth of a second, which a status of 50,000 files does not.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Dialect:
     blob: str
     counter: str
     """A column that numbers its rows."""
+    text: str
+    """Text that is compared and sorted by its bytes."""
 
 
 class Statements(ABC):
@@ -77,6 +79,10 @@ class Database(Statements):
     @abstractmethod
     def alone(self) -> AbstractContextManager[None]:
         """Held alone, by who removes what nothing refers to."""
+
+    @abstractmethod
+    def tables(self) -> list[str]:
+        """The names of its tables, sorted."""
 
     @abstractmethod
     def size(self) -> int:
@@ -122,7 +128,7 @@ class _Connection(Statements):
 class SqliteDatabase(Database):
     """A file. Its write-ahead log and shared memory lie beside it, and so does the lock of `sharing` and `alone`."""
 
-    dialect = Dialect(blob="BLOB", counter="INTEGER PRIMARY KEY AUTOINCREMENT")
+    dialect = Dialect(blob="BLOB", counter="INTEGER PRIMARY KEY AUTOINCREMENT", text="TEXT")
 
     def __init__(self, path: Path, *, must_exist: bool = False) -> None:
         self.path = path
@@ -167,6 +173,9 @@ class SqliteDatabase(Database):
 
     def alone(self) -> AbstractContextManager[None]:
         return locked(self.path.with_suffix(".lock"))
+
+    def tables(self) -> list[str]:
+        return [str(row[0]) for row in self.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
 
     def size(self) -> int:
         return sum(

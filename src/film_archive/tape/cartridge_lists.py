@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from film_archive.core.digest import KEY, MultiHasher
 from film_archive.core.errors import NoSpace
+from film_archive.tape.clip_facts import KEY as CLIP
 from film_archive.tape.gathering import HISTORY, OWN
 from film_archive.tape.hash_list import Listed, can_hold, next_generation
 from film_archive.tape.ltfs.feeding import ALGORITHMS
@@ -26,6 +28,18 @@ UNLISTED_TIMES = 8 << 20
 There = Mapping[str, tuple[str, TapeFile]]
 
 
+@dataclass(frozen=True, slots=True)
+class CopyCartridges:
+    """The cartridges of one copy of a set, as far as they are known: number → serial, and number → barcode."""
+
+    serials: Mapping[int, str]
+    """Of those that are written by now."""
+    barcodes: Mapping[int, str]
+    """Of all, planned ones too."""
+    planned: int
+    """How many there are by the plan."""
+
+
 def is_own(path: str) -> bool:
     """Whether a path on a cartridge is one of its lists and no file of the set."""
     return path.partition("/")[0] in (OWN, HISTORY)
@@ -36,8 +50,7 @@ def write_lists(
     membership: Membership,
     there: There,
     planned: Sequence[TapeStep],
-    serials: tuple[str, ...],
-    cartridges: int,
+    cartridges: CopyCartridges,
 ) -> bool:
     """Write the lists of a cartridge and commit; False where nothing is new since the last ones.
 
@@ -55,7 +68,7 @@ def write_lists(
         return False
     try:
         _write_history(tape, on_tape, new, membership)
-        _write_manifest(tape, on_tape, membership, there, planned, serials, cartridges)
+        _write_manifest(tape, on_tape, membership, there, planned, cartridges)
     except NoSpace:
         tape.commit("Without lists: the cartridge is full")
         raise
@@ -96,11 +109,9 @@ def _write_manifest(
     membership: Membership,
     there: There,
     planned: Sequence[TapeStep],
-    serials: tuple[str, ...],
-    cartridges: int,
+    cartridges: CopyCartridges,
 ) -> None:
-    number_of = {serial: number for number, serial in enumerate(serials, 1)}
-    number_of[tape.serial] = membership.number
+    number_of = {serial: number for number, serial in cartridges.serials.items()}
     names = [path.rpartition("/")[2] for path in on_tape if path.startswith(f"{OWN}/")]
     files = [(path, serial, file) for path, (serial, file) in there.items() if file.target is None and not is_own(path)]
     header = SetHeader(
@@ -108,8 +119,9 @@ def _write_manifest(
         volser=tape.serial,
         number=membership.number,
         copy=membership.copy,
-        cartridges=serials,
-        planned=cartridges,
+        cartridges=_by_number(cartridges.serials, max(cartridges.serials)),
+        barcodes=_by_number(cartridges.barcodes, cartridges.planned),
+        planned=cartridges.planned,
         files=len(files) + len(planned),
         bytes=sum(file.length for _, _, file in files) + sum(step.size for step in planned),
     )
@@ -117,8 +129,16 @@ def _write_manifest(
     _write(tape, manifest_path(next_manifest(names)), encode_manifest(header, entries))
 
 
+def _by_number(found: Mapping[int, str], last: int) -> tuple[str, ...]:
+    return tuple(found.get(number, "") for number in range(1, last + 1))
+
+
 def _entry(path: str, number: int, file: TapeFile) -> SetEntry:
-    return SetEntry(path=path, size=file.length, mtime_ns=file.times.modified, number=number, digests=file.digests)
+    clip = file.attribute(CLIP)
+    return SetEntry(
+        path=path, size=file.length, mtime_ns=file.times.modified, number=number, digests=file.digests,
+        clip="" if clip is None else clip.decode("utf-8", "replace"),
+    )  # fmt: skip
 
 
 def _planned_entry(step: TapeStep) -> SetEntry:

@@ -5,7 +5,7 @@ In the catalog a cartridge is a holder known by its volume's UUID; a file's `ino
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from film_archive.catalog.cartridges import CartridgeRow, Cartridges, ClipRow, KnownCartridge
@@ -29,7 +29,8 @@ class Seen:
     """A cartridge as it is entered."""
 
     row: CartridgeRow
-    files: Iterable[tuple[str, TapeFile]]
+    files: Callable[[], Iterable[tuple[str, TapeFile]]]
+    """(path, file) of all files; asked twice."""
     index: Iterable[bytes] | None
 
 
@@ -39,7 +40,7 @@ def seen_tape(tape: OpenTape) -> Seen:
         return seen_index(tape.volume.index, tape.serial, tape.barcode, str(tape.address), room=tape.room)
     listed, place = list(tape.files()), str(tape.address)
     row = _row(tape.uuid, tape.serial, tape.barcode, tape.membership, tape.generation, 0, listed, tape.room, place)
-    return Seen(row, listed, None)
+    return Seen(row, lambda: listed, None)
 
 
 def seen_index(index: Index, serial: str, barcode: str, place: str, *, room: int | None = None) -> Seen:
@@ -48,7 +49,7 @@ def seen_index(index: Index, serial: str, barcode: str, place: str, *, room: int
     row = _row(
         index.volume_uuid, serial, barcode, membership, index.generation, index.updated, index.tree.all_files(), room, place
     )
-    return Seen(row, index.tree.all_files(), encode_index(index))
+    return Seen(row, index.tree.all_files, encode_index(index))
 
 
 def _row(
@@ -83,15 +84,18 @@ def enter(catalog: Catalog, seen: Seen, verb: str) -> Holder:
     return holder
 
 
-def _folders(files: Iterable[tuple[str, TapeFile]], clips: dict[Content, ClipRow]) -> Iterator[FolderRows]:
-    rows: dict[str, list[FileRow]] = {"/": []}
+def _folders(
+    files: Callable[[], Iterable[tuple[str, TapeFile]]], clips: dict[Content, ClipRow]
+) -> Iterator[FolderRows]:
     below: dict[str, set[str]] = {"/": set()}
-    for path, file in files:
-        if file.target is not None or is_own(path):
-            continue
-        folder, _, name = path.rpartition("/")
-        inner = f"/{folder}" if folder else "/"
+    counts: dict[str, int] = {}
+    for inner, _, _ in _ours(files()):
         _note_folders(inner, below)
+        counts[inner] = counts.get(inner, 0) + 1
+    for inner in sorted(below.keys() - counts.keys()):
+        yield FolderRows(inner, None, (), (), frozenset(below[inner]))
+    rows: dict[str, list[FileRow]] = {}
+    for inner, name, file in _ours(files()):
         row = _file_row(name, file)
         rows.setdefault(inner, []).append(row)
         facts = read_facts(file)
@@ -99,8 +103,16 @@ def _folders(files: Iterable[tuple[str, TapeFile]], clips: dict[Content, ClipRow
             clips[row.content] = ClipRow(
                 facts.codec, facts.rate, facts.start, facts.first, facts.frames, facts.reel, facts.width, facts.height
             )
-    for inner, names in below.items():
-        yield FolderRows(inner, None, tuple(rows.pop(inner, ())), (), frozenset(names))
+        if len(rows[inner]) == counts[inner]:  # so that a million files are not in memory as rows too
+            yield FolderRows(inner, None, tuple(rows.pop(inner)), (), frozenset(below[inner]))
+
+
+def _ours(files: Iterable[tuple[str, TapeFile]]) -> Iterator[tuple[str, str, TapeFile]]:
+    """(folder, name, file) of the files that are entered."""
+    for path, file in files:
+        if file.target is None and not is_own(path):
+            folder, _, name = path.rpartition("/")
+            yield (f"/{folder}" if folder else "/"), name, file
 
 
 def _note_folders(inner: str, below: dict[str, set[str]]) -> None:

@@ -5,7 +5,10 @@ So a cartridge can be searched by timecode, and in ten years by whoever reads it
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
 from pydantic_core import from_json, to_json
 
@@ -13,7 +16,7 @@ from film_archive.core.errors import FilmArchiveError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.records import Record
 from film_archive.core.source import ByteSource
-from film_archive.core.timecode import FrameRate, Timecode
+from film_archive.core.timecode import FrameRate, Timecode, parse_rate
 from film_archive.tape.ltfs.tree import TapeAttribute, TapeFile
 
 KEY = "film_archive.clip"
@@ -52,27 +55,42 @@ def is_media_name(name: str) -> bool:
     return name.rpartition(".")[2].lower() in _MEDIA
 
 
-def facts_of(media: MediaFacts) -> ClipFacts:
-    """What is kept of a probe's facts."""
+def facts_of(media: MediaFacts, given: FrameRate | None = None) -> ClipFacts:
+    """What is kept of a probe's facts. Sound is counted in frames of its timecode; `given` is the rate of what has none."""
+    rate = media.frame_rate or (media.start_timecode.rate if media.start_timecode is not None else given)
     return ClipFacts(
-        codec=media.codec or "",
-        rate="" if media.frame_rate is None else media.frame_rate.text,
+        codec=media.codec or (media.audio[0].codec or "" if media.audio else ""),
+        rate="" if rate is None else rate.text,
         start="" if media.start_timecode is None else str(media.start_timecode),
-        frames=media.frames,
+        frames=media.frames if media.frames is not None or rate is None else _frames_of_sound(media, rate),
         reel=media.reel or "",
         width=media.width,
         height=media.height,
     )
 
 
-def probed(source: ByteSource) -> ClipFacts | None:
-    """Facts of a source; None where it is no media, or nothing that a probe can read."""
+def _frames_of_sound(media: MediaFacts, rate: FrameRate) -> int | None:
+    """How many frames a recording lasts, the last one begun."""
+    lengths = [Fraction(track.samples, track.sample_rate) * rate for track in media.audio if track.samples and track.sample_rate]
+    return math.ceil(max(lengths)) if lengths else None
+
+
+def probed(source: ByteSource, rate: str | None = None) -> ClipFacts | None:
+    """Facts of a source; None where it is no media, or nothing that a probe can read. `rate` counts where it has none."""
     from film_archive.media.probe import probe
 
     try:
-        return facts_of(probe(source))
+        return facts_of(probe(source, rate=rate), None if rate is None else parse_rate(rate)[0])
     except FilmArchiveError:
         return None
+
+
+def sequence_lengths(paths: Iterable[str]) -> dict[str, int]:
+    """Path of the first image → frames, of the image sequences among some paths."""
+    from film_archive.media.sequence import IMAGE_EXTENSIONS, find_sequences
+
+    images = [path for path in paths if path.rpartition(".")[2].lower() in IMAGE_EXTENSIONS]
+    return {found.file(found.first): found.span for found in find_sequences(images).sequences} if images else {}
 
 
 def read_facts(file: TapeFile) -> ClipFacts | None:

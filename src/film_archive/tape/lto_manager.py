@@ -16,7 +16,7 @@ from film_archive.tape import planning
 from film_archive.tape.choosing import Choice
 from film_archive.tape.formats import generation
 from film_archive.tape.gathering import gather_as
-from film_archive.tape.holdings import gather_holdings
+from film_archive.tape.holding_sets import gather_holdings
 from film_archive.tape.planning import PlannedFile
 from film_archive.tape.records import FileStatus
 from film_archive.tape.restore_planning import plan_restore

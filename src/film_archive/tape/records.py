@@ -289,6 +289,8 @@ class RestoreStep(Step):
     """Of a part of a clip: its first frame in the clip, from 0."""
     frames: int | None = None
     """Of a part of a clip: how many frames it has."""
+    rate: str | None = None
+    """Of a part of a clip: the frames a second that these are counted at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,8 @@ from film_archive.tape.choosing import Choice
 from film_archive.tape.drives.drive import Position
 from film_archive.tape.drives.motion import Motion, motion_of
 from film_archive.tape.formats import MEDIA
-from film_archive.tape.holdings import Holding, Holdings
+from film_archive.tape.holding_sets import Holdings
+from film_archive.tape.holdings import Holding
 from film_archive.tape.ltfs.label import BLOCK_SIZE
 from film_archive.tape.ltfs.tree import TapeFile
 from film_archive.tape.records import FileStatus, PickedCartridge, RestorePlan, RestoreStep, TapeFileReport
@@ -34,6 +35,8 @@ class Part:
     first_frame: int
     frames: int
     name: str
+    rate: str | None = None
+    """What the frames count at: sound has none by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,7 @@ def _steps(one: Wanted, holding: Holding, folder: Path) -> list[RestoreStep]:
             digest=None,
             first_frame=part.first_frame,
             frames=part.frames,
+            rate=part.rate,
         )
         for part in one.parts
     ]
@@ -241,5 +245,9 @@ def picked(holding: Holding, sizes: Sequence[int], seconds: float) -> PickedCart
     )
 
 
-def sentence_of(missing: TapeFileReport) -> str:
-    return f"{printable(missing.path)} is on {missing.cartridge}, which is not here."
+def sentence_of(missing: TapeFileReport, cartridges: Iterable[PickedCartridge]) -> str:
+    """That a file is on a cartridge which is not here, with its barcode and where it was put last."""
+    on = next((one for one in cartridges if one.volser == missing.cartridge and not one.here), None)
+    where = f" ({on.location})" if on is not None and on.location else ""
+    called = missing.cartridge if on is None else on.barcode
+    return f"{printable(missing.path)} is on {called}{where}, which is not here."

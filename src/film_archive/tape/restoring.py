@@ -21,7 +21,8 @@ from film_archive.core.source import ByteSource, ConcatSource, FileSource, print
 from film_archive.core.timecode import FrameRange
 from film_archive.tape.choosing import segment
 from film_archive.tape.drives.address import DriveAddress
-from film_archive.tape.holdings import Holding, Holdings
+from film_archive.tape.holding_sets import Holdings
+from film_archive.tape.holdings import Holding
 from film_archive.tape.records import FileStatus, RestorePlan, RestoreStep, TapeFileReport, TapeRestored
 from film_archive.tape.restore_planning import sentence_of
 from film_archive.tape.volumes import OpenTape
@@ -55,6 +56,8 @@ class _Run:
 
     def restore(self) -> None:
         folder = Path(self._plan.folder)
+        if folder.exists() and not folder.is_dir():
+            raise Refused(f"{printable(folder)} is a file and no folder to restore to; nothing was changed. Name another place.")
         files.make_folders(folder)
         files.require_space(folder, sum(step.size for step in self._plan.steps if not _exists(step)), "the restored files")
         for step in self._plan.steps:
@@ -134,7 +137,7 @@ class _Run:
         target = Path(step.output)
         files.make_folders(target.parent)
         with tape.open_file(step.path) as source:
-            clip = open_clip(source)
+            clip = open_clip(source, rate=step.rate)
             if clip.suffixes and target.suffix.lower() not in clip.suffixes:
                 target = target.with_suffix(clip.suffixes[0])
             status = FileStatus.RESTORED
@@ -155,7 +158,7 @@ class _Run:
             raise Refused(f"{printable(target)} is there already and is not the file on tape; nothing was changed.")
 
     def report(self, seconds: float) -> TapeRestored:
-        missing = [_Outcome(one, sentence_of(one)) for one in self._plan.missing]
+        missing = [_Outcome(one, sentence_of(one, self._plan.cartridges)) for one in self._plan.missing]
         outcomes = [*self._outcomes, *missing]
         reasons = [f"{printable(one.report.path)}: {one.reason}" if printable(one.report.path) not in one.reason else one.reason
                    for one in outcomes if one.reason]  # fmt: skip

@@ -34,7 +34,9 @@ class SetHeader(Record):
     number: int
     copy: int
     cartridges: tuple[str, ...]
-    """Serials of the cartridges of this copy so far, in the order of their numbers."""
+    """Serials of the cartridges of this copy so far, by their numbers from 1; "" for one that was not here."""
+    barcodes: tuple[str, ...] = ()
+    """Barcodes of all cartridges of this copy, planned ones too, by their numbers from 1; "" where it is not known."""
     planned: int
     """How many cartridges the set has by its plan."""
     files: int
@@ -49,9 +51,11 @@ class SetEntry(Record):
     size: int
     mtime_ns: int
     number: int
-    """The cartridge that has it, or is to have it."""
+    """The cartridge that has it, or is to have it; 0 where that is not known."""
     digests: dict[str, str]
     """Empty where it was not written yet when the manifest was."""
+    clip: str = ""
+    """Of a clip: what its attribute says that it is (`clip_facts.py`)."""
 
 
 def manifest_path(generation: int) -> str:

@@ -89,12 +89,9 @@ def state_of(
 
     `known` are cartridges of the set that are not here, as a catalog has them.
     """
-    there: list[dict[str, tuple[str, TapeFile]]] = [{} for _ in range(copies)]
-    for holding in known:
-        if holding.membership is not None and holding.membership.copy <= copies:
-            there[holding.membership.copy - 1].update((path, (holding.serial, file)) for path, file in holding.files.items())
     if drives:
-        return _state_in_drives(tape_id, drives, there, known)
+        return _state_in_drives(tape_id, copies, drives, tuple(known))
+    there = _files_of(known, copies)
     members = shelf.members(tape_id)
     rooms: dict[int, int] = {}
     last = max((member.membership.number for member in members), default=0)
@@ -109,26 +106,57 @@ def state_of(
     return SetState(tuple(there), tuple(members), room, last)
 
 
-def _state_in_drives(
-    tape_id: str,
-    drives: Sequence[DriveAddress],
-    there: list[dict[str, tuple[str, TapeFile]]],
-    known: Iterable[Holding],
-) -> SetState:
-    last = max((one.membership.number for one in known if one.membership is not None), default=0)
-    members: list[SetMember] = []
+def _files_of(holdings: Iterable[Holding], copies: int) -> list[dict[str, tuple[str, TapeFile]]]:
+    """For each copy the files of cartridges that are known: path → (serial, file)."""
+    there: list[dict[str, tuple[str, TapeFile]]] = [{} for _ in range(copies)]
+    for holding in holdings:
+        if holding.membership is not None and holding.membership.copy <= copies:
+            there[holding.membership.copy - 1].update((path, (holding.serial, file)) for path, file in holding.files.items())
+    return there
+
+
+def _state_in_drives(tape_id: str, copies: int, drives: Sequence[DriveAddress], known: Sequence[Holding]) -> SetState:
+    """What is in drives, and what is known of the others. A cartridge that is here speaks for itself: it may be new again."""
+    seen: list[tuple[Membership | None, SetMember, dict[str, tuple[str, TapeFile]]]] = []
     rooms = []
     for copy, address in enumerate(drives, 1):
         with OpenTape(address) as tape:
             rooms.append(tape.room)
-            found = tape.membership
-            if found is not None and (found.tape_id, found.copy) == (tape_id, copy):
-                there[copy - 1].update((path, (tape.serial, file)) for path, file in tape.files())
-            else:
-                found = Membership(tape_id, last + 1, copy)
-            members.append(SetMember(address, tape.serial, found))
-    number = max(member.membership.number for member in members)
-    return SetState(tuple(there), tuple(members), min(rooms), number)
+            found = require_for_set(tape, tape_id, copy)
+            files = {} if found is None else {path: (tape.serial, file) for path, file in tape.files()}
+            seen.append((found, SetMember(address, tape.serial, found or Membership(tape_id, 0, copy), tape.barcode), files))
+    away = [one for one in known if one.serial not in {member.serial for _, member, _ in seen}]
+    last = max((one.membership.number for one in away if one.membership is not None), default=0)
+    there = _files_of(away, copies)
+    members: list[SetMember] = []
+    for (found, member, files), its in zip(seen, there, strict=True):
+        its.update(files)
+        of = found or replace(member.membership, number=last + 1)
+        members.append(replace(member, membership=of))
+    numbers = sorted({member.membership.number for member in members})
+    if len(numbers) > 1:
+        told = ", ".join(f"{one.serial} is number {one.membership.number}" for one in members)
+        raise Refused(
+            f"The cartridges in the drives do not belong together: {told} of {tape_id}. Nothing was written; put in cartridges "
+            "of one number."
+        )
+    return SetState(tuple(there), tuple(members), min(rooms), numbers[0])
+
+
+def require_for_set(tape: OpenTape, tape_id: str, copy: int) -> Membership | None:
+    """What a cartridge in a drive is of a set's copy, None for an empty one; raises Refused where it is anything else."""
+    found = tape.membership
+    if found is None:
+        if any(True for _ in tape.files()):
+            raise Refused(
+                f"The cartridge {tape.serial} in {tape.address} has files of no set; nothing was written. Put in an empty one."
+            )
+    elif (found.tape_id, found.copy) != (tape_id, copy):
+        raise Refused(
+            f"The cartridge {tape.serial} in {tape.address} is number {found.number} of copy {found.copy} of {found.tape_id}; "
+            f"nothing was written. Put in one for copy {copy} of {tape_id}."
+        )
+    return found
 
 
 def config_of(wishes: WriteWishes) -> CartridgeConfig:

@@ -52,6 +52,7 @@ class SetMember:
     address: DriveAddress
     serial: str
     membership: Membership
+    barcode: str = ""
 
 
 class Shelf:
@@ -96,7 +97,7 @@ class Shelf:
                 with OpenTape(each.address) as tape:
                     membership = tape.membership
                     if membership is not None and membership.tape_id == tape_id:
-                        found.append(SetMember(each.address, tape.serial, membership))
+                        found.append(SetMember(each.address, tape.serial, membership, tape.barcode))
         return sorted(found, key=lambda one: (one.membership.copy, one.membership.number, one.serial))
 
     def new_serials(self, count: int, used: Iterable[str] = ()) -> list[str]:

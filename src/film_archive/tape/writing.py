@@ -9,39 +9,40 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from film_archive.core import files
 from film_archive.core.digest import KEY
 from film_archive.core.errors import FilmArchiveError, NoSpace, Refused, UsageError
-from film_archive.core.job import Failure, identity_at, require_unchanged
+from film_archive.core.job import identity_at, require_unchanged
 from film_archive.core.journal import Journal
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import ByteSource, FileSource, SliceSource, printable
 from film_archive.tape.cartridge_lists import UNLISTED_TIMES, write_lists
-from film_archive.tape.clip_facts import is_media_name, probed
+from film_archive.tape.clip_facts import is_media_name, probed, sequence_lengths
 from film_archive.tape.drives.address import DriveAddress
 from film_archive.tape.fan import Fan
 from film_archive.tape.holdings import Holding
-from film_archive.tape.ltfs.feeding import ALGORITHMS, COMMIT_EVERY, Fed, WrittenFile, feed
+from film_archive.tape.known_sets import keep_manifest
+from film_archive.tape.loading import Loader
+from film_archive.tape.ltfs.feeding import ALGORITHMS, COMMIT_EVERY, Fed, WrittenFile, feed, require_named
 from film_archive.tape.ltfs.ring import FileToWrite
 from film_archive.tape.ltfs.tree import TapeAttribute, TapeFile, Times
 from film_archive.tape.records import (
     FileStatus,
     StepKind,
-    TapeCartridge,
-    TapeFileReport,
     TapeStep,
     TapeWritten,
     WritePlan,
 )
 from film_archive.tape.set_manifest import estimated
-from film_archive.tape.set_planning import SPANNED_OFFSET, WHOLE, SetState, config_of, state_of, wishes_of
+from film_archive.tape.set_planning import SPANNED_OFFSET, WHOLE, SetState, state_of
 from film_archive.tape.shelf import Shelf
 from film_archive.tape.verifying import check_files
 from film_archive.tape.volumes import Membership, OpenTape
+from film_archive.tape.write_tally import Tally
 
 OnTape = Callable[[OpenTape], None]
 """What hears of a cartridge whose index is final for now: whoever keeps a catalog."""
@@ -60,7 +61,7 @@ class WriteOptions:
     drives: tuple[DriveAddress, ...] = ()
     """Drives with one cartridge each for a copy; without them cartridges are made in the shelf."""
     known: tuple[Holding, ...] = ()
-    """Cartridges of the set that are not here, as a catalog has them."""
+    """Cartridges of the set that are not here, as a catalog or the shelf has them."""
     ring: int = 256 << 20
     """Bytes that are read ahead."""
     facts: bool = True
@@ -88,6 +89,7 @@ def apply_write(
     """
     if options.drives and len(options.drives) != plan.copies:
         raise UsageError(f"{plan.copies} copies need as many drives, and {len(options.drives)} are given.")
+    require_named(options.algorithms)
     begun = time.monotonic()
     with files.explaining(f"make the shelf {printable(shelf.folder)}"):
         shelf.folder.mkdir(parents=True, exist_ok=True)
@@ -113,14 +115,6 @@ def times_of(step: TapeStep) -> Times:
     return Times.all_of(step.mtime_ns)
 
 
-@dataclass(slots=True)
-class _Totals:
-    files: int = 0
-    bytes: int = 0
-    written: list[str] = field(default_factory=list)
-    """Paths, to be read back."""
-
-
 class _Run:
     def __init__(
         self,
@@ -137,7 +131,6 @@ class _Run:
         self._plan = plan
         self._shelf = shelf
         self._options = options
-        self._journal = journal
         self._on_tape = on_tape
         self._open_step = open_step
         self._attributes_of = attributes_of
@@ -149,14 +142,12 @@ class _Run:
         self._folders = {step.path: times_of(step) for step in plan.steps if step.kind is StepKind.FOLDER}
         self._files = [step for step in plan.steps if step.kind is StepKind.FILE]
         self._others = [step for step in plan.steps if step.kind is not StepKind.FILE]
-        self._used: dict[tuple[int, int], tuple[DriveAddress, TapeCartridge]] = {}
-        """(copy, number) → the cartridge that was written."""
-        self._totals: dict[str, _Totals] = {}
-        self._reports: list[TapeFileReport] = []
-        self._failed: list[Failure] = list(plan.failed)
-        self._problems: list[str] = []
-        self._feds: list[Fed] = []
-        self._waits = False
+        self._frames_from = sequence_lengths(step.path for step in self._files) if options.facts else {}
+        """Path of the first image of a sequence → its frames."""
+        self._loader = Loader(
+            plan, shelf, journal, self._state, options.drives, options.known, allow_large=options.allow_large
+        )
+        self._tally = Tally(plan)
 
     # Writing
 
@@ -172,7 +163,7 @@ class _Run:
             if not remaining:
                 return
             if self._options.drives and is_full:
-                self._waits = True
+                self._tally.waits = True
                 return
             number += 1
 
@@ -182,7 +173,7 @@ class _Run:
         last = not later or max(later) <= number or bool(self._options.drives)
         todo = [step for step in remaining if last or step.cartridge <= number]
         rest = [] if last else [step for step in remaining if step.cartridge > number]
-        tapes = self._open(number)
+        tapes = self._loader.open(number)
         try:
             fan = Fan(
                 tapes,
@@ -221,13 +212,11 @@ class _Run:
             on_bytes=self._progress.counting(Phase.WRITING),
             on_committed=lambda written: self._committed(written, fan, todo),
         )
-        self._feds.append(fed)
+        self._tally.feds.append(fed)
         for failed in fed.failed:
-            step = todo[failed.place]
-            self._failed.append(Failure.of(step.source, failed.error))
-            self._reports.append(TapeFileReport(path=step.path, cartridge=None, status=FileStatus.FAILED, size=step.size))
+            self._tally.failed(todo[failed.place], failed.error)
         if fan.ended is not None:
-            self._problems.append(str(fan.ended))
+            self._tally.problems.append(str(fan.ended))
         return fed
 
     def _to_write(self, step: TapeStep) -> FileToWrite:
@@ -241,17 +230,20 @@ class _Run:
         )  # fmt: skip
 
     def _facts(self, step: TapeStep) -> tuple[TapeAttribute, ...]:
-        """What a clip is, so that it can be searched for without its cartridge."""
+        """What a clip is, so that it can be searched for without its cartridge; of a sequence its first image says so."""
         if self._attributes_of is not None:
             return self._attributes_of(step)
-        if not self._options.facts or step.offset is not None or not is_media_name(step.path):
+        frames = self._frames_from.get(step.path)
+        if not self._options.facts or step.offset is not None or not (frames or is_media_name(step.path)):
             return ()
         try:
             with self._open_step(step) as source:
                 found = probed(source)
         except FilmArchiveError:  # changed while it was read, or gone since: the reader of its bytes tells
             return ()
-        return () if found is None else (found.attribute(),)
+        if found is None:
+            return ()
+        return (replace(found, frames=frames or found.frames).attribute(),)
 
     def _committed(self, written: Sequence[WrittenFile], fan: Fan, todo: Sequence[TapeStep]) -> None:
         for one in written:
@@ -259,15 +251,7 @@ class _Run:
             for copy, file in fan.on_tapes.pop(one.path).items():
                 serial = fan.tapes[copy].serial
                 self._state.there[copy][step.path] = (serial, file)
-                totals = self._totals.setdefault(serial, _Totals())
-                totals.files += 1
-                totals.bytes += step.size
-                totals.written.append(step.path)
-                self._reports.append(
-                    TapeFileReport(
-                        path=step.path, cartridge=serial, status=FileStatus.WRITTEN, digest=one.digests[KEY], size=step.size
-                    )
-                )
+                self._tally.written(step, serial, one.digests[KEY])
 
     def _make_others(self, tapes: Sequence[OpenTape], number: int, *, everything: bool) -> None:
         """Folders (for the empty ones) and links that go on this cartridge."""
@@ -293,88 +277,22 @@ class _Run:
         """Write a cartridge's own lists, and tell whoever keeps a catalog."""
         planned = max([number, *(step.cartridge for step in self._files), *(max(step.cartridge, number + 1) for step in left)])
         for copy, tape in enumerate(tapes, 1):
-            serials = [member.serial for member in self._state.members if member.membership.copy == copy]
-            serials += [one.volser for (of, _), (_, one) in self._used.items() if of == copy]
+            there = self._state.there[copy - 1]
             try:
                 write_lists(
                     tape,
                     Membership(self._plan.tape_id, number, copy),
-                    self._state.there[copy - 1],
-                    [step for step in left if step.path not in self._state.there[copy - 1]],
-                    tuple(dict.fromkeys([*serials, tape.serial])),
-                    planned,
+                    there,
+                    [step for step in left if step.path not in there],
+                    self._loader.cartridges(copy, planned),
                 )
             except NoSpace as error:
-                self._problems.append(f"{tape.serial} has no room for its lists: {error}")
-            totals = self._totals.setdefault(tape.serial, _Totals())
-            described = TapeCartridge(
-                volser=tape.serial, barcode=tape.barcode, files=totals.files, bytes=totals.bytes, number=number, copy=copy,
-                room=tape.room,
-            )  # fmt: skip
-            self._used[copy, number] = (tape.address, described)
+                self._tally.problems.append(f"{tape.serial} has no room for its lists: {error}")
+            if self._options.drives:
+                keep_manifest(self._shelf, tape, Membership(self._plan.tape_id, number, copy))
+            self._tally.used(tape, copy, number)
             if self._on_tape is not None:
                 self._on_tape(tape)
-
-    # Cartridges
-
-    def _open(self, number: int) -> list[OpenTape]:
-        """The cartridges of this number, a copy each, open for writing; new ones are made."""
-        tapes: list[OpenTape] = []
-        try:
-            for copy in range(1, self._plan.copies + 1):
-                tapes.append(self._open_one(Membership(self._plan.tape_id, number, copy)))
-        except BaseException:
-            for tape in tapes:
-                tape.close()
-            raise
-        return tapes
-
-    def _open_one(self, membership: Membership) -> OpenTape:
-        if self._options.drives:
-            return self._in_drive(self._options.drives[membership.copy - 1], membership)
-        for member in self._state.members:
-            if member.membership == membership:
-                return OpenTape(member.address, writable=True, allow_large=self._options.allow_large)
-        serial = self._serial(membership)
-        return self._shelf.make(
-            serial, config_of(wishes_of(self._plan)), membership, allow_large=self._options.allow_large
-        )
-
-    def _serial(self, membership: Membership) -> str:
-        """The serial of a new cartridge: what a killed run had chosen for it, what the plan says, else the next."""
-        begun = {(entry["copy"], entry["number"]): str(entry["serial"]) for entry in self._journal.entries()}
-        key = (membership.copy, membership.number)
-        if key in begun:
-            return begun[key]
-        planned = {(one.copy, one.number): one.volser for one in self._plan.cartridges}
-        chosen = planned.get(key)
-        if chosen is None or chosen in set(begun.values()):
-            chosen = self._shelf.new_serials(1, [*begun.values(), *planned.values()])[0]
-        self._journal.append({"serial": chosen, "copy": key[0], "number": key[1]}, sync=True)
-        return chosen
-
-    def _in_drive(self, address: DriveAddress, wanted: Membership) -> OpenTape:
-        """The cartridge in a drive, if it is one to write this set on."""
-        tape = OpenTape(address, writable=True, allow_large=self._options.allow_large)
-        try:
-            found = tape.membership
-            if found is None:
-                if any(True for _ in tape.files()):
-                    raise Refused(
-                        f"The cartridge {tape.serial} in {address} has files of no set; nothing was written. Put in an empty one."
-                    )
-                tape.join_set(wanted)
-            elif (found.tape_id, found.copy) != (wanted.tape_id, wanted.copy):
-                raise Refused(
-                    f"The cartridge {tape.serial} in {address} is number {found.number} of copy {found.copy} of {found.tape_id}; "
-                    f"nothing was written. Put in one for copy {wanted.copy} of {wanted.tape_id}."
-                )
-            there = self._state.there[wanted.copy - 1]
-            there.update((path, (tape.serial, file)) for path, file in tape.files())
-        except BaseException:
-            tape.close()
-            raise
-        return tape
 
     # The end
 
@@ -387,40 +305,24 @@ class _Run:
                 if path in there:
                     paths.setdefault(there[path][0], []).append(path)
         for serial, wanted in paths.items():
-            with OpenTape(self._address(serial)) as tape:
-                listed = tape.in_order(wanted)
-                self._progress.expect(Phase.VERIFYING, sum(file.length for _, file in listed))
-                for found in check_files(tape, listed, self._progress):
-                    if found.status is not FileStatus.OK:
-                        good = False
-                        self._problems.append(f"{printable(found.path)} on {serial}: {found.status} when it was read back.")
+            address = self._loader.address(serial)
+            if address is not None:  # what is on cartridges that are out was read back when they were in
+                good = self._read_back(address, serial, wanted) and good
         return good
 
-    def _address(self, serial: str) -> DriveAddress:
-        for address, cartridge in self._used.values():
-            if cartridge.volser == serial:
-                return address
-        return next(member.address for member in self._state.members if member.serial == serial)
-
-    def _there(self) -> Iterator[TapeFileReport]:
-        for path in self._plan.there:
-            for there in self._state.there:
-                serial, file = there[path]
-                yield TapeFileReport(
-                    path=path, cartridge=serial, status=FileStatus.THERE, digest=file.digests.get(KEY), size=file.length
-                )
+    def _read_back(self, address: DriveAddress, serial: str, wanted: Sequence[str]) -> bool:
+        good = True
+        with OpenTape(address) as tape:
+            listed = tape.in_order(wanted)
+            for path in sorted(set(wanted) - {path for path, _ in listed} - {path for path, file in tape.files() if file.target}):
+                good = False
+                self._tally.problems.append(f"{printable(path)} is not on {serial} any more, which was opened to be read back.")
+            self._progress.expect(Phase.VERIFYING, sum(file.length for _, file in listed))
+            for found in check_files(tape, listed, self._progress):
+                if found.status is not FileStatus.OK:
+                    good = False
+                    self._tally.problems.append(f"{printable(found.path)} on {serial}: {found.status} when it was read back.")
+        return good
 
     def report(self, seconds: float, verified: bool | None) -> TapeWritten:
-        return TapeWritten(
-            tape_id=self._plan.tape_id,
-            cartridges=tuple(one for _, one in self._used.values() if one.files),
-            files=(*self._there(), *self._reports),
-            problems=tuple(self._problems),
-            failed=tuple(self._failed),
-            bytes=sum(fed.size for fed in self._feds),
-            starved=sum(fed.starved for fed in self._feds),
-            starved_seconds=sum(fed.starved_seconds for fed in self._feds),
-            verified=verified,
-            waits_for_cartridge=self._waits,
-            seconds=seconds,
-        )
+        return self._tally.report(self._state.there, seconds, verified)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice, pairwise, repeat
 from pathlib import Path
@@ -27,6 +27,8 @@ from film_archive.versioning.entries import NOTHING, Borrowed, Entry, EntryKind,
 from film_archive.versioning.metadata import now
 
 _MOST_PLACES = 8
+FindArchive = Callable[[str, Sequence[Path]], Iterable[Path]]
+"""Where an archive may be that is at none of the places at which it was seen: its id and those places → paths to try."""
 
 
 class Places:
@@ -260,8 +262,11 @@ def _digests(member: Member) -> dict[str, str]:
 class Lender:
     """The archives that bytes are read from, each opened once. Use it as a context manager."""
 
-    def __init__(self, places: Places) -> None:
+    def __init__(self, places: Places, find: FindArchive | None = None) -> None:
         self._places = places
+        self._find_elsewhere = find
+        self.found: list[tuple[str, Path]] = []
+        """Archives that were somewhere else than where they had been seen, and where."""
         self._open: dict[str, Archive] = {}
         self._missing: dict[str, NotFound] = {}
         self._members: dict[str, dict[str, Member]] = {}
@@ -302,8 +307,34 @@ class Lender:
         return found
 
     def _find(self, wanted: str) -> Archive:
-        problems = []
-        for path in self._places.of(wanted):
+        problems: list[str] = []
+        seen = self._places.of(wanted)
+        there = self._first(wanted, seen, problems)
+        if there is None and self._find_elsewhere is not None:
+            there = self._elsewhere(wanted, seen, problems)
+        if there is not None:
+            return there
+        raise NotFound(
+            f"The archive {wanted}, from which bytes are borrowed, is not where it was: {'; '.join(problems)}. "
+            "Bring it back, crawl the drive that it is on, or tell where it is now with `film-archive repo adopt --from ARCHIVE` "
+            "or `locate_archive`."
+        )
+
+    def _elsewhere(self, wanted: str, seen: Sequence[Path], problems: list[str]) -> Archive | None:
+        assert self._find_elsewhere is not None
+        try:
+            candidates = [path for path in self._find_elsewhere(wanted, seen) if path not in seen]
+        except FilmArchiveError as error:
+            problems.append(str(error).rstrip("."))
+            return None
+        archive = self._first(wanted, candidates, problems)
+        if archive is not None:
+            self.found.append((wanted, archive.path))
+        return archive
+
+    def _first(self, wanted: str, paths: Iterable[Path], problems: list[str]) -> Archive | None:
+        """The first of some paths at which the archive is, opened."""
+        for path in paths:
             try:
                 archive = open_archive(path)
             except FilmArchiveError as error:
@@ -314,10 +345,7 @@ class Lender:
                 return archive
             archive.close()
             problems.append(f"{printable(path)} is another archive ({found}) by now")
-        raise NotFound(
-            f"The archive {wanted}, from which bytes are borrowed, is not where it was: {'; '.join(problems)}. "
-            "Bring it back, or tell where it is now with `film-archive repo adopt --from ARCHIVE` or `locate_archive`."
-        )
+        return None
 
     def __enter__(self) -> Self:
         return self

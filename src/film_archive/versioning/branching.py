@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from film_archive.core.models import ArchiveBranch
 from film_archive.versioning.commits import Commit
+from film_archive.versioning.elsewhere import Elsewhere
 from film_archive.versioning.refs import Branch
 from film_archive.versioning.repository import MergeResult, Repository
 
@@ -26,8 +27,13 @@ _KEEP_DAYS = 90
 class ArchiveBranchManager:
     """Branches of archives, kept in a folder. A branch costs what changes on it: the rest stays in its archive."""
 
-    def __init__(self, repository_root: Named) -> None:
-        self.repository = Repository(Path(repository_root))
+    def __init__(self, repository_root: Named, *, database: str = "", store: str = "", endpoint: str = "") -> None:
+        """Nothing is made yet. A new repository's metadata can lie in `database` (postgresql://…), its contents in `store`.
+
+        `store` is s3://BUCKET/PREFIX (of the server at `endpoint`) or a folder; raises UsageError for what is no address.
+        """
+        elsewhere = Elsewhere.named(database=database, store=store, endpoint=endpoint)
+        self.repository = Repository(Path(repository_root), elsewhere)
 
     async def create_branch(
         self, archive_path: Named, branch_name: str, description: str = "", parent_branch_id: str | None = None

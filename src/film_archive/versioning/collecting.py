@@ -17,9 +17,10 @@ from film_archive.versioning.archives import Places
 from film_archive.versioning.commits import history
 from film_archive.versioning.contents import Blob, Layout
 from film_archive.versioning.entries import ADDRESS, Entry
+from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.opened import OpenRepository
 from film_archive.versioning.packs import PackWriter
-from film_archive.versioning.tree import Nodes, Tree
+from film_archive.versioning.tree import Tree
 
 DAY = 86_400
 

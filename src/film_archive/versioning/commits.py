@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic_core import from_json, to_json
-
 from film_archive.core.errors import Damaged, NotSupported
+from film_archive.core.json_text import from_json, to_json
 from film_archive.versioning.metadata import SCHEMA_VERSION, ObjectKind, Objects
 from film_archive.versioning.tree import Change, Tree
 

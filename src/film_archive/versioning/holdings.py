@@ -14,9 +14,10 @@ from film_archive.versioning.archives import Places
 from film_archive.versioning.commits import history
 from film_archive.versioning.contents import Layout
 from film_archive.versioning.entries import ADDRESS, Borrowed, Entry
+from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.opened import OpenRepository
 from film_archive.versioning.reading import Bytes
-from film_archive.versioning.tree import Nodes, Tree
+from film_archive.versioning.tree import Tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,11 +19,13 @@ from film_archive.versioning.tree import Tree
 
 
 class Resolution(StrEnum):
-    """How conflicts are settled: by one side, or by keeping both (the source's under a name of its own)."""
+    """How conflicts are settled: by one side, or by keeping both (the source's under a name of its own), or
+    by merging what is in it (lists and timelines; what can't be stays a conflict)."""
 
     SOURCE = "source"
     TARGET = "target"
     BOTH = "both"
+    CONTENT = "content"
 
     @classmethod
     def named(cls, name: str | None) -> Resolution | None:
@@ -62,6 +64,8 @@ class Conflict:
     target: Entry | None
     resolution: Resolution | None = None
     """By which it was settled; None where it was not."""
+    reasons: tuple[str, ...] = ()
+    """Why it could not be merged by content, where that was asked for."""
 
 
 @dataclass(slots=True)
@@ -89,7 +93,11 @@ def merge_trees(bases: Sequence[Tree], source: Tree, target: Tree, settle: Settl
         if _agree(ours, theirs):
             continue
         if path in doubtful or path in from_target:
-            merge.conflicts.append(Conflict(path, bases[0].get(path), ours, theirs, settle(path)))
+            resolution = settle(path)
+            reasons: tuple[str, ...] = ()
+            if path in doubtful and resolution is Resolution.CONTENT:  # changed against what?
+                resolution, reasons = None, ("the branches were merged crosswise: their common ancestors differ on it",)
+            merge.conflicts.append(Conflict(path, bases[0].get(path), ours, theirs, resolution, reasons))
         else:
             merge.changes[path] = ours
     naming = Naming(target, merge.changes)
@@ -124,6 +132,8 @@ def _settle_clashes(merge: Merge, target: Tree, settle: Settling, source_name: s
             if any(sort_key(path) == sort_key(there.path) and path != entry.path for path in coming):
                 continue  # it is replaced itself
             resolution = settle(entry.path)
+            if resolution is Resolution.CONTENT:  # it is the paths that are in each other's way
+                resolution = None
             merge.conflicts.append(Conflict(entry.path, None, entry, there, resolution))
             if resolution is Resolution.SOURCE:
                 merge.changes[there.path] = None

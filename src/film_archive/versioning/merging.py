@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from film_archive.core.errors import Refused
 from film_archive.core.source import printable
 from film_archive.versioning.differences import Differences, differences_of
@@ -30,22 +32,22 @@ def merge_into(
     origin = named.get(source, source)
     if work is not None and not dry_run:
         planned = repository.merge_with(origin, target.id, settle, dry_run=True, message=message)
-        _require_clean(work, planned)
+        require_clean(work, planned.changed, "merge", "merged")
     result = repository.merge_with(origin, target.id, settle, dry_run=dry_run, message=message)
     if work is not None and not dry_run and result.merged and result.commit is not None:
         switch(work, repository.branch(target.id))
     return result, differences_of(result.changes)
 
 
-def _require_clean(work: WorkTree, planned: MergeResult) -> None:
+def require_clean(work: WorkTree, paths: Iterable[str], job: str, done: str) -> None:
+    """Raise Refused where a work tree is not at its branch, or has something uncommitted at these paths."""
     branch = work.branch
     if branch.head != work.base:
         raise Refused(
-            f"The branch {branch.name!r} has gone on since these files were checked out; nothing was merged. "
+            f"The branch {branch.name!r} has gone on since these files were checked out; nothing was {done}. "
             "Bring them up to it with `film-archive repo checkout` first."
         )
-    changed = set(planned.changed)
     found = work.look()
-    touched = sorted(changed & {*work.staged(), *found.modified, *found.untracked})
+    touched = sorted(set(paths) & {*work.staged(), *found.modified, *found.untracked})
     if touched:
-        raise Refused(f"{printable(touched[0])} is not committed, and the merge changes it; nothing was merged. Commit first.")
+        raise Refused(f"{printable(touched[0])} is not committed, and the {job} changes it; nothing was {done}. Commit first.")

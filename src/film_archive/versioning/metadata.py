@@ -7,34 +7,39 @@ Which table is whose: `objects` are kept here, `blobs` by `contents.py`, `refs` 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
-from pathlib import Path
+from typing import NamedTuple
 
 from film_archive.core.digest import blake3_of
-from film_archive.core.errors import Damaged, NotSupported
-from film_archive.storage.database import Database, SqliteDatabase, Statements
+from film_archive.core.errors import Damaged, NotSupported, Refused
+from film_archive.storage.database import Database, Statements
 
 SCHEMA_VERSION = 1
 _TABLES = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE meta (name {text} PRIMARY KEY, value {text} NOT NULL);
 CREATE TABLE objects (id {blob} PRIMARY KEY, kind INTEGER NOT NULL, data {blob} NOT NULL, added BIGINT NOT NULL);
 CREATE TABLE blobs (id {blob} PRIMARY KEY, size BIGINT NOT NULL, xxh128 {blob} NOT NULL, layout INTEGER NOT NULL,
                     place {blob}, start BIGINT, data {blob}, added BIGINT NOT NULL);
 CREATE INDEX blobs_by_size ON blobs (size);
 CREATE INDEX blobs_by_place ON blobs (place);
-CREATE TABLE refs (id TEXT PRIMARY KEY, fold TEXT NOT NULL UNIQUE, record TEXT NOT NULL, head TEXT NOT NULL);
-CREATE TABLE reflog (number {counter}, branch TEXT NOT NULL, name TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL,
-                     author TEXT NOT NULL, time BIGINT NOT NULL, message TEXT NOT NULL);
-CREATE TABLE locks (fold TEXT NOT NULL, path TEXT NOT NULL, branch TEXT NOT NULL, owner TEXT NOT NULL, time BIGINT NOT NULL,
-                    reason TEXT NOT NULL, PRIMARY KEY (fold, branch));
-CREATE TABLE stages (owner TEXT NOT NULL, path TEXT NOT NULL, record {blob}, PRIMARY KEY (owner, path));
-CREATE TABLE checkouts (id TEXT PRIMARY KEY, path {blob} NOT NULL, branch TEXT NOT NULL, head TEXT NOT NULL);
-CREATE TABLE places (archive TEXT NOT NULL, path {blob} NOT NULL, seen BIGINT NOT NULL, PRIMARY KEY (archive, path));
-CREATE TABLE adopted (archive TEXT NOT NULL, member TEXT NOT NULL, blob {blob} NOT NULL, PRIMARY KEY (archive, member));
-CREATE TABLE proven (archive TEXT NOT NULL, member TEXT NOT NULL, identity TEXT NOT NULL, PRIMARY KEY (archive, member))
+CREATE TABLE refs (id {text} PRIMARY KEY, fold {text} NOT NULL UNIQUE, record {text} NOT NULL, head {text} NOT NULL);
+CREATE TABLE reflog (number {counter}, branch {text} NOT NULL, name {text} NOT NULL, old {text} NOT NULL, new {text} NOT NULL,
+                     author {text} NOT NULL, time BIGINT NOT NULL, message {text} NOT NULL);
+CREATE TABLE locks (fold {text} NOT NULL, path {text} NOT NULL, branch {text} NOT NULL, owner {text} NOT NULL,
+                    time BIGINT NOT NULL, reason {text} NOT NULL, PRIMARY KEY (fold, branch));
+CREATE TABLE stages (owner {text} NOT NULL, path {text} NOT NULL, record {blob}, PRIMARY KEY (owner, path));
+CREATE TABLE checkouts (id {text} PRIMARY KEY, path {blob} NOT NULL, branch {text} NOT NULL, head {text} NOT NULL);
+CREATE TABLE places (archive {text} NOT NULL, path {blob} NOT NULL, seen BIGINT NOT NULL, PRIMARY KEY (archive, path));
+CREATE TABLE adopted (archive {text} NOT NULL, member {text} NOT NULL, blob {blob} NOT NULL, PRIMARY KEY (archive, member));
+CREATE TABLE proven (archive {text} NOT NULL, member {text} NOT NULL, identity {text} NOT NULL, PRIMARY KEY (archive, member))
 """
+_MIGRATIONS: Mapping[int, str] = {}
+"""Schema version → the statements that lead to the next one."""
 _INSERT = "INSERT INTO objects VALUES (:id, :kind, :data, :added) ON CONFLICT (id) DO NOTHING"
+_STORE, _NUMBER = "store", "repository"
 _MOST_WAITING = 4000
+_MOST_ASKED = 500
 
 
 class ObjectKind(IntEnum):
@@ -49,24 +54,63 @@ def now() -> int:
     return int(time.time())
 
 
-def create_tables(database: Database) -> None:
-    """Make the tables, all or none."""
-    words = {"blob": database.dialect.blob, "counter": database.dialect.counter}
+class Identity(NamedTuple):
+    """What a repository is known by, of which not all lies in one folder; "" for both where it does."""
+
+    number: str
+    """An id that no other one has."""
+    store: str
+    """Where its contents lie."""
+
+
+def create_tables(database: Database, identity: Identity) -> None:
+    """Make the tables, all or none; where they are there already nothing is changed.
+
+    Raises Refused where there are tables of another program.
+    """
     with database.transaction() as transaction:
-        for statement in _TABLES.format(**words).split(";"):
-            transaction.execute(statement)
-        transaction.execute("INSERT INTO meta VALUES ('schema_version', :version)", {"version": str(SCHEMA_VERSION)})
+        there = database.tables()
+        if "refs" in there:
+            return  # another was quicker
+        if there:
+            raise Refused(f"The database {database.name} has tables of something else ({there[0]}); name an empty one.")
+        _run(database, transaction, _TABLES)
+        rows = [{"name": "schema_version", "value": str(SCHEMA_VERSION)}]
+        rows += [{"name": name, "value": value} for name, value in zip((_NUMBER, _STORE), identity, strict=True) if value]
+        transaction.execute_many("INSERT INTO meta VALUES (:name, :value)", rows)
 
 
-def open_metadata(path: Path) -> Database:
-    """The database of a repository that is there; raises NotFound, Damaged, NotSupported for a later version's."""
-    database = SqliteDatabase(path, must_exist=True)
-    rows = database.execute("SELECT value FROM meta WHERE name = 'schema_version'")
-    if not rows or not str(rows[0][0]).isdecimal():
-        raise Damaged(f"The database {database.name} does not say what it is; restore it from a copy.")
-    if int(rows[0][0]) > SCHEMA_VERSION:
+def _run(database: Database, transaction: Statements, statements: str) -> None:
+    words = database.dialect
+    for statement in statements.format(blob=words.blob, counter=words.counter, text=words.text).split(";"):
+        transaction.execute(statement)
+
+
+def bring_up_to_date(database: Database) -> None:
+    """Migrate an earlier version's tables, all steps or none; raises NotFound, Damaged, NotSupported for a later version's."""
+    found = _version(database)
+    if found < SCHEMA_VERSION:
+        with database.transaction() as transaction:
+            for step in range(_version(transaction), SCHEMA_VERSION):  # another may have been quicker
+                _run(database, transaction, _MIGRATIONS[step])
+            transaction.execute(
+                "UPDATE meta SET value = :version WHERE name = 'schema_version'", {"version": str(SCHEMA_VERSION)}
+            )
+    elif found > SCHEMA_VERSION:
         raise NotSupported(f"The database {database.name} was written by a later version; update film-archive.")
-    return database
+
+
+def _version(statements: Statements) -> int:
+    rows = statements.execute("SELECT value FROM meta WHERE name = 'schema_version'")
+    if not rows or not str(rows[0][0]).isdecimal():
+        raise Damaged("The database of a repository does not say what it is; restore it from a copy.")
+    return int(rows[0][0])
+
+
+def identity_of(database: Database) -> Identity:
+    """What a repository is known by, as it was begun."""
+    rows = {str(name): value for name, value in database.execute("SELECT name, value FROM meta")}
+    return Identity(str(rows.get(_NUMBER, "")), str(rows.get(_STORE, "")))
 
 
 class Objects:
@@ -96,13 +140,34 @@ class Objects:
         if address in self._waiting:
             return self._waiting[address][1]
         rows = self._database.execute("SELECT kind, data FROM objects WHERE id = :id", {"id": address})
-        name = f"The {kind.name.lower()} {address.hex()[:16]} in {self._database.name}"
         if not rows:
-            raise Damaged(f"{name} is missing; restore the database from a copy.")
-        data = bytes(rows[0][1])
-        if rows[0][0] != kind or blake3_of(data) != address:
-            raise Damaged(f"{name} is damaged; restore the database from a copy.")
+            raise self._damaged(kind, address, "missing")
+        return self._proven(kind, address, *rows[0])
+
+    def get_nodes(self, addresses: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The same of many nodes, asked for together."""
+        found = {address: self._waiting[address][1] for address in addresses if address in self._waiting}
+        wanted = [address for address in addresses if address not in found]
+        for start in range(0, len(wanted), _MOST_ASKED):
+            values = {f"a{number}": address for number, address in enumerate(wanted[start : start + _MOST_ASKED])}
+            names = ", ".join(f":{name}" for name in values)
+            rows = self._database.execute(f"SELECT id, kind, data FROM objects WHERE id IN ({names})", values)
+            for address, kind, data in rows:
+                found[bytes(address)] = self._proven(ObjectKind.NODE, bytes(address), kind, data)
+        for address in wanted:
+            if address not in found:
+                raise self._damaged(ObjectKind.NODE, address, "missing")
+        return found
+
+    def _proven(self, wanted: ObjectKind, address: bytes, kind: int, stored: bytes) -> bytes:
+        data = bytes(stored)
+        if kind != wanted or blake3_of(data) != address:
+            raise self._damaged(wanted, address, "damaged")
         return data
+
+    def _damaged(self, kind: ObjectKind, address: bytes, how: str) -> Damaged:
+        name = f"The {kind.name.lower()} {address.hex()[:16]} in {self._database.name}"
+        return Damaged(f"{name} is {how}; restore the database from a copy.")
 
     def write(self, transaction: Statements) -> None:
         """Write what waits, as part of a transaction; it is kept, for when that is undone."""

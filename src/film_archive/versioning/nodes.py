@@ -12,9 +12,9 @@ from functools import partial
 from itertools import pairwise, repeat
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic_core import from_json, to_json
-
 from film_archive.core.errors import Damaged
+from film_archive.core.json_text import from_json, to_json
+from film_archive.versioning.columns import OWN, Columns, alike_at_the_beginning, alike_at_the_end
 from film_archive.versioning.entries import NOTHING, Entry, EntryKind, sort_key
 
 Spread = TypeVar("Spread")
@@ -22,7 +22,7 @@ Spread = TypeVar("Spread")
 _NO_TIME = -(1 << 63)
 _NO_MODE = 0xFFFF
 _NO_KEY = bytes(16)
-_OWN, _BORROWED, _FOLDER, _LINK = range(4)
+_BORROWED, _FOLDER, _LINK = range(1, 4)
 _KINDS = (EntryKind.FILE, EntryKind.FILE, EntryKind.FOLDER, EntryKind.SYMLINK)
 _CODES = {EntryKind.FOLDER: _FOLDER, EntryKind.SYMLINK: _LINK}
 MOST_LEVELS = 40
@@ -70,7 +70,7 @@ def encode_leaf(entries: Sequence[Entry]) -> bytes:
     files = EntryKind.FILE
     codes = bytes(
         [
-            (_OWN if archive is None else _BORROWED) if kind is files else _CODES[kind]
+            (OWN if archive is None else _BORROWED) if kind is files else _CODES[kind]
             for kind, archive in zip(kinds, archives, strict=True)
         ]
     )
@@ -86,7 +86,7 @@ def encode_leaf(entries: Sequence[Entry]) -> bytes:
             struct.pack(f"<{count}q", *[_NO_TIME if time is None else time for time in times]),
             struct.pack(f"<{count}H", *[_NO_MODE if mode is None else mode & 0o7777 for mode in modes]),
             b"".join([_NO_KEY if key is None else key for key in keys]),
-            b"".join([blob for blob, code in zip(blobs, codes, strict=True) if code == _OWN]),
+            b"".join([blob for blob, code in zip(blobs, codes, strict=True) if code == OWN]),
             struct.pack("<I", len(extra)),
             extra,
         )
@@ -187,18 +187,38 @@ def decode(data: bytes, name: str) -> Leaf | Inner:
     return node
 
 
-def _leaf(reader: _Reader) -> Leaf:
+def _columns(reader: _Reader) -> Columns:
     count = reader.number()
     prefix = reader.block().decode()
     names = reader.block()
-    paths = reader.texts(names, count, prefix)
     codes = reader.take(count)
-    sizes = reader.numbers("Q", count, 8)
-    times = reader.numbers("q", count, 8)
-    modes = reader.numbers("H", count, 2)
-    keys = reader.take(16 * count)
-    blobs = reader.take(32 * codes.count(_OWN))
-    extra = from_json(reader.block())
+    return Columns(
+        count,
+        prefix,
+        names,
+        codes,
+        reader.take(8 * count),
+        reader.take(8 * count),
+        reader.take(2 * count),
+        reader.take(16 * count),
+        reader.take(32 * codes.count(OWN)),
+        reader.block(),
+    )
+
+
+def _leaf(reader: _Reader) -> Leaf:
+    return _rows(_columns(reader), reader)
+
+
+def _rows(read: Columns, reader: _Reader) -> Leaf:
+    if not read.rows:
+        return Leaf([], [])
+    count, prefix, codes, keys, blobs = read.rows, read.prefix, read.codes, read.keys, read.blobs
+    paths = reader.texts(read.names, count, prefix)
+    sizes = struct.unpack(f"<{count}Q", read.sizes)
+    times = struct.unpack(f"<{count}q", read.times)
+    modes = struct.unpack(f"<{count}H", read.modes)
+    extra = from_json(read.extra)
     archives: list[str] = extra.get("archives", [])
     origin: list[int] | None = extra.get("from")
     borrowed = codes.count(_BORROWED)
@@ -218,13 +238,13 @@ def _leaf(reader: _Reader) -> Leaf:
         times if _NO_TIME not in times else [None if time == _NO_TIME else time for time in times],
         modes if _NO_MODE not in modes else [None if mode == _NO_MODE else mode for mode in modes],
         digests,
-        _spread(codes, _OWN, [blobs[at : at + 32] for at in range(0, len(blobs), 32)]),
+        _spread(codes, OWN, [blobs[at : at + 32] for at in range(0, len(blobs), 32)]),
         _spread(codes, _BORROWED, _origins(archives, origin, borrowed)),
         said,
         strict=False,
     )
     entries = list(map(_NEW, columns))
-    return Leaf([path.lower() for path in paths] if _are_ascii(prefix, names) else list(map(sort_key, paths)), entries)
+    return Leaf([path.lower() for path in paths] if _are_ascii(prefix, read.names) else list(map(sort_key, paths)), entries)
 
 
 _NEW: Callable[[Iterable[object]], Entry] = partial(tuple.__new__, Entry)
@@ -266,6 +286,36 @@ def _inner(reader: _Reader, level: int) -> Inner:
             for index in range(count)
         ],
     )
+
+
+def decode_differing(one: bytes, other: bytes, name: str) -> tuple[Leaf, Leaf]:
+    """Of two leaves the rows between those with which both begin and those with which both end; raises Damaged.
+
+    What is left of both is the same as of both whole leaves, but for rows that both have.
+    """
+    reader, second = _Reader(one, name), _Reader(other, name)
+    try:
+        if reader.take(1)[0] or second.take(1)[0]:
+            raise ValueError("it is no leaf")
+        mine, theirs = _columns(reader), _columns(second)
+        start = end = 0
+        if mine.prefix == theirs.prefix and mine.extra == theirs.extra and not _says_of_rows(mine.extra):
+            start = alike_at_the_beginning(mine, theirs)
+            end = min(alike_at_the_end(mine, theirs), mine.rows - start, theirs.rows - start)
+        leaves = tuple(
+            _rows(columns.between(start, columns.rows - end), at) if start or end else _rows(columns, at)
+            for columns, at in ((mine, reader), (theirs, second))
+        )
+        reader.end()
+        second.end()
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error) as error:
+        raise reader.damaged(error) from error
+    return leaves[0], leaves[1]
+
+
+def _says_of_rows(extra: bytes) -> bool:
+    """Whether what stands beside the columns could be about rows by their number."""
+    return b'"from"' in extra or b'"more"' in extra
 
 
 def node_problem(node: Leaf | Inner) -> str | None:

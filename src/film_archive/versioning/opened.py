@@ -3,6 +3,7 @@
     format               what this folder is
     metadata.sqlite      everything but the bytes of files
     content/             the bytes that are not in an archive
+    elsewhere.json       where the last two are, if not here (`elsewhere.py`)
 """
 
 from __future__ import annotations
@@ -11,34 +12,37 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from film_archive.core import files
 from film_archive.core.errors import NotFound, NotSupported, Refused
 from film_archive.core.source import FileSource, printable
-from film_archive.storage.database import Database, SqliteDatabase
+from film_archive.storage.database import Database
 from film_archive.storage.locking import locked
 from film_archive.versioning.commits import Commit, load_commit, store_commit
 from film_archive.versioning.contents import Adding, Contents
+from film_archive.versioning.elsewhere import CONTENT, FILE, METADATA, Elsewhere, begin_parts, open_parts
 from film_archive.versioning.entries import Entry
 from film_archive.versioning.locks import Locks
-from film_archive.versioning.metadata import Objects, create_tables, open_metadata
+from film_archive.versioning.metadata import Objects
+from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.refs import Branch, Moved, Refs, user
 from film_archive.versioning.stages import Stages
-from film_archive.versioning.stores.folder import FolderStore
 from film_archive.versioning.stores.store import ObjectStore
-from film_archive.versioning.tree import Change, Nodes, Tree, changes_of
+from film_archive.versioning.tree import Change, Tree, changes_of
+
+if TYPE_CHECKING:  # what reads archives is loaded where one is read
+    from film_archive.versioning.archives import FindArchive
 
 INSIDE = ".film-archive-repo"
 """How a repository is called in its work tree."""
 _FORMAT = "format"
 _FORMAT_LINE = b"film-archive repository 1\n"
-_FORMAT_TEXT = _FORMAT_LINE + (
-    b"This is a repository of film-archive: branches of archives and folders. docs/repository-format.md states it.\n"
-)
-_METADATA = "metadata.sqlite"
-_CONTENT = "content"
+_FORMAT_ELSEWHERE = b"film-archive repository 2\n"
+"""Of one of which not all lies in its folder: versions that know nothing of that must not take it for an empty one."""
+_FORMAT_TEXT = b"This is a repository of film-archive: branches of archives and folders. docs/repository-format.md states it.\n"
 _OURS = frozenset(
-    (_METADATA, f"{_METADATA}-wal", f"{_METADATA}-shm", f"{_METADATA}-journal", "metadata.lock", "begin.lock", _CONTENT)
+    (METADATA, f"{METADATA}-wal", f"{METADATA}-shm", f"{METADATA}-journal", "metadata.lock", "begin.lock", CONTENT, FILE)
 )
 
 Changes = Mapping[str, Entry | None]
@@ -56,6 +60,8 @@ class OpenRepository:
     refs: Refs
     locks: Locks
     stages: Stages
+    find_archive: FindArchive | None = None
+    """Where to look for archives that were moved."""
 
     @classmethod
     def of(cls, root: Path, database: Database, store: ObjectStore) -> OpenRepository:
@@ -148,26 +154,35 @@ class OpenRepository:
 
 def is_repository(root: Path) -> bool:
     """Whether a folder is a repository."""
-    return (root / _FORMAT).is_file() and (root / _METADATA).is_file()
+    return (root / _FORMAT).is_file() and ((root / METADATA).is_file() or (root / FILE).is_file())
 
 
 def open_repository(root: Path) -> OpenRepository:
-    """The repository in a folder; raises NotFound, NotSupported for a later version's, Damaged."""
+    """The repository in a folder; raises NotFound, NotSupported for a later version's, Refused, Damaged."""
+    return OpenRepository.of(root, *open_parts(root, _elsewhere(root)))
+
+
+def _elsewhere(root: Path) -> Elsewhere:
     mark = root / _FORMAT
     if not mark.is_file():
         raise NotFound(f"{printable(root)} is not a repository; make one with `film-archive repo init`.")
     with FileSource(mark) as file:
         line = file.read_at(0, 200).partition(b"\n")[0] + b"\n"
-    if line != _FORMAT_LINE:
+    if line not in (_FORMAT_LINE, _FORMAT_ELSEWHERE):
         raise NotSupported(
             f"{printable(root)} says that it is {line[:40]!r}, which this version does not know; update film-archive."
         )
-    return OpenRepository.of(root, open_metadata(root / _METADATA), FolderStore(root / _CONTENT))
+    return Elsewhere() if line == _FORMAT_LINE else Elsewhere.read(root)
 
 
-def begin_repository(root: Path) -> OpenRepository:
-    """Make a repository in a folder that is empty or not there, or open the one that is there; raises Refused."""
+def begin_repository(root: Path, elsewhere: Elsewhere | None = None) -> OpenRepository:
+    """Make a repository in a folder that is empty or not there, or open the one that is there; raises Refused.
+
+    Where `elsewhere` names a database that has a repository already, the folder is one more way to that one.
+    """
     if (root / _FORMAT).is_file():
+        if elsewhere and _elsewhere(root) != elsewhere:
+            raise Refused(f"{printable(root)} is a repository already, and lies elsewhere than asked for; nothing was changed.")
         return open_repository(root)
     with files.explaining(f"make the repository {printable(root)}"):
         root.mkdir(parents=True, exist_ok=True)
@@ -176,11 +191,11 @@ def begin_repository(root: Path) -> OpenRepository:
         raise Refused(f"{printable(root)} is not empty and no repository; nothing was changed.")
     with locked(root / "begin.lock"):
         if not (root / _FORMAT).is_file():
-            database = SqliteDatabase(root / _METADATA)
-            if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'"):
-                create_tables(database)
-            database.close()
-            files.write_atomically(root / _FORMAT, _FORMAT_TEXT, replace=True)
+            where = begin_parts(root, elsewhere or Elsewhere())
+            if where:
+                where.write(root)
+            line = _FORMAT_ELSEWHERE if where else _FORMAT_LINE
+            files.write_atomically(root / _FORMAT, line + _FORMAT_TEXT, replace=True)
     return open_repository(root)
 
 
@@ -189,7 +204,7 @@ def find_repository(start: Path) -> Path:
     here = start.absolute()
     for folder in (here, *here.parents):
         for place in (folder, folder / INSIDE):
-            if (place / _FORMAT).is_file() and (place / _METADATA).is_file():
+            if is_repository(place):
                 return place
     raise NotFound(
         f"{printable(start)} is neither a repository nor in a work tree of one; "

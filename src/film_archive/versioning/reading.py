@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from film_archive.core.digest import digest_source
-from film_archive.core.errors import Damaged, FilmArchiveError
+from film_archive.core.errors import Damaged, FilmArchiveError, Unreachable
 from film_archive.core.member import Member
 from film_archive.core.source import ByteSource, printable
 from film_archive.versioning.archives import Lender, Places
@@ -22,7 +22,7 @@ class Bytes:
     def __init__(self, repository: OpenRepository) -> None:
         self.places = Places(repository.database)
         self._contents: Contents = repository.contents
-        self.lender = Lender(self.places)
+        self.lender = Lender(self.places, repository.find_archive)
         self._proven: list[tuple[Borrowed, str]] = []
         self._database = repository.database
         self._held = ExitStack()
@@ -46,9 +46,11 @@ class Bytes:
         return self.lender.member(entry, borrowed)
 
     def problem(self, entry: Entry) -> str | None:
-        """Why a file's bytes can't be had, without reading them; None where they can."""
+        """Why a file's bytes can't be had, without reading them; None where they can. Raises Unreachable."""
         try:
             self.source(entry).close()
+        except Unreachable:
+            raise
         except FilmArchiveError as error:
             return str(error)
         return None
@@ -74,6 +76,10 @@ class Bytes:
     ) -> None:
         with self._held:
             self.lender.__exit__(kind, error, trace)
+            if self.lender.found:
+                with self._database.transaction() as transaction:
+                    for archive, path in self.lender.found:
+                        self.places.note(transaction, archive, path)
             if self._proven and error is None:
                 self.places.note_proven(self._proven)
 

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
-from pydantic_core import from_json, to_json
-
 from film_archive.core.errors import Damaged, NotFound, Refused, UsageError
+from film_archive.core.json_text import from_json, to_json
 from film_archive.storage.database import Database, Statements
 from film_archive.versioning.metadata import SCHEMA_VERSION, now
 

@@ -225,17 +225,20 @@ class ConflictReport(Record):
     theirs: Side | None
     """What the branch has that is merged."""
     resolution: str | None
-    """By which it is settled: "ours", "theirs" or "both"; null where it is not."""
+    """By which it is settled: "ours", "theirs", "both" or "content"; null where it is not."""
+    reasons: tuple[str, ...]
+    """Why it was not merged by content, where that was asked for."""
 
     @classmethod
     def of(cls, conflict: Conflict) -> ConflictReport:
-        words = {"source": "theirs", "target": "ours", "both": "both"}
+        words = {"source": "theirs", "target": "ours", "both": "both", "content": "content"}
         return cls(
             path=conflict.path,
             base=Side.of(conflict.base),
             ours=Side.of(conflict.target),
             theirs=Side.of(conflict.source),
             resolution=None if conflict.resolution is None else words[str(conflict.resolution)],
+            reasons=conflict.reasons,
         )
 
 
@@ -347,6 +350,24 @@ class AdoptReport(Record):
     """Of what was copied."""
     missing: tuple[str, ...]
     """Paths whose archive is not at hand."""
+    seconds: float
+    """How long it took."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportReport(Record):
+    """What an archive brought a branch."""
+
+    branch: str
+    """Its name."""
+    commit: str
+    """The commit that it is at."""
+    added: tuple[str, ...]
+    """Paths that it did not have."""
+    modified: tuple[str, ...]
+    """Paths that hold the archive's content now; the commit before has the other one."""
+    adopted: int
+    """Bytes that were copied in; what was not is borrowed from the archive."""
     seconds: float
     """How long it took."""
 

@@ -7,12 +7,12 @@ leaves behind is only what `cleanup` removes.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from film_archive.core.errors import NotFound, Refused, UsageError
 from film_archive.core.names import is_own, require_member_path
@@ -21,12 +21,18 @@ from film_archive.core.source import FileSource, printable
 from film_archive.versioning.commits import Commit, history, load_commit, merge_bases, store_commit
 from film_archive.versioning.contents import Adding
 from film_archive.versioning.differences import Differences, differences_of
+from film_archive.versioning.elsewhere import Elsewhere
 from film_archive.versioning.entries import Entry, EntryKind, sort_key
-from film_archive.versioning.merge import Conflict, Resolution, Settling, merge_trees, settling
+from film_archive.versioning.merge import Conflict, Merge, Resolution, Settling, merge_trees, settling
+from film_archive.versioning.metadata import Objects
 from film_archive.versioning.naming import Naming
+from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.opened import Changes, OpenRepository, begin_repository, is_repository, open_repository
 from film_archive.versioning.refs import Branch, Moved, require_branch_name, user
-from film_archive.versioning.tree import Change, Nodes, Tree
+from film_archive.versioning.tree import Change, Tree
+
+if TYPE_CHECKING:  # what reads archives is loaded where one is read
+    from film_archive.versioning.archives import FindArchive
 
 MAIN = "main"
 """The branch that a new work tree is on."""
@@ -47,11 +53,28 @@ class MergeResult:
     """The same with both sides: the target's before and after."""
 
 
-class Repository:
-    """A folder of branches. Nothing is made before the first branch is, or `begin`."""
+class _Merging(NamedTuple):
+    """A merge that was worked out."""
 
-    def __init__(self, root: Path) -> None:
+    merge: Merge
+    tree: Tree
+    """What the target holds."""
+    parents: tuple[Commit, Commit]
+    target: Branch
+    objects: Objects
+    message: str
+
+
+class Repository:
+    """A folder of branches. Nothing is made before the first branch is, or `begin`.
+
+    `elsewhere` says where metadata and contents shall lie of one that is not there yet, if not in the folder.
+    """
+
+    def __init__(self, root: Path, elsewhere: Elsewhere | None = None) -> None:
         self.root = Path(root)
+        self._find_archive: FindArchive | None = None
+        self._elsewhere = elsewhere
         self._opened: OpenRepository | None = None
 
     @property
@@ -62,13 +85,20 @@ class Repository:
     def opened(self) -> OpenRepository:
         """What it consists of; raises NotFound where it was not begun."""
         if self._opened is None:
-            self._opened = open_repository(self.root)
+            self._opened = replace(open_repository(self.root), find_archive=self._find_archive)
         return self._opened
+
+    def look_for_archives(self, find: FindArchive) -> None:
+        """From now on ask this, too, where an archive may be that lends bytes and was moved."""
+        self._find_archive = find
+        if self._opened is not None:
+            self._opened = replace(self._opened, find_archive=find)
 
     def begin(self) -> OpenRepository:
         """Make it where it is not there yet; raises Refused where the folder holds something else."""
         if self._opened is None:
-            self._opened = begin_repository(self.root)
+            begun = begin_repository(self.root, self._elsewhere)
+            self._opened = replace(begun, find_archive=self._find_archive)
         return self._opened
 
     def close(self) -> None:
@@ -301,17 +331,29 @@ class Repository:
         theirs, ours = load_commit(objects, head), load_commit(objects, target.head)
         tree = Tree.load(nodes, ours.tree)
         merge = merge_trees(trees, Tree.load(nodes, theirs.tree), tree, settle, name)
-        changed = tuple(sorted(merge.changes))
-        if not merge.is_settled:
-            return MergeResult(False, None, (), tuple(merge.conflicts))
-        merged = tree.with_changes(merge.changes)
-        changes = tuple(tree.changes_to(merged).values())
+        job = _Merging(merge, tree, (ours, theirs), target, objects, message or f"Merge {name} into {target.name}")
+        if not any(conflict.resolution is Resolution.CONTENT for conflict in merge.conflicts):
+            return self._merged(job, dry_run, None)
+        from film_archive.versioning.content_merging import merge_contents
+
+        with repository.adding() as adding:
+            merge_contents(repository, merge, adding)
+            return self._merged(job, dry_run, adding)
+
+    def _merged(self, job: _Merging, dry_run: bool, adding: Adding | None) -> MergeResult:
+        conflicts = tuple(job.merge.conflicts)
+        if not job.merge.is_settled:
+            return MergeResult(False, None, (), conflicts)
+        changed = tuple(sorted(job.merge.changes))
+        merged = job.tree.with_changes(job.merge.changes)
+        changes = tuple(job.tree.changes_to(merged).values())
         if dry_run:
-            return MergeResult(True, None, changed, tuple(merge.conflicts), changes)
-        text = message or f"Merge {name} into {target.name}"
-        commit = store_commit(objects, merged, (ours, theirs), changes, user(), text)
-        repository.publish(target, commit, objects, changes)
-        return MergeResult(True, commit.id, changed, tuple(merge.conflicts), changes)
+            return MergeResult(True, None, changed, conflicts, changes)
+        commit = store_commit(job.objects, merged, job.parents, changes, user(), job.message)
+        if adding is not None:
+            adding.settle()
+        self.opened.publish(job.target, commit, job.objects, changes, adding=adding)
+        return MergeResult(True, commit.id, changed, conflicts, changes)
 
     def _name_of(self, source: str) -> str:
         try:
@@ -412,7 +454,7 @@ def new_branch(
 ) -> Branch:
     """A branch that is not in any repository yet, with an id of its own."""
     return Branch(
-        id=secrets.token_hex(8),
+        id=os.urandom(8).hex(),
         name=name,
         description=description,
         archive_path=path,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from film_archive.core import files
+from film_archive.core.cycles import no_cycles
 from film_archive.core.errors import from_os_error
 from film_archive.core.names import OWN, is_junk
 from film_archive.core.source import printable
@@ -37,8 +38,13 @@ def is_skipped(name: str) -> bool:
     return name in _SKIPPED or is_junk(name) or files.is_temporary_name(name)
 
 
-def doubts(root: Path, index: StatIndex) -> Iterator[Doubt]:
+def doubts(root: Path, index: StatIndex) -> list[Doubt]:
     """All files that are not as the index has them, those it does not have and those that are gone among them."""
+    with no_cycles():
+        return list(_doubts(root, index))
+
+
+def _doubts(root: Path, index: StatIndex) -> Iterator[Doubt]:
     known = index.folders()
     waiting = [""]
     while waiting:
@@ -52,37 +58,46 @@ def doubts(root: Path, index: StatIndex) -> Iterator[Doubt]:
 
 
 def _doubts_of(place: str, folder: str, expected: Folder, waiting: list[str]) -> Iterator[Doubt]:
+    """Those of one folder. What is below is asked for from here, so that the system looks up no path twice."""
     before = f"{folder}/" if folder else ""
     try:
-        items = os.scandir(place)
-    except FileNotFoundError:
-        items = None
+        here = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        here = None  # it has just gone
     except OSError as error:
         raise from_os_error(error, f"look through {printable(place)}") from error
-    if items is not None:
-        with items:
-            for item in items:
-                name = item.name
-                if item.is_dir(follow_symlinks=False):
-                    if not is_skipped(name):
-                        waiting.append(before + name)
-                        if name in expected and is_folder(expected[name]):
-                            del expected[name]
-                    continue
-                try:
-                    status = item.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue  # it has just gone
-                seen = expected.pop(name, None)
-                if seen is not None:
-                    if (
-                        seen[1] != status.st_mtime_ns
-                        or seen[2] != status.st_ctime_ns
-                        or seen[0] != status.st_size
-                        or seen[3] != inode_of(status)
-                    ):
-                        yield Doubt(before + name, seen, status)
-                elif not is_skipped(name) and (stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode)):
-                    yield Doubt(before + name, None, status)
+    if here is not None:
+        try:
+            yield from _changed(here, before, expected, waiting)
+        except OSError as error:
+            raise from_os_error(error, f"look through {printable(place)}") from error
+        finally:
+            os.close(here)
     for name, seen in expected.items():
         yield Doubt(before + name, seen, None)
+
+
+def _changed(here: int, before: str, expected: Folder, waiting: list[str]) -> Iterator[Doubt]:
+    """What an open folder has that is not as expected; what is expected and was found is taken out of `expected`."""
+    stat_of = os.stat
+    for name in os.listdir(here):
+        try:
+            status = stat_of(name, dir_fd=here, follow_symlinks=False)
+        except FileNotFoundError:
+            continue  # it has just gone
+        seen = expected.get(name)
+        if seen is not None and seen == (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino):
+            del expected[name]
+            continue
+        mode = status.st_mode
+        if stat.S_ISDIR(mode):
+            if not is_skipped(name):
+                waiting.append(before + name)
+                if seen is not None and is_folder(seen):
+                    del expected[name]
+        elif seen is not None:
+            del expected[name]
+            if seen != (status.st_size, status.st_mtime_ns, status.st_ctime_ns, inode_of(status)):
+                yield Doubt(before + name, seen, status)
+        elif (stat.S_ISREG(mode) or stat.S_ISLNK(mode)) and not is_skipped(name):
+            yield Doubt(before + name, None, status)

@@ -12,22 +12,26 @@ from film_archive.core.names import member_name
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import printable
 from film_archive.versioning.commits import store_commit
+from film_archive.versioning.elsewhere import Elsewhere
 from film_archive.versioning.entries import Entry, EntryKind
+from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.opened import INSIDE
 from film_archive.versioning.refs import Branch, require_branch_name, user
 from film_archive.versioning.repository import MAIN, Repository, beside, new_branch, stored_file
 from film_archive.versioning.scanning import is_skipped
-from film_archive.versioning.tree import Nodes, Tree
+from film_archive.versioning.tree import Tree
 from film_archive.versioning.worktree import WorkTree, find_worktree
 
 
-def begin(folder: Path, branch: str = MAIN, *, bare: bool = False) -> WorkTree | None:
+def begin(
+    folder: Path, branch: str = MAIN, *, bare: bool = False, elsewhere: Elsewhere | None = None
+) -> WorkTree | None:
     """Make a repository: in a folder, which becomes a work tree on an empty branch, or bare (None then).
 
-    Raises Refused where the folder is in a work tree already, or a bare one is not empty.
+    Raises Refused where the folder is in a work tree already, a bare one is not empty, or the branch is there and not empty.
     """
     if bare:
-        Repository(folder).begin().close()
+        Repository(folder, elsewhere).begin().close()
         return None
     require_branch_name(branch)
     there = find_worktree(folder)
@@ -35,9 +39,14 @@ def begin(folder: Path, branch: str = MAIN, *, bare: bool = False) -> WorkTree |
         raise Refused(f"{printable(folder)} is in the work tree {printable(there)} already; nothing was changed.")
     with files.explaining(f"make the folder {printable(folder)}"):
         folder.mkdir(parents=True, exist_ok=True)
-    repository = Repository(folder / INSIDE)
+    repository = Repository(folder / INSIDE, elsewhere)
     repository.begin()
     known = [known for known in repository.branches() if known.name == branch]  # of a run that was killed here
+    if known and len(repository.tree(known[0].id)):
+        raise Refused(
+            f"The repository has a branch {branch!r} already; {printable(folder / INSIDE)} leads to it now. Check the branch out "
+            f"with `film-archive repo checkout {branch} FOLDER --repo {printable(folder)}`."
+        )
     made = known[0] if known else repository.empty_branch(branch)
     return WorkTree.create(folder, repository, made, made.head)
 

@@ -8,34 +8,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from film_archive.core.cycles import no_cycles
 from film_archive.core.digest import short_hash
-from film_archive.core.errors import Damaged
+from film_archive.versioning.comparing import Side, differing_entries
 from film_archive.versioning.entries import Entry, EntryKind, sort_key
-from film_archive.versioning.nodes import Child, Inner, Leaf, decode, encode_inner, encode_leaf
+from film_archive.versioning.node_store import Nodes, misplaced
+from film_archive.versioning.nodes import Child, Leaf, encode_inner, encode_leaf
 
 _BASE = 64
 _LEAST, _MOST = 4096, 16384
 _ONE_IN = 64
-_CACHED = 512
 _AT_ONCE = 20_000
 
 Part = TypeVar("Part", Entry, Child)
-
-
-class NodeStore(Protocol):
-    """Where nodes are kept."""
-
-    def put_node(self, data: bytes) -> bytes:
-        """Keep a node; returns its address. It may be written later, but before anything that refers to it."""
-
-    def get_node(self, address: bytes) -> bytes:
-        """A node's bytes, proven; raises Damaged."""
 
 
 class Change(NamedTuple):
@@ -51,44 +40,6 @@ class Change(NamedTuple):
         if self.before is None or self.after is None:
             return self.before is self.after
         return self.before.same_content(self.after)
-
-
-class Nodes:
-    """Nodes of a store, decoded, the last ones held."""
-
-    def __init__(self, store: NodeStore) -> None:
-        self.store = store
-        self._held: OrderedDict[bytes, Leaf | Inner] = OrderedDict()
-
-    def get(self, address: bytes) -> Leaf | Inner:
-        found = self._held.get(address)
-        if found is None:
-            found = decode(self.store.get_node(address), f"The node {address.hex()[:16]}")
-            self._held[address] = found
-            while len(self._held) > _CACHED:
-                try:
-                    self._held.popitem(last=False)
-                except KeyError:  # another thread was as quick
-                    break
-        return found
-
-    def leaf(self, address: bytes) -> Leaf:
-        node = self.get(address)
-        if not isinstance(node, Leaf):
-            raise _misplaced(address)
-        return node
-
-    def children(self, address: bytes, level: int) -> list[Child]:
-        node = self.get(address)
-        if not isinstance(node, Inner) or node.level != level:
-            raise _misplaced(address)
-        return node.children
-
-
-def _misplaced(address: bytes) -> Damaged:
-    return Damaged(
-        f"The node {address.hex()[:16]} of a tree is in the wrong place; restore the repository's database from a copy."
-    )
 
 
 class Tree:
@@ -142,10 +93,10 @@ class Tree:
         node = nodes.get(raw)
         if isinstance(node, Leaf):
             if not node.entries:
-                raise _misplaced(raw)
+                raise misplaced(raw)
             return cls(nodes, _child_of_leaf(raw, node.entries), 0)
         if not node.children:
-            raise _misplaced(raw)
+            raise misplaced(raw)
         return cls(nodes, _child_of_inner(raw, node.children), node.level)
 
     # looking
@@ -289,7 +240,8 @@ class Tree:
     def changes_to(self, other: Tree) -> dict[str, Change]:
         """What would have to change to make this tree the other: path → change, by key."""
         with no_cycles():
-            before, after = self._differing(other)
+            one, two = (Side(tree._nodes, tree._root, tree._level) for tree in (self, other))
+            before, after = differing_entries(one, two)
             keys = [key for key, entry in before.items() if after.get(key) != entry]
             keys += [key for key in after if key not in before]
         found = {}
@@ -303,42 +255,11 @@ class Tree:
                 found[path] = Change(path, old, new)
         return found
 
-    def _differing(self, other: Tree) -> tuple[dict[str, Entry], dict[str, Entry]]:
-        """Key → entry in the leaves that only one of the two trees has."""
-        mine = {} if self._root is None else {self._root.address: self._root}
-        theirs = {} if other._root is None else {other._root.address: other._root}
-        level = max(self._level, other._level)
-        while True:
-            one = mine if self._level >= level else {}
-            two = theirs if other._level >= level else {}
-            for address in one.keys() & two.keys():
-                del one[address], two[address]
-            if level == 0:
-                break
-            if self._level >= level:
-                mine = _opened(self._nodes, mine, level)
-            if other._level >= level:
-                theirs = _opened(other._nodes, theirs, level)
-            level -= 1
-        return _entries_of(self._nodes, mine), _entries_of(other._nodes, theirs)
-
 
 def changes_of(tree: Tree, changes: Mapping[str, Entry | None]) -> Iterator[Change]:
     """Each change that shall be made to a tree, with what the tree has there, by key."""
     for path in sorted(changes, key=sort_key):
         yield Change(path, tree.get(path), changes[path])
-
-
-def _opened(nodes: Nodes, row: Mapping[bytes, Child], level: int) -> dict[bytes, Child]:
-    return {child.address: child for address in row for child in nodes.children(address, level)}
-
-
-def _entries_of(nodes: Nodes, row: Mapping[bytes, Child]) -> dict[str, Entry]:
-    found: dict[str, Entry] = {}
-    for address in row:
-        leaf = nodes.leaf(address)
-        found.update(zip(leaf.keys, leaf.entries, strict=True))
-    return found
 
 
 class _Row:

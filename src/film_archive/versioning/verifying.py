@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from film_archive.core.digest import blake3_of
-from film_archive.core.errors import Damaged, FilmArchiveError, UsageError
+from film_archive.core.errors import Damaged, FilmArchiveError, Unreachable, UsageError
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
@@ -14,11 +14,12 @@ from film_archive.versioning.commits import history, read_commit
 from film_archive.versioning.contents import prove as prove_blob
 from film_archive.versioning.entries import Entry
 from film_archive.versioning.metadata import ObjectKind
+from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.nodes import decode, node_problem
 from film_archive.versioning.opened import OpenRepository
 from film_archive.versioning.packs import read_pack
 from film_archive.versioning.reading import Bytes, prove
-from film_archive.versioning.tree import Nodes, Tree
+from film_archive.versioning.tree import Tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +82,9 @@ class _Verifier:
         self.nodes = self.commits = self.contents = self.bytes = self.borrowed = self.proven = 0
 
     def note(self, path: str, error: FilmArchiveError | str) -> None:
+        """A problem; but of what can't be asked nothing is known."""
+        if isinstance(error, Unreachable):
+            raise error
         self.problems.append(Problem(path=path, what=str(error)))
 
     def database(self) -> None:
@@ -133,7 +137,7 @@ class _Verifier:
         """The bytes of this share's blobs, and the lists at the ends of packs."""
         packs: set[bytes] = set()
         [(total,)] = self._repository.database.execute("SELECT coalesce(sum(size), 0) FROM blobs")
-        self._progress.expect(Phase.VERIFYING, total // self._share.count)
+        self._progress.expect(Phase.VERIFYING, int(total) // self._share.count)
         for blob in self._repository.contents.all():
             if not self._share.has(blob.address):
                 continue

@@ -6,17 +6,15 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic_core import from_json, to_json
-
 from film_archive.core import files
 from film_archive.core.digest import digest_source
 from film_archive.core.errors import Damaged, NotFound, Refused, UsageError
+from film_archive.core.json_text import from_json, to_json
 from film_archive.core.names import member_name
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
@@ -116,7 +114,7 @@ class WorkTree:
         with files.explaining(f"make the work tree {printable(root)}"):
             (root / CHECKOUT).mkdir()
         index = StatIndex(root / CHECKOUT / _INDEX, must_exist=False)
-        checkout = Checkout(secrets.token_hex(8), final, branch.id, commit)
+        checkout = Checkout(os.urandom(8).hex(), final, branch.id, commit)
         index.set_meta(
             {
                 "schema_version": "1",
@@ -151,7 +149,7 @@ class WorkTree:
         """Compare the files with what is staged and committed; what is as expected after all is noted in the index."""
         staged, base = self.staged(), self.base_tree()
         found = Found({}, {}, {}, [])
-        for doubt in list(doubts(self.root, self.index)):
+        for doubt in doubts(self.root, self.index):
             if within is not None and not within(doubt.path):
                 continue
             path, _ = member_name(doubt.path)
@@ -246,9 +244,12 @@ class WorkTree:
         return self._stage({**found.untracked, **found.modified, **found.removed}, progress)
 
     def _is_expected(self, path: str) -> bool:
+        """Whether a path that is not there was: committed, or staged and deleted since."""
         name, _ = member_name(path)
         base = self.base_tree()
-        return base.get(name) is not None or any(True for _ in base.below(name))
+        if base.get(name) is not None or any(True for _ in base.below(name)):
+            return True
+        return any(entry is not None and _below_any(staged, [name]) for staged, entry in self.staged().items())
 
     def _stage(self, chosen: Mapping[str, Doubt], progress: Progress | None) -> tuple[str, ...]:
         progress = progress or quiet()

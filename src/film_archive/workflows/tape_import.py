@@ -148,7 +148,7 @@ def _listed(serial: str, name: str, files: Sequence[tuple[str, int, int, Mapping
     found = [(inner, _file(number, size, mtime, digests)) for number, (inner, size, mtime, digests) in enumerate(files, 2)]
     total = sum(file.length for _, file in found)
     row = CartridgeRow(f"list:{name}", serial or name[:6].upper(), name, "", 0, 1, 0, 0, len(found), total, None, str(path))
-    return Seen(row, found, None)
+    return Seen(row, lambda: found, None)
 
 
 def _file(number: int, size: int, mtime_ns: int, digests: Mapping[str, str]) -> TapeFile:

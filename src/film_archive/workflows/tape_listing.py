@@ -13,7 +13,8 @@ from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.tape.cataloguing import known_holding
 from film_archive.tape.drives.address import DriveAddress
-from film_archive.tape.holdings import Holding, gather_holdings, holding_of
+from film_archive.tape.holding_sets import gather_holdings
+from film_archive.tape.holdings import Holding, holding_of
 from film_archive.tape.records import FileStatus, TapeFileReport
 from film_archive.tape.shelf import Shelf
 from film_archive.tape.volumes import OpenTape

@@ -15,15 +15,15 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from film_archive.archive.reader import open_archive
+from film_archive.archive.reader import Archive, open_archive
 from film_archive.catalog.cartridges import Cartridges, KnownCartridge
 from film_archive.catalog.catalog import Catalog
 from film_archive.core import files
 from film_archive.core.digest import KEY
-from film_archive.core.errors import FilmArchiveError, NotFound, Refused
+from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, Refused
 from film_archive.core.folders import AtomicFolder
 from film_archive.core.job import Failure
-from film_archive.core.member import Role
+from film_archive.core.member import Member, Role
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.tape.formats import GENERATIONS, MEDIA
@@ -31,7 +31,8 @@ from film_archive.workflows.tape_finding import FoundOnTape
 from film_archive.workflows.tape_shelf import all_on_tape, now_text
 
 MOST_IN_ONE = 200_000
-_LARGEST_PICTURE = 64 << 10
+_TILES = 12
+"""So many frames of a proxy are looked at for a picture of its clip."""
 _DATA = "<!--DATA-->"
 _ESCAPES = (
     *((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026")),
@@ -70,13 +71,14 @@ def write_page(
     known = Cartridges(catalog).all()
     if not known:
         raise NotFound(f"The catalog {catalog.name} knows no cartridge; `tape catalog --rebuild` enters those of the shelf.")
-    thumbnails, failed = _thumbnails(pictures)
     rows: dict[str, list[FoundOnTape]] = {each.row.barcode: [] for each in known}
     for one in all_on_tape(catalog):
         rows.setdefault(one.barcode, []).append(one)
     count = sum(map(len, rows.values()))
+    wanted = {one.digest for listed in rows.values() for one in listed if one.digest is not None}
+    thumbnails, failed = _thumbnails(pictures, wanted)
     template = resources.files("film_archive.tape").joinpath("shelf.html").read_text("utf-8")
-    header = {"title": title, "made": now_text(), "thumbnails": _used(thumbnails, rows)}
+    header = {"title": title, "made": now_text(), "thumbnails": thumbnails}
     if count <= most:
         script = b"<script>" + b"".join(_inline(known, rows, header)) + b"</script>"
         page = template.encode().replace(_DATA.encode(), script)
@@ -148,25 +150,35 @@ def _write_folder(
     return folder / "index.html", len(known)
 
 
-def _thumbnails(archives: Sequence[Path]) -> tuple[dict[str, str], list[Failure]]:
-    """XXH3-128 → a picture as a data URL, from the posters of archives."""
+def _thumbnails(archives: Sequence[Path], wanted: set[str]) -> tuple[dict[str, str], list[Failure]]:
+    """XXH3-128 → a small picture as a data URL, of a frame of the smallest proxy that archives have of that content."""
     found: dict[str, str] = {}
     failed: list[Failure] = []
     for path in archives:
         try:
             with open_archive(path) as archive:
-                posters = {one.of: one for one in archive.members() if one.role == Role.POSTER and one.of}
+                proxies: dict[str, list[Member]] = {}
+                for one in archive.members():
+                    if one.role == Role.PROXY and one.of is not None:
+                        proxies.setdefault(one.of, []).append(one)
                 for member in archive.originals():
-                    poster = posters.get(member.path)
                     key = member.digests.get(KEY)
-                    if poster is not None and key is not None and poster.size <= _LARGEST_PICTURE:
-                        data = base64.b64encode(archive.read(poster.path)).decode("ascii")
-                        found[key] = f"data:image/jpeg;base64,{data}"
+                    if key in wanted and key not in found and member.path in proxies:
+                        smallest = min(proxies[member.path], key=lambda proxy: proxy.size)
+                        found[key] = _picture(archive, smallest, member)
         except FilmArchiveError as error:
             failed.append(Failure.of(printable(path), error))
     return found, failed
 
 
-def _used(thumbnails: dict[str, str], rows: dict[str, list[FoundOnTape]]) -> dict[str, str]:
-    wanted = {one.digest for found in rows.values() for one in found if one.digest is not None}
-    return {digest: picture for digest, picture in thumbnails.items() if digest in wanted}
+def _picture(archive: Archive, proxy: Member, original: Member) -> str:
+    """The frame of a proxy that shows most, as a data URL; raises Damaged where none can be decoded."""
+    from film_archive.media.av.posters import best_frames, jpeg, tiles_of
+
+    frames = 1 if original.media is None or original.media.frames is None else original.media.frames
+    tiles = tiles_of(archive.source(proxy), frames, _TILES)
+    if not tiles:
+        raise Damaged(f"{proxy.path} of {archive.name} has no frame that can be decoded; make it again with `proxy`.")
+    best = best_frames(tiles)[0]
+    data = jpeg(next(tile.picture for tile in tiles if tile.number == best))
+    return f"data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}"

@@ -1,17 +1,17 @@
 """Restoring from tape: whole files by pattern or digest, and only the frames that a timecode range or an edit list means.
 
 A clip on a cartridge is a source of bytes like any other, so a part of it is cut as from a disk: the frame index is read, then
-the extents of its frames and nothing else. What clips are is known from their attributes, without the cartridge; a clip
-without them is looked at on its cartridge, if that is here.
+the extents of its frames and nothing else. Of an image sequence the files of these frames are read, whole and under their names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from film_archive.core.errors import FilmArchiveError, NotFound, OutOfRange, UsageError
+from film_archive.core.errors import NotFound, OutOfRange, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.job import Failure
 from film_archive.core.progress import Progress
@@ -22,14 +22,17 @@ from film_archive.editorial.candidates import Candidate
 from film_archive.editorial.pulling import grouped, request_of
 from film_archive.editorial.reading import read_list
 from film_archive.tape.choosing import Choice
-from film_archive.tape.clip_facts import ClipFacts, is_media_name, probed, read_facts
-from film_archive.tape.holdings import Holding, Holdings
+from film_archive.tape.holding_sets import Holdings
 from film_archive.tape.records import RestorePlan, TapeRestored
-from film_archive.tape.restore_planning import Part, Wanted, plan_wanted, wanted_files
+from film_archive.tape.restore_planning import Wanted, plan_wanted, wanted_files
 from film_archive.tape.restoring import apply_restore
-from film_archive.tape.volumes import OpenTape
 from film_archive.workflows.pull_matching import matches_of, resolved_by_media
 from film_archive.workflows.pull_sources import SourceClip, Sources
+from film_archive.workflows.tape_clips import TapeClip, TapeClips, clips_among
+
+_COUNTED = re.compile(r"[0-9]{1,9}|[0-9]{1,2}([:;.,][0-9]{1,3}){3}")
+_Chosen = tuple[list[Wanted], list[Failure], list[str]]
+"""What is read; what was asked for and is on no cartridge; what there is to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,9 @@ class RestoreWishes:
             raise UsageError("A range needs its begin: give --in with --out or --duration.")
         if self.start is not None and (self.end is None) == (self.duration is None):
             raise UsageError("A range needs one end: give --in with either --out or --duration.")
+        for text in (self.start, self.end, self.duration):
+            if text is not None and not _COUNTED.fullmatch(text):
+                raise UsageError(f"{text[:40]!r} is neither a timecode nor a number of frames; write 01:00:10:00 or 240.")
         if self.start is not None and self.edit_list is not None:
             raise UsageError("Give a timecode range or an edit list, not both.")
 
@@ -64,9 +70,9 @@ def plan_restoring(holdings: Holdings, wishes: RestoreWishes, folder: Path) -> R
     problems: Sequence[str] = ()
     failed: Sequence[Failure] = ()
     if wishes.start is not None:
-        wanted, failed = _in_range(_Clips(wanted), wishes, wishes.start)
+        wanted, failed, problems = _in_range(clips_among(wanted, wishes.rate), wishes, wishes.start)
     elif wishes.edit_list is not None:
-        wanted, failed, problems = _of_list(_Clips(wanted), wishes, wishes.edit_list)
+        wanted, failed, problems = _of_list(clips_among(wanted, wishes.rate), wishes, wishes.edit_list)
     plan = plan_wanted(wanted, holdings, folder)
     return replace(plan, problems=(*plan.problems, *problems), failed=tuple(failed))
 
@@ -76,73 +82,40 @@ def apply_restoring(plan: RestorePlan, holdings: Holdings, *, progress: Progress
     return apply_restore(plan, holdings, progress=progress)
 
 
-class _Clips:
-    """The clips among what was chosen, with their facts."""
-
-    def __init__(self, wanted: Iterable[Wanted]) -> None:
-        self.found: dict[str, tuple[Wanted, ClipFacts]] = {}
-        self.unknown: list[str] = []
-        for one in wanted:
-            if not is_media_name(one.path):
-                continue
-            facts = read_facts(one.file) or _looked_at(one)
-            if facts is None or not facts.frames or not facts.rate:
-                self.unknown.append(one.path)
-                continue
-            name = one.path if one.path not in self.found else f"{one.holders[0].serial}::{one.path}"
-            self.found[name] = (one, facts)
-
-    def failed(self) -> list[Failure]:
-        return [
-            Failure(path=path, reason=f"What {printable(path)} is is not known; restore the whole file.", status=5)
-            for path in self.unknown
-        ]
-
-
-def _looked_at(one: Wanted) -> ClipFacts | None:
-    """What a clip is, from the clip on its cartridge; None where that is not here, or can't be told."""
-    holder: Holding | None = next((each for each in one.holders if each.address is not None), None)
-    if holder is None or holder.address is None:
-        return None
-    try:
-        with OpenTape(holder.address) as tape, tape.open_file(one.path) as source:
-            return probed(source)
-    except FilmArchiveError:  # then it can't be restored either, and is told there
-        return None
-
-
 # A range of timecode
 
 
-def _in_range(clips: _Clips, wishes: RestoreWishes, start: str) -> tuple[list[Wanted], list[Failure]]:
+def _in_range(clips: TapeClips, wishes: RestoreWishes, start: str) -> _Chosen:
     """The part of each clip that lies in a range; clips without any of it are left out."""
     found: list[Wanted] = []
     near: list[str] = []
-    for one, facts in clips.found.values():
-        frames = _frames_of(facts, wishes, start)
+    told: list[str] = []
+    for clip in clips.found.values():
+        frames = _frames_of(clip, wishes, start)
         if frames is None or frames.count <= 0:
-            near.append(f"{printable(one.path)} has {facts.start or 'no timecode'}, {facts.frames} frames")
+            near.append(f"{printable(clip.name)} has {clip.facts.start or 'no timecode'}, {clip.frames} frames")
             continue
-        found.append(_with_parts(one, facts, [frames]))
-    if not found:
+        read, said = clip.cut([frames])
+        found += read
+        told += said
+    if not found and not told:
         if not clips.found and not clips.unknown:
             raise NotFound("There is no clip among what was asked for; `tape ls` lists what is there.")
-        told = "; ".join(near[:5]) or "; ".join(one.reason for one in clips.failed()[:5])
-        raise OutOfRange(f"No clip has a frame from {start} on for what was asked: {told}.")
-    return found, clips.failed()
+        reasons = "; ".join([*near[:5], *(one.rstrip(".") for one in list(clips.unknown.values())[:5])])
+        raise OutOfRange(f"No clip has a frame from {start} on for what was asked: {reasons}.")
+    return found, clips.failed(), told
 
 
-def _frames_of(facts: ClipFacts, wishes: RestoreWishes, start: str) -> FrameRange | None:
+def _frames_of(clip: TapeClip, wishes: RestoreWishes, start: str) -> FrameRange | None:
     """Frames of a clip in the range, with handles; None where it has none, or can't be counted."""
-    rate, total = FrameRate.of(facts.rate), facts.frames or 0
+    rate, total = clip.rate, clip.frames
     if start.isdigit():
         begin, first = int(start), 0
-    elif facts.first is None:
+    elif clip.facts.first is None:
         return None
     else:
-        label = _label(start, rate)
-        begin, first = label.total_frames, facts.first
-        begin -= first
+        first = clip.facts.first
+        begin = _label(start, rate).total_frames - first
     if wishes.duration is not None:
         length = int(wishes.duration) if wishes.duration.isdigit() else Timecode.from_string(wishes.duration, rate).total_frames
         end = begin + length
@@ -160,29 +133,13 @@ def _label(text: str, rate: FrameRate) -> Timecode:
     return Timecode.from_string(text, rate)
 
 
-def _with_parts(one: Wanted, facts: ClipFacts, ranges: Sequence[FrameRange]) -> Wanted:
-    parts = tuple(Part(each.first, each.count, _name(one.path, facts, each)) for each in ranges)
-    return replace(one, parts=parts, clip_frames=facts.frames or 0)
-
-
-def _name(path: str, facts: ClipFacts, frames: FrameRange) -> str:
-    """The clip's name and the timecode at which the part begins, or its first frame."""
-    place = PurePosixPath(path)
-    if facts.first is not None and facts.start:
-        start = Timecode.from_string(facts.start, FrameRate.of(facts.rate)) + frames.first
-        mark = str(start).replace(":", "").replace(";", "")
-    else:
-        mark = str(frames.first)
-    return f"{place.stem}_{mark}{place.suffix}"
-
-
 # An edit list
 
 
-def _of_list(clips: _Clips, wishes: RestoreWishes, path: Path) -> tuple[list[Wanted], list[Failure], Sequence[str]]:
+def _of_list(clips: TapeClips, wishes: RestoreWishes, path: Path) -> _Chosen:
     """What the events of a list need of the clips; events that find none are told."""
     edits = read_list(path, wishes.rate)
-    sources = Sources(clips={name: _source(name, one, facts) for name, (one, facts) in clips.found.items()})
+    sources = Sources(clips={name: _source(clip) for name, clip in clips.found.items()})
     resolved, notes = resolved_by_media(edits, wishes.rate, sources, printable(path))
     failed = clips.failed()
     requests = []
@@ -199,20 +156,26 @@ def _of_list(clips: _Clips, wishes: RestoreWishes, path: Path) -> tuple[list[Wan
     if not ranges:
         raise NotFound(
             f"No event of {printable(path)} finds its media on these cartridges: "
-            f"{'; '.join(one.reason for one in failed[:5]) or 'it has none'}."
+            f"{'; '.join(one.reason.rstrip('.') for one in failed[:5]) or 'it has none'}."
         )
-    found = []
+    found: list[Wanted] = []
+    told = list(notes)
     for name, frames in ranges.items():
-        one, facts = clips.found[name]
-        found.append(one if wishes.whole else _with_parts(one, facts, frames))
-    return found, failed, notes
+        clip = clips.found[name]
+        if wishes.whole:
+            found += clip.files
+            continue
+        read, said = clip.cut(frames)
+        found += read
+        told += said
+    return found, failed, told
 
 
-def _source(name: str, one: Wanted, facts: ClipFacts) -> SourceClip:
-    rate = FrameRate.of(facts.rate)
+def _source(clip: TapeClip) -> SourceClip:
+    facts, rate = clip.facts, clip.rate
     start = Timecode.from_string(facts.start, rate) if facts.first is not None else None
     media = MediaFacts(
-        container=PurePosixPath(one.path).suffix.lstrip(".").lower(),
+        container=PurePosixPath(clip.files[0].path).suffix.lstrip(".").lower(),
         codec=facts.codec or None,
         width=facts.width,
         height=facts.height,
@@ -221,5 +184,5 @@ def _source(name: str, one: Wanted, facts: ClipFacts) -> SourceClip:
         start_timecode=start,
         reel=facts.reel or None,
     )
-    candidate = Candidate(name, facts.frames or 0, rate, start, facts.reel or None)
-    return SourceClip(name, media, None, None, one.file.length, candidate)
+    candidate = Candidate(clip.name, clip.frames, rate, start, facts.reel or None)
+    return SourceClip(clip.name, media, None, None, clip.size, candidate)

@@ -28,7 +28,9 @@ from film_archive.tape.drives.file_backed import FileBackedDrive, create_cartrid
 from film_archive.tape.drives.mounted import LtfsPrograms, format_mounted
 from film_archive.tape.formats import MEDIA, Medium
 from film_archive.tape.gathering import Gathered
-from film_archive.tape.holdings import Holding, Holdings, gather_holdings
+from film_archive.tape.holding_sets import Holdings, gather_holdings
+from film_archive.tape.holdings import Holding
+from film_archive.tape.known_sets import kept_holdings
 from film_archive.tape.ltfs.tree import TapeAttribute
 from film_archive.tape.ltfs.volume import Volume
 from film_archive.tape.planning import barcode, require_serial
@@ -120,7 +122,7 @@ def plan_set_of(
 ) -> WritePlan:
     """What goes on which cartridge of a set; duplicates are told as far as the catalog knows the sources.
 
-    With `drives`, the set's files are those on the cartridges in them, and those that the catalog knows.
+    With `drives`, the set's files are those on the cartridges in them, and those that the catalog or the shelf knows.
     """
     return plan_gathered(tape_id, gather_all(sources), wishes, shelf, catalog, drives=drives)
 
@@ -135,16 +137,18 @@ def plan_gathered(
     drives: Sequence[DriveAddress] = (),
 ) -> WritePlan:
     """The same for what was gathered already."""
-    state = state_of(shelf, tape_id, wishes.copies, drives, known_of_set(catalog, tape_id) if drives else ())
+    known = known_of_set(catalog, tape_id, shelf, wishes.copies) if drives else ()
+    state = state_of(shelf, tape_id, wishes.copies, drives, known)
     if catalog is None:
         return plan_write(shelf, tape_id, gathered, wishes, state=state)
     known_on = _KnownOn(catalog).serials_of
     return plan_write(shelf, tape_id, gathered, wishes, used=used_serials(catalog), known_on=known_on, state=state)
 
 
-def known_of_set(catalog: Catalog | None, tape_id: str) -> tuple[Holding, ...]:
-    """A set's cartridges as the catalog knows them."""
-    return () if catalog is None else tuple(absent_holdings(catalog, tape_id))
+def known_of_set(catalog: Catalog | None, tape_id: str, shelf: Shelf, copies: int) -> tuple[Holding, ...]:
+    """A set's cartridges as the catalog knows them, and as the shelf does from writing them in drives."""
+    known = () if catalog is None else tuple(absent_holdings(catalog, tape_id))
+    return (*known, *kept_holdings(shelf, tape_id, copies, known))
 
 
 class _KnownOn:
@@ -194,7 +198,7 @@ def apply_set(
 
     options = options or WriteOptions()
     if options.drives:
-        options = replace(options, known=known_of_set(catalog, plan.tape_id))
+        options = replace(options, known=known_of_set(catalog, plan.tape_id, shelf, plan.copies))
 
     def on_tape(tape: OpenTape) -> None:
         if catalog is not None:

@@ -7,13 +7,30 @@ from abc import ABC, abstractmethod
 
 import pytest
 
-from film_archive.core.digest import blake3_of, key_of
-from film_archive.core.errors import Damaged
+from film_archive.core.digest import blake3_of, key_of, read_ahead
+from film_archive.core.errors import Damaged, FilmArchiveError, SourceChanged, StorageError
 from film_archive.core.source import MemorySource
 from film_archive.versioning.stores.store import ObjectStore
 from tests.versioning.making import noise
 
-SIZES = (0, 1, 4095, 4096, 300_000, 5_000_000)
+LARGEST = 20_000_000
+SIZES = (0, 1, 4095, 4096, 300_000, 5_000_000, LARGEST)
+
+
+class Failing(MemorySource):
+    """Ends with an error where it is read, or is found to have changed when it was."""
+
+    def __init__(self, data: bytes, error: FilmArchiveError) -> None:
+        super().__init__(data)
+        self._error = error
+
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        if offset + len(buffer) >= self.size and not isinstance(self._error, SourceChanged):
+            raise self._error
+        return super().read_into(offset, buffer)
+
+    def check_unchanged(self) -> None:
+        raise self._error
 
 
 class StoreSuite(ABC):
@@ -33,6 +50,30 @@ class StoreSuite(ABC):
         assert digests == {"blake3": blake3_of(data).hex(), "xxh128": key_of(data).hex()}
         return digests["blake3"]
 
+    def test_whose_contents_these_are_is_said_once(self, store: ObjectStore) -> None:
+        assert store.owner() is None
+        store.set_owner("one")
+        self.again(store).set_owner("other")
+        assert self.again(store).owner() == "one"
+        assert list(store.stored()) == []
+        assert store.unfinished() == []
+
+    def test_a_source_that_fails_or_changes_leaves_nothing(self, store: ObjectStore) -> None:
+        for size in (1000, LARGEST):
+            for error in (StorageError("The card was pulled out."), SourceChanged("It was written to.")):
+                with pytest.raises(type(error), match=str(error)):
+                    store.put(Failing(noise(size, 1), error))
+        store.settle()
+        store.forget()
+        assert list(self.again(store).stored()) == []
+        assert self.again(store).unfinished() == []
+
+    def test_every_byte_is_heard_of(self, store: ObjectStore) -> None:
+        heard: list[int] = []
+        store.put(MemorySource(noise(LARGEST, 1)), on_bytes=heard.append)
+        assert sum(heard) == LARGEST
+        store.forget()
+
     @pytest.mark.parametrize("size", SIZES)
     def test_what_is_put_can_be_read_at_any_place(self, store: ObjectStore, size: int) -> None:
         data = noise(size, size)
@@ -45,6 +86,9 @@ class StoreSuite(ABC):
             assert source.read_at(0, size) == data
             assert source.read_at(size // 2, 10) == data[size // 2 :][:10]
             assert source.read_at(size, 10) == b""
+            assert b"".join(map(bytes, read_ahead(source))) == data
+            for start, length in ((0, size // 3), (size // 3, size // 3), (size - 5_000_000, 4_500_000), (1, 70_000)):
+                assert source.read_at(max(0, start), length) == data[max(0, start) :][:length]
         assert [(thing.address, thing.size) for thing in other.stored()] == [(address, size)]
 
     def test_nothing_is_seen_before_it_is_settled(self, store: ObjectStore) -> None:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import typer
-
-from film_archive.cli.loading import add_group
+if TYPE_CHECKING:
+    import typer
 
 VERBS = (
     "init", "branch", "branches", "add", "rm", "mv", "unstage", "commit", "status", "diff", "merge", "log",
-    "checkout", "export", "adopt", "lock", "unlock", "gc", "verify", "stats", "where",
+    "checkout", "export", "import_", "adopt", "lock", "unlock", "gc", "verify", "stats", "where",
 )
 
 
 def register(app: typer.Typer, words: Sequence[str] = ()) -> None:
     """Make the verbs known to the command line, or the one that `words` begin with."""
+    from film_archive.cli.loading import add_group
+
     add_group(
         app,
         __name__,

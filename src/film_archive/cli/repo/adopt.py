@@ -6,7 +6,8 @@ from pathlib import Path
 
 import typer
 
-from film_archive.cli.repo.here import JSON, REPO
+from film_archive.cli.catalog_option import CATALOG
+from film_archive.cli.repo.options import JSON, REPO
 
 _IN_PART = 12
 
@@ -19,6 +20,7 @@ def adopt(
     branch: str | None = typer.Argument(None, help="A branch or commit; without it, all branches."),
     pattern: list[str] = typer.Argument(None, help="Only paths or folders that match."),
     origin: Path | None = typer.Option(None, "--from", help="Where an archive is now that was moved."),
+    catalog: str | None = CATALOG,
     repo: Path | None = REPO,
     json: bool = JSON,
 ) -> int:
@@ -31,7 +33,7 @@ def adopt(
     from film_archive.versioning.adopting import adopt as adopt_entries
     from film_archive.versioning.reports import AdoptReport
 
-    at = here(repo)
+    at = here(repo, catalog)
     begun = time.monotonic()
     if origin is not None:
         at.repository.locate_archive(origin)

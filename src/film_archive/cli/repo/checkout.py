@@ -6,7 +6,8 @@ from pathlib import Path
 
 import typer
 
-from film_archive.cli.repo.here import JSON, REPO
+from film_archive.cli.catalog_option import CATALOG
+from film_archive.cli.repo.options import JSON, REPO
 
 
 def register(app: typer.Typer) -> None:
@@ -20,6 +21,7 @@ def checkout(
     read_only: bool = typer.Option(
         False, "--read-only", help="With FOLDER: for looking only. Where blocks can't be shared, files are hard links."
     ),
+    catalog: str | None = CATALOG,
     repo: Path | None = REPO,
     json: bool = JSON,
 ) -> int:
@@ -28,7 +30,7 @@ def checkout(
     from film_archive.cli.repo.here import here
     from film_archive.versioning.switching import check_out, switch
 
-    at = here(repo)
+    at = here(repo, catalog)
     target = at.branch(branch)
     if folder is not None:
         report = check_out(at.repository, target, folder, pattern or (), read_only=read_only)

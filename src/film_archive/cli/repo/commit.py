@@ -6,7 +6,8 @@ from pathlib import Path
 
 import typer
 
-from film_archive.cli.repo.here import BRANCH, JSON, REPO
+from film_archive.cli.repo.committing import make_commit
+from film_archive.cli.repo.options import BRANCH, JSON, REPO
 
 
 def register(app: typer.Typer) -> None:
@@ -21,32 +22,4 @@ def commit(
     json: bool = JSON,
 ) -> int:
     """Commit what is staged."""
-    from film_archive.cli.output import print_json, say
-    from film_archive.cli.progress import progress
-    from film_archive.cli.repo.here import here
-    from film_archive.versioning.commits import load_commit
-    from film_archive.versioning.reports import CommittedReport
-
-    at = here(repo)
-    target = at.branch(branch)
-    if at.work is not None and at.work.branch_id == target.id:
-        with progress() as counted:
-            moved = at.work.commit(message, everything=everything, progress=counted)
-    else:
-        moved = at.repository.commit_stage(target.id, target.id, message)
-    numbers = load_commit(at.repository.opened.objects(), moved.head).statistics
-    report = CommittedReport(
-        branch=moved.name,
-        commit=moved.head,
-        added=numbers.added,
-        modified=numbers.modified,
-        removed=numbers.removed,
-    )
-    if json:
-        print_json(report.to_json())
-    else:
-        say(
-            f"{moved.name} is at {moved.head[:12]}: {numbers.added} added, {numbers.modified} modified, "
-            f"{numbers.removed} removed."
-        )
-    return 0
+    return make_commit(message=message, everything=everything, branch=branch, repo=repo, json=json)

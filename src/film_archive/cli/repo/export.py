@@ -6,7 +6,8 @@ from pathlib import Path
 
 import typer
 
-from film_archive.cli.repo.here import JSON, REPO
+from film_archive.cli.catalog_option import CATALOG
+from film_archive.cli.repo.options import JSON, REPO
 
 
 def register(app: typer.Typer) -> None:
@@ -17,6 +18,7 @@ def export(
     branch: str = typer.Argument(..., help="A branch or commit."),
     archive: Path = typer.Argument(..., help="The new archive."),
     pattern: list[str] = typer.Argument(None, help="Only paths or folders that match (\"*\" crosses folders)."),
+    catalog: str | None = CATALOG,
     repo: Path | None = REPO,
     json: bool = JSON,
 ) -> int:
@@ -29,7 +31,7 @@ def export(
     from film_archive.versioning.export import export_entries
     from film_archive.versioning.reports import ExportReport
 
-    at = here(repo)
+    at = here(repo, catalog)
     begun = time.monotonic()
     with progress() as counted:
         made = export_entries(at.repository.opened, at.repository.entries(branch, pattern or ()), archive, counted)

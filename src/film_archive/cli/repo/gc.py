@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from film_archive.cli.repo.here import DRY_RUN, JSON, REPO
+from film_archive.cli.repo.options import DRY_RUN, JSON, REPO
 
 
 def register(app: typer.Typer) -> None:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import typer
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from film_archive.versioning.refs import Branch
     from film_archive.versioning.repository import Repository
     from film_archive.versioning.worktree import WorkTree
 
-REPO = typer.Option(None, "--repo", help="A repository, or a work tree of one; without it, the one this folder is in.")
-BRANCH = typer.Option(None, "--branch", help="A branch by name; without it, the one that the work tree is on.")
-JSON = typer.Option(False, "--json", help="Print one JSON document.")
-DRY_RUN = typer.Option(False, "--dry-run", help="Only say what would be done.")
 
-
-@dataclass
-class Here:
+class Here(NamedTuple):
     """What a verb works on."""
 
     repository: Repository
@@ -49,8 +42,22 @@ class Here:
         return found[0]
 
 
-def here(repo: Path | None) -> Here:
-    """The repository and the work tree of a folder; raises NotFound."""
+def here(repo: Path | None, catalog: str | None = None) -> Here:
+    """The repository and the work tree of a folder; archives that were moved are looked for in the catalog. Raises NotFound."""
+    found = _here(repo)
+    found.repository.look_for_archives(partial(_through_catalog, catalog))
+    return found
+
+
+def _through_catalog(named: str | None, archive: str, seen: Sequence[Path]) -> Iterable[Path]:
+    """Where the catalog says that an archive may be; it is loaded when one is missing, not before."""
+    from film_archive.cli.catalog_option import opened_if_any
+    from film_archive.workflows.archive_finding import through_catalog
+
+    return through_catalog(lambda: opened_if_any(named))(archive, seen)
+
+
+def _here(repo: Path | None) -> Here:
     from film_archive.versioning.opened import find_repository, is_repository
     from film_archive.versioning.repository import Repository
     from film_archive.versioning.worktree import WorkTree, find_worktree

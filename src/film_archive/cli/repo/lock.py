@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from film_archive.cli.repo.here import BRANCH, JSON, REPO
+from film_archive.cli.repo.options import BRANCH, JSON, REPO
 
 
 def register(app: typer.Typer) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from film_archive.cli.repo.here import JSON, REPO
+from film_archive.cli.repo.options import JSON, REPO
 
 if TYPE_CHECKING:
     from film_archive.versioning.commits import Commit

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from film_archive.cli.repo.here import DRY_RUN, JSON, REPO
+from film_archive.cli.repo.options import DRY_RUN, JSON, REPO
 
 _NO = 10
 _WORDS = {"ours": "target", "theirs": "source", "both": "both"}
@@ -23,6 +23,7 @@ def merge(
     ours: list[str] = typer.Option([], "--ours", help="Paths (patterns) on which the branch that is merged into is right."),
     theirs: list[str] = typer.Option([], "--theirs", help="Paths on which the source is right."),
     both: list[str] = typer.Option([], "--both", help="Paths that are kept twice, the source's as NAME~BRANCH."),
+    content: list[str] = typer.Option([], "--content", help="Lists and timelines (.edl, .otio) to be merged by what is in them."),
     message: str | None = typer.Option(None, "--message", "-m", help="The commit's message."),
     dry_run: bool = DRY_RUN,
     repo: Path | None = REPO,
@@ -44,6 +45,7 @@ def merge(
         *((pattern, Resolution.TARGET) for pattern in ours),
         *((pattern, Resolution.SOURCE) for pattern in theirs),
         *((pattern, Resolution.BOTH) for pattern in both),
+        *((pattern, Resolution.CONTENT) for pattern in content),
     ]
     settle = settling(None if resolve is None else Resolution(_WORDS[resolve]), rules)
     work = at.work if at.work is not None and at.work.branch_id == target.id else None
@@ -57,8 +59,10 @@ def merge(
         mine = "removed" if conflict.ours is None else f"{conflict.ours.size} bytes"
         other = "removed" if conflict.theirs is None else f"{conflict.theirs.size} bytes"
         say(f"conflict  {conflict.path}   ours: {mine}, theirs: {other}{settled}")
+        for reason in conflict.reasons:
+            say(f"          not merged by content: {reason}")
     if not result.merged:
-        say("Nothing was changed; settle the conflicts with --ours, --theirs, --both PATTERN or --resolve.")
+        say("Nothing was changed; settle the conflicts with --ours, --theirs, --both, --content PATTERN or --resolve.")
         return _NO
     would = "would bring" if dry_run else "brought"
     say(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from film_archive.cli.repo.here import JSON, REPO
+from film_archive.cli.repo.options import JSON, REPO
 
 
 def register(app: typer.Typer) -> None:

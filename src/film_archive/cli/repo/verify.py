@@ -6,7 +6,8 @@ from pathlib import Path
 
 import typer
 
-from film_archive.cli.repo.here import JSON, REPO
+from film_archive.cli.catalog_option import CATALOG
+from film_archive.cli.repo.options import JSON, REPO
 
 _DAMAGED = 11
 
@@ -17,6 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     part: str = typer.Option("1/1", "--part", help="A share of the contents, for a run a night: 3/30."),
+    catalog: str | None = CATALOG,
     repo: Path | None = REPO,
     json: bool = JSON,
 ) -> int:
@@ -26,7 +28,7 @@ def verify(
     from film_archive.cli.repo.here import here
     from film_archive.versioning.verifying import verify as verify_repository
 
-    at = here(repo)
+    at = here(repo, catalog)
     with progress() as counted:
         found = verify_repository(at.repository.opened, part=part, progress=counted)
     if json:

@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 def catalog_verb(
     html: Path | None = typer.Option(None, "--html", metavar="FILE", help="Write a page to browse the shelf offline."),
     title: str = typer.Option("Tape shelf", "--title", help="The page's title."),
-    pictures: list[Path] = typer.Option([], "--pictures", metavar="ARCHIVE", help="Archives whose posters show on the page."),
+    pictures: list[Path] = typer.Option([], "--pictures", metavar="ARCHIVE", help="Archives: pictures from their proxies."),
     table: Path | None = typer.Option(None, "--csv", metavar="FILE", help="Write a table of all files on all cartridges."),
     index: str | None = typer.Option(None, "--index", metavar="CARTRIDGE", help="Write the raw index of a cartridge; with -o."),
     generation: int | None = typer.Option(None, "--generation", help="Of that index; without it the newest that was read."),

@@ -35,7 +35,7 @@ def restore_verb(
     duration: str | None = typer.Option(None, "--duration", metavar="TC", help="So long, instead of --out."),
     handles: int = typer.Option(0, "--handles", min=0, help="Frames more on each side of a range or an event."),
     whole: bool = typer.Option(False, "--whole", help="Of an EDL: whole clips instead of the frames of its events."),
-    rate: str | None = typer.Option(None, "--rate", help="What the list counts at, where it does not say."),
+    rate: str | None = typer.Option(None, "--rate", help="What the list and clips count at, where they do not say."),
     drive: list[str] = DRIVE,
     shelf: Path | None = SHELF,
     catalog: str | None = CATALOG,

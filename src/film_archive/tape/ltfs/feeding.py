@@ -103,9 +103,7 @@ def feed(
     A file that can't be read, or that the volume can't take, is left out and told. `on_committed` hears of files when they
     are on tape for good. Raises what the drive raises; what was reported before is on the tape.
     """
-    unknown = [name for name in algorithms if name not in DIGEST_KEYS]
-    if unknown:
-        raise UsageError(f"There is no name on tape for the digest {unknown[0]!r}; there are {', '.join(DIGEST_KEYS)}.")
+    require_named(algorithms)
     run = _Run(volume, files, algorithms, commit_every, on_bytes, on_committed)
     reading = Ring(files, first, algorithms, ring)
     try:
@@ -117,6 +115,13 @@ def feed(
         *(tuple(run.written), tuple(run.failed), run.next, run.full),
         *(run.size, reading.starved, reading.starved_seconds, run.commits),
     )
+
+
+def require_named(algorithms: Iterable[str]) -> None:
+    """Raise UsageError for a digest that has no name on tape."""
+    unknown = [name for name in algorithms if name not in DIGEST_KEYS]
+    if unknown:
+        raise UsageError(f"There is no name on tape for the digest {unknown[0]!r}; there are {', '.join(DIGEST_KEYS)}.")
 
 
 class _Run:

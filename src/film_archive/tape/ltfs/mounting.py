@@ -49,7 +49,9 @@ class PartitionState:
     has_end: bool
     """Whether its end of data is there."""
     newest: FoundIndex | None
-    """Its last index."""
+    """Its last index that can be read."""
+    unknown: str = ""
+    """Where there is one of another format behind it: what that is."""
 
     @property
     def complete(self) -> bool:
@@ -166,19 +168,23 @@ def look_at_partition(drive: Drive, label: Label, partition: int) -> PartitionSt
         end, has_end = drive.locate_end(partition).block, True
     except Damaged:
         end, has_end = drive.locate(partition, _FAR).block, False
-    return PartitionState(end, has_end, _last_index(drive, label, partition, end))
+    return PartitionState(end, has_end, *_last_index(drive, label, partition, end))
 
 
-def _last_index(drive: Drive, label: Label, partition: int, end: int) -> FoundIndex | None:
+def _last_index(drive: Drive, label: Label, partition: int, end: int) -> tuple[FoundIndex | None, str]:
+    """The last index, and what a newer one is that can't be read because of its version."""
+    unknown = ""
     drive.locate(partition, end)
     while drive.space_filemarks(-1) and (mark := drive.position.block) >= LABEL_END:
         if mark + 1 < end:
             try:
-                return read_index_at(drive, label, Position(partition, mark + 1))
-            except (Damaged, NotSupported):
+                return read_index_at(drive, label, Position(partition, mark + 1)), unknown
+            except NotSupported as error:
+                unknown = unknown or str(error)
+            except Damaged:
                 pass  # these are a file's records, or an index that was not finished: look further back
         drive.locate(partition, mark)
-    return None
+    return None, unknown
 
 
 def mount(drive: Drive, *, writing: bool) -> Mounted:
@@ -249,13 +255,15 @@ def mount_by_search(drive: Drive, label: Label, problems: list[str]) -> Mounted:
         index_end=states[0].end,
         problems=problems,
         consistent=consistent and all(state.complete for state in states),
-        writable=not contradiction and all(state.has_end for state in states),
+        writable=not contradiction and all(state.has_end and not state.unknown for state in states),
     )
 
 
 def _what_is_wrong(letter: str, state: PartitionState) -> Iterator[str]:
     if not state.has_end:
         yield f"Partition {letter} has no end of data."
+    if state.unknown:
+        yield f"Partition {letter} has an index that only a later version reads: {state.unknown}"
     if state.newest is None:
         yield f"Partition {letter} has no index."
     elif not state.newest.ended:

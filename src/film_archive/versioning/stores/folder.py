@@ -2,6 +2,7 @@
 
     ab/cdef…              an object, under its address
     incoming/PID-RANDOM   what is being written
+    repository            whose contents these are, where the folder is not a repository's own
 
 Bytes are shared with their source where the file system can. Many objects are made durable together: one call to the system
 for all, not one for each.
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,12 +19,13 @@ from typing import NamedTuple
 
 from film_archive.core import copying, files
 from film_archive.core.digest import KEY
-from film_archive.core.errors import Damaged
+from film_archive.core.errors import Damaged, Refused
 from film_archive.core.source import ByteSource, FileSource, printable
 from film_archive.versioning.entries import ADDRESS
 from film_archive.versioning.stores.store import ObjectStore, OnBytes, Stored
 
 _INCOMING = "incoming"
+_MARK = "repository"
 _HEX = re.compile(r"[0-9a-f]{64}")
 _FEW = 8
 """So many files are made durable one by one; of more the whole file system is."""
@@ -49,7 +50,7 @@ class FolderStore(ObjectStore):
         self._guard = threading.RLock()
 
     def put(self, source: ByteSource, *, on_bytes: OnBytes | None = None) -> Mapping[str, str]:
-        place = self._incoming() / f"{os.getpid()}-{secrets.token_hex(8)}"
+        place = self._incoming() / f"{os.getpid()}-{os.urandom(8).hex()}"
         doing = f"store {source.name} in {self.name}"
         with files.explaining(doing):
             descriptor = os.open(place, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
@@ -140,6 +141,22 @@ class FolderStore(ObjectStore):
 
     def remove_unfinished(self, left: Stored) -> None:
         files.remove(self.folder / _INCOMING / left.address)
+
+    def owner(self) -> str | None:
+        place = self.folder / _MARK
+        if not place.is_file():
+            return None
+        with FileSource(place) as file:
+            return file.read_at(0, 200).decode("utf-8", "replace").strip()
+
+    def set_owner(self, owner: str) -> None:
+        with files.explaining(f"make the folder {printable(self.folder)}"):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            files.write_atomically(self.folder / _MARK, f"{owner}\n".encode())
+        except Refused:
+            if self.owner() is None:
+                raise
 
     def _place(self, address: str) -> Path:
         if not _HEX.fullmatch(address):

@@ -69,3 +69,11 @@ class ObjectStore(ABC):
     @abstractmethod
     def remove_unfinished(self, left: Stored) -> None:
         """Remove one of those."""
+
+    @abstractmethod
+    def owner(self) -> str | None:
+        """Whose contents these are, if that was ever said: the id of a repository."""
+
+    @abstractmethod
+    def set_owner(self, owner: str) -> None:
+        """Say whose contents these will be; nothing is changed where that was said before."""
