@@ -96,7 +96,7 @@ def test_what_needs_no_manifest_is_kept(tmp_path: Path) -> None:
         unpack(archive, tmp_path / "out")
     status = (tmp_path / "out" / "script.sh").stat()
     assert stat.S_IMODE(status.st_mode) == 0o750
-    assert time.gmtime(status.st_mtime)[:6] == (2020, 5, 17, 12, 30, 58)
+    assert time.localtime(status.st_mtime)[:6] == (2020, 5, 17, 12, 30, 58)
     assert stat.S_IMODE((tmp_path / "out" / "empty").stat().st_mode) == 0o700
 
 
