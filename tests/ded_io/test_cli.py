@@ -64,7 +64,11 @@ def test_doctor_fails_where_something_is_missing(
         (["--batch", "b", "--in", "3"], 2, "--in has no effect with --batch"),
         (["--pull", "cut.edl", "--notes", "x"], 2, "--notes has no effect with --pull"),
         (["--source", "a.mov", "--media", "."], 2, "--media has no effect with --source; it belongs to --pull"),
-        ([*"--source a.mov --sequence s --shot 1 --in 1 --out 2 --contact-sheet a.gif".split()], 2, "is written as .jpg"),
+        (
+            ["--source", "a.mov", "--sequence", "s", "--shot", "1", "--in", "1", "--out", "2", "--contact-sheet", "a.gif"],
+            2,
+            "is written as .jpg",
+        ),
         (["--batch", "none.json"], 3, "none.json"),
         (["--batch", "none.json", "--config", "none-either.json"], 3, "none-either.json"),
         (["--batch", "none.json", "--squeeze", "wide"], 2, "--squeeze: 'wide' is not a squeeze"),
