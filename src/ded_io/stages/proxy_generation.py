@@ -118,6 +118,7 @@ class ProxyGenerationStage(PipelineStage):
             target,
             rate=made.rate or settings.source_fps,
             first_number=numbers[0],
+            numbers=numbers,
             look=review_look(shot_info, burn_in=self.BURN_IN),
             start_timecode=timecode_of(made, numbers[0]),
             audio=_audio(shot_info),
