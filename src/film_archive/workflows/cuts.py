@@ -14,11 +14,12 @@ from film_archive.core.errors import NotSupported, OutOfRange, RateUnknown, Usag
 from film_archive.core.facts import MediaFacts
 from film_archive.core.files import OnBytes
 from film_archive.core.frame_index import FrameIndex
+from film_archive.core.handles import Selection
 from film_archive.core.source import ByteSource
 from film_archive.core.timecode import Timecode, parse_rate, parse_timecode
 from film_archive.media.cutting.cuttable import CutBytes, Cuttable
 from film_archive.media.cutting.opening import open_clip
-from film_archive.media.cutting.ranges import Clip, Selection, select, select_frames
+from film_archive.media.cutting.ranges import Clip, select, select_frames
 
 _MOST_DIGITS = 12
 

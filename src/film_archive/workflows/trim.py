@@ -16,6 +16,7 @@ from pathlib import PurePosixPath
 from film_archive.archive import layout
 from film_archive.bundles.urls import MEDIA, media_url
 from film_archive.core.errors import Damaged, NotMedia, NotSupported, OutOfRange
+from film_archive.core.handles import with_handles
 from film_archive.core.records import Record
 from film_archive.core.source import FileSource, printable
 from film_archive.core.timecode import FrameRange
@@ -258,7 +259,7 @@ class _Trimming:
                     f"{clip.name or 'A clip'} shows none of the {count} images of {printable(each.reference.pattern)}; nothing "
                     "was written."
                 )
-            frames = FrameRange(max(0, shown.first - self.handles), min(count, shown.end + self.handles))
+            frames = with_handles(shown, self.handles, count)
             numbers = named.numbers()
             assert numbers is not None
             for number in numbers[frames.first : frames.end]:
@@ -286,7 +287,7 @@ def merged(shown: Iterable[tuple[int, FrameRange]], handles: int, frames: int) -
     """Ranges, each with a number to know it by, with their handles, as far as the clip has those; those that touch are one."""
     cuts: list[Part] = []
     for place, used in sorted(shown, key=lambda each: (each[1].first, each[1].end)):
-        wide = FrameRange(max(0, used.first - handles), min(frames, used.end + handles))
+        wide = with_handles(used, handles, frames)
         if cuts and wide.first <= cuts[-1].frames.end:
             last = cuts.pop()
             together = FrameRange(last.frames.first, max(last.frames.end, wide.end))
