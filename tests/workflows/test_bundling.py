@@ -499,11 +499,10 @@ def test_a_member_beyond_4_gib(tmp_path: Path) -> None:
 CORPUS = shared("corpus")
 
 
-@pytest.mark.skipif(CORPUS is None, reason="../shared/corpus is not there")
+@pytest.mark.skipif(not (CORPUS / "otio").is_dir(), reason="../shared/corpus is not there")
 @FORMS
 def test_the_corpus_makes_the_round_trip(tmp_path: Path, form: str) -> None:
     """Every real timeline is bundled without its media, reads in OTIO where it did before, and is otherwise as it was."""
-    assert CORPUS is not None
     timelines = sorted((CORPUS / "otio").rglob("*.otio"))
     assert len(timelines) > 10
     for number, path in enumerate(timelines):

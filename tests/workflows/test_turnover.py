@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,17 @@ from film_archive.bundles.policy import MediaReferencePolicy
 from film_archive.core.errors import NotFound, RateUnknown, Refused, SourceChanged
 from film_archive.core.timecode import Timecode
 from film_archive.testing.media import ClipSpec, cached_clip
+from film_archive.testing.stills import cached_sequence
 from film_archive.workflows.bundle_checking import check_bundle
 from film_archive.workflows.bundle_reading import read_bundle
 from film_archive.workflows.bundling import apply_bundle
 from film_archive.workflows.production import create_archive
+from film_archive.workflows.pull import PullWishes, plan_pull
 from film_archive.workflows.turnover import Turnover, plan_turnover
 from tests.cli.running import film_archive
 from tests.reading import codes_of
+from tests.workflows.pulling import CLIPS, ONE, PLATE, TAKE, path_of, with_plate, with_take, write_list
+from tests.workflows.pulling import media as card_of
 
 A = ClipSpec(name="A001C001", reel="A001C001", width=320, height=180, frames=96, start=Timecode.from_string("01:00:00:00", 24))
 B = ClipSpec(name="B002C004", reel="B002C004", width=320, height=180, frames=72, start=Timecode.from_string("05:00:00:00", 24))
@@ -125,9 +131,103 @@ def test_the_command_line(
     out = tmp_path / "t.otioz"
     words = ("bundle", "write", "--from-edl", edl, "--sources", *media, "--trim", "--handles", 2, "--rate", 24, out, "--json")
     document = film_archive(capfd, *words).document
-    assert {"event", "line", "clip", "status", "reason"} == document["events"][0].keys()
+    keys = {"event", "line", "clip", "status", "reason", "evidence", "first_frame", "frames", "head_handle", "tail_handle"}
+    assert keys == document["events"][0].keys()
     assert film_archive(capfd, *words).status == 4
     assert film_archive(capfd, "bundle", "write", "--from-edl", edl, tmp_path / "u.otioz").status == 2
     assert film_archive(capfd, "bundle", "write", edl).status == 2
+    assert film_archive(capfd, "bundle", "write", edl, tmp_path / "u.otioz", "--with-sound").status == 2
     with pytest.raises(Refused):
         plan_turnover(Turnover(edl, [str(each) for each in media], "24"), out)
+
+
+# What a pull finds, a package has
+
+
+WIDE = (
+    "A001R1AB V C 01:00:00:10 01:00:01:00",
+    "B001R2CD V C 02:00:00:12 02:00:01:12",
+    "A001R1AB V C 01:30:00:00 01:30:01:00",
+    "Z001 V C 02:00:00:00 02:00:00:12",
+    "A001R1AB V C 01:00:01:00 01:00:02:00 | 12\nM2 A001R1AB 048.0 01:00:01:00",
+    "BL V C 00:00:00:00 00:00:01:00",
+    "sh010 V C 03:00:00:04 03:00:00:10",
+    "S001T001 A C 01:00:01:12 01:00:02:00",
+    "B001R2CD V C 02:00:01:20 02:00:02:04",
+)
+
+
+@pytest.mark.parametrize("form", ["folder", "archive"])
+def test_what_a_pull_matches_a_package_has(footage: Path, tmp_path: Path, form: str) -> None:
+    source = with_take(with_plate(card_of(tmp_path / "card", footage), footage), footage)
+    cut = write_list(tmp_path / "cut.edl", *WIDE)
+    mapping = tmp_path / "map.csv"
+    mapping.write_text(f"event,use\n004,{CLIPS[2].name}.mov\n")
+    if form == "archive":
+        create_archive(tmp_path / "card.zip", [source], proxies=())
+        source = tmp_path / "card.zip"
+    pulled = plan_pull(cut, [str(source)], tmp_path / "out", PullWishes(rate="24", handles=3, mapping=mapping))
+    asked = Turnover(
+        cut, [str(source)], "24", 3, MediaReferencePolicy.MISSING_IF_NOT_FILE, mapping, with_sound=True
+    )
+    plan = plan_turnover(asked, tmp_path / "t.otioz")
+    same = ("event", "line", "clip", "first_frame", "frames", "head_handle", "tail_handle", "evidence", "reason")
+    for event, listed in zip(pulled.events, plan.events, strict=True):
+        assert [getattr(event, name) for name in same] == [getattr(listed, name) for name in same]
+        assert (event.status == "planned") == (listed.status == "matched")
+    assert [event.status for event in plan.events if event.status != "matched"] == ["outside", "no_media", "outside"]
+    assert plan.events[3].evidence == ("mapping",)
+    done = apply_bundle(plan)
+    read = read_bundle(tmp_path / "t.otioz", tmp_path / "read", relink=True)
+    timeline = otio.adapters.read_from_file(str(read.timeline))
+    images = [clip for clip in timeline.find_clips() if isinstance(clip.media_reference, otio.schema.ImageSequenceReference)]
+    (clip,) = images
+    for offset in range(6):
+        number = clip.media_reference.frame_for_time(clip.trimmed_range().start_time + otio.opentime.RationalTime(offset, 24))
+        place = path_of(clip.media_reference.target_url_for_image_number(number - clip.media_reference.start_frame))
+        assert place.name == PLATE.file_name(4 + offset)
+        assert place.is_file()
+    assert len(list((tmp_path / "read" / "media").glob(f"{PLATE.name}*"))) == 6 + 2 * 3
+    sound = [clip for clip in timeline.find_clips() if path_of(getattr(clip.media_reference, "target_url", "")).suffix == ".wav"]
+    assert [clip.trimmed_range().duration.to_frames() for clip in sound] == [12]
+    taken = [member for member in (tmp_path / "read" / "sound").iterdir() if TAKE.name.lower() in member.name]
+    assert taken
+    assert ONE.name in str(sorted(taken)[0])
+    assert check_bundle(tmp_path / "t.otioz").problems == ()
+    assert done.exit_status == 0
+
+
+def test_a_bundle_is_a_source_too(tmp_path: Path, media: tuple[Path, Path], edl: Path) -> None:
+    """Bundles keep no facts of their media; they are looked into."""
+    apply_bundle(plan_turnover(Turnover(edl, [str(each) for each in media], "24"), tmp_path / "first.otioz"))
+    plan = plan_turnover(Turnover(edl, [str(tmp_path / "first.otioz")], "24", handles=4), tmp_path / "second.otiod")
+    done = apply_bundle(plan)
+    assert [(each.first_frame, each.frames) for each in done.trimmed] == [(6, 44), (0, 32), (44, 28)]
+    assert check_bundle(tmp_path / "second.otiod").ok
+
+
+def test_clips_and_sequences_of_one_name_get_others(footage: Path, tmp_path: Path) -> None:
+    sources = []
+    for number, start in enumerate(("03:00:00:00", "04:00:00:00")):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        spec = replace(PLATE, start=Timecode.from_string(start, 24))
+        for path in cached_sequence(spec, footage):
+            shutil.copy2(path, folder)
+        clip = replace(ONE, start=Timecode.from_string(f"1{number}:00:00:00", 24))
+        shutil.copy2(cached_clip(clip, footage), folder)
+        sources.append(str(folder))
+    cut = write_list(
+        tmp_path / "cut.edl",
+        "sh010 V C 03:00:00:04 03:00:00:10",
+        "sh010 V C 04:00:00:04 04:00:00:10",
+        "A001R1AB V C 10:00:00:04 10:00:00:10",
+        "A001R1AB V C 11:00:00:04 11:00:00:10",
+    )
+    done = apply_bundle(plan_turnover(Turnover(cut, sources, "24", 0), tmp_path / "t.otiod"))
+    assert (done.media, len({each.member for each in done.trimmed})) == (14, 4)
+    assert check_bundle(tmp_path / "t.otiod").ok
+    clips = list(otio.adapters.read_from_file(str(tmp_path / "t.otiod" / "content.otio")).find_clips())
+    assert len({clip.media_reference.name_prefix for clip in clips[:2]}) == 2
+    assert {str(clip.media_reference.start_frame) in PLATE.file_name(4) for clip in clips[:2]} == {True}
+    assert len({clip.media_reference.target_url for clip in clips[2:]}) == 2

@@ -6,6 +6,7 @@ is given (`resolving`); where a format does carry rates, `source_rate` and `reco
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +16,7 @@ from typing import Any
 from film_archive.core.timecode import FrameRate
 from film_archive.editorial.text import Line
 
+_NUMBERED = re.compile(r"(.*?)([0-9]+)(\.[^.]*)$", re.DOTALL)
 NO_REELS = frozenset({"", "AX", "BL", "BLACK"})
 """Reel columns that name no reel: AX is what programs write for "a file", BL is black."""
 
@@ -71,6 +73,12 @@ class ImageNames:
     suffix: str
     first: int
     """The number of the first file."""
+
+    @classmethod
+    def of(cls, name: str, before: int = 0) -> ImageNames | None:
+        """By the name of a file that stands `before` files behind the first; None where it has no number."""
+        match = _NUMBERED.fullmatch(name)
+        return None if match is None else cls(match[1], len(match[2]), match[3], int(match[2]) - before)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,16 @@ from pathlib import PurePosixPath
 
 from film_archive.archive import layout
 from film_archive.bundles.urls import MEDIA, media_url
-from film_archive.core.errors import Damaged, NotMedia, NotSupported, OutOfRange
+from film_archive.core.errors import Damaged, NotFound, NotSupported, OutOfRange, UsageError
 from film_archive.core.handles import with_handles
 from film_archive.core.records import Record
-from film_archive.core.source import FileSource, printable
+from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange
 from film_archive.editorial.otio import Change, MediaReference, Relinked, Shortened
 from film_archive.editorial.otio_layout import ClipReference, LaidClip, lay_out
 from film_archive.editorial.otio_values import OtioRange, OtioTime
 from film_archive.media.cutting.cuttable import Cuttable
-from film_archive.media.cutting.opening import open_clip
+from film_archive.workflows.clips import open_to_cut
 from film_archive.workflows.gathering import Found
 from film_archive.workflows.timelines import Joined
 
@@ -144,8 +144,8 @@ class _Trimming:
             yield entry
             return
         try:
-            with FileSource(entry.path) as source:
-                clip = open_clip(source)
+            with open_to_cut(entry.path) as opened:
+                clip = opened.clip
                 cuts = self._cuts(clip, entry, use)
                 if any(cut.frames.count == clip.frames for cut in cuts):
                     yield entry
@@ -153,7 +153,7 @@ class _Trimming:
                 made = [clip.cut_bytes(cut.frames) for cut in cuts]
                 for cut, each in zip(cuts, made, strict=True):
                     yield self._cut_file(entry, clip, cut, each.suffix, each.source.size, use)
-        except (NotSupported, NotMedia, Damaged) as error:
+        except (NotSupported, NotFound, UsageError, Damaged) as error:
             self.notes.append(f"{printable(entry.member)} goes in whole: {error}")
             yield entry
 
@@ -202,6 +202,9 @@ class _Trimming:
             size=size,
             first_frame=cut.frames.first,
             frames=cut.frames.count,
+            clip_start=start,
+            clip_start_rate=None if clip.start is None else str(clip.start.rate),
+            reel=clip.reel,
         )
 
     def _tell(self, entry: Found, member: str, cut: Part, frames: int) -> None:
