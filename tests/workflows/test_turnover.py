@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -60,6 +61,10 @@ def shown(clip: Any) -> list[Any]:
     return codes[first : first + clip.source_range.duration.to_frames()]
 
 
+def find_clips(path: Path) -> list[Any]:
+    return list(otio.adapters.read_from_file(str(path)).find_clips())
+
+
 def codes(spec: ClipSpec, first: int, end: int) -> list[Any]:
     return [spec.code(number) for number in range(first, end)]
 
@@ -79,11 +84,17 @@ def test_every_event_shows_its_frames(tmp_path: Path, media: tuple[Path, Path], 
     done = apply_bundle(plan)
     assert [each.status for each in done.events][2:] == ["matched", "matched", "no_media"]
     read = read_bundle(tmp_path / f"t.{form}", tmp_path / "out", relink=True)
-    found = [shown(clip) for clip in otio.adapters.read_from_file(str(read.timeline)).find_clips()]
+    found = [shown(clip) for clip in find_clips(read.timeline)]
     assert codes(A, 10, 34) in found
     assert codes(B, 4, 28) in found
     assert codes(B, 48, 68) in found
     assert check_bundle(tmp_path / f"t.{form}").ok
+    tracks = json.loads(read.timeline.read_text())["tracks"]["children"]
+    metadata = [piece["media_reference"]["metadata"] for track in tracks for piece in track["children"] if "media_reference" in piece]
+    kept = [each["film-archive"]["trimmed_from"] for each in metadata]
+    assert {(each["file"], each["frames"], each["reel"]) for each in kept} == {
+        (f"{spec.name}.mov", spec.frames, spec.reel) for spec in (A, B)
+    }
     # The dissolve shows 12 frames of what goes out behind its written end.
     assert [(each.first_frame, each.frames) for each in done.trimmed] == [(6, 44), (0, 32), (44, 28)]
     assert done.media_bytes < sum(each.stat().st_size for each in media)

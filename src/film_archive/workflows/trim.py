@@ -20,6 +20,7 @@ from film_archive.core.handles import with_handles
 from film_archive.core.records import Record
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange
+from film_archive.editorial.event import TrimmedFrom
 from film_archive.editorial.otio import Change, MediaReference, Relinked, Shortened
 from film_archive.editorial.otio_layout import ClipReference, LaidClip, lay_out
 from film_archive.editorial.otio_values import OtioRange, OtioTime
@@ -180,14 +181,14 @@ class _Trimming:
         stem = PurePosixPath(name).stem
         named = layout.fitting_name(f"{stem}_f{cut.frames.first}-{cut.frames.end - 1}{suffix}")
         start = None if clip.start is None else str(clip.start)
-        kept = {
-            "file": PurePosixPath(entry.path).name,
-            "size": entry.size,
-            "start_timecode": start,
-            "reel": clip.reel,
-            "frames": clip.frames,
-            "first_frame": cut.frames.first,
-        }
+        kept = TrimmedFrom(
+            file=PurePosixPath(entry.path).name,
+            size=entry.size,
+            start_timecode=start,
+            reel=clip.reel,
+            frames=clip.frames,
+            first_frame=cut.frames.first,
+        ).to_json()
         assert clip.rate is not None
         for place, reference, laid in use.shown:
             if any(place == other for other, _ in cut.uses):

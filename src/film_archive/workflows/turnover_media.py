@@ -18,7 +18,7 @@ from film_archive.core.job import identity_of
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange, Timecode
 from film_archive.core.wording import amount
-from film_archive.editorial.event import ImageNames
+from film_archive.editorial.event import ImageNames, TrimmedFrom
 from film_archive.editorial.identity import media_name, stem_of
 from film_archive.editorial.pulling import Group, Request, grouped
 from film_archive.editorial.relinking import NewMedia
@@ -107,14 +107,26 @@ class Laying:
     ) -> None:
         """The parts of a clip that are asked for, each a file."""
         name = self._free_name(media_name(clip.what))
+        start_of_all = None if opened.start is None else str(opened.start)
         for cut in cuts:
             part = f"{PurePosixPath(name).stem}_f{cut.frames.first}-{cut.frames.end - 1}"
             named = self._part(clip.what, opened, identity, cut.frames, f"{MEDIA}/{part}")
             start, _ = opened.shifted_start(cut.frames.first)
+            kept = TrimmedFrom(
+                file=media_name(clip.what),
+                size=clip.size or None,
+                start_timecode=start_of_all,
+                reel=opened.reel,
+                frames=opened.frames,
+                first_frame=cut.frames.first,
+                xxh128=clip.digest,
+            )
+            rate = opened.rate or clip.candidate.rate
             for request in cut.requests:
                 within = source_in[request.place] - cut.frames.first
-                rate = opened.rate or clip.candidate.rate
-                self.placed[request.place] = NewMedia(named, media_url(named), start, rate, cut.frames.count, within)
+                self.placed[request.place] = NewMedia(
+                    named, media_url(named), start, rate, cut.frames.count, within, trimmed_from=kept
+                )
             self._tell(clip.what, f"{MEDIA}/{named}", cut, opened.frames)
             if not clip.is_sound:
                 self._pictures.append((part, start, cut.frames.count))
@@ -203,11 +215,16 @@ class Laying:
             begin = numbered(opened.images.name(first + cut.frames.first), called.prefix, series)
             images, (start, _) = ImageNames.of(begin), opened.shifted_start(cut.frames.first)
             assert images is not None
-            rate = opened.rate or clip.candidate.rate
+            rate, kept = opened.rate or clip.candidate.rate, None
+            if cut.frames.count < opened.frames:
+                name, total = media_name(clip.what), opened.frames
+                kept = TrimmedFrom(file=name, reel=opened.reel, frames=total, first_frame=cut.frames.first)
             for request in cut.requests:
                 within = source_in[request.place] - cut.frames.first
-                self.placed[request.place] = NewMedia(begin, f"{MEDIA}/", start, rate, cut.frames.count, within, images)
-            if cut.frames.count < opened.frames:
+                self.placed[request.place] = NewMedia(
+                    begin, f"{MEDIA}/", start, rate, cut.frames.count, within, images, kept
+                )
+            if kept is not None:
                 self._tell(clip.what, f"{MEDIA}/{begin}", cut, opened.frames)
             self._pictures.append((PurePosixPath(begin).stem, start, cut.frames.count))
         if missing:
