@@ -90,8 +90,8 @@ def test_every_event_shows_its_frames(tmp_path: Path, media: tuple[Path, Path], 
     assert codes(B, 48, 68) in found
     assert check_bundle(tmp_path / f"t.{form}").ok
     tracks = json.loads(read.timeline.read_text())["tracks"]["children"]
-    metadata = [piece["media_reference"]["metadata"] for track in tracks for piece in track["children"] if "media_reference" in piece]
-    kept = [each["film-archive"]["trimmed_from"] for each in metadata]
+    media_of = [piece["media_reference"] for track in tracks for piece in track["children"] if "media_reference" in piece]
+    kept = [each["metadata"]["film-archive"]["trimmed_from"] for each in media_of]
     assert {(each["file"], each["frames"], each["reel"]) for each in kept} == {
         (f"{spec.name}.mov", spec.frames, spec.reel) for spec in (A, B)
     }

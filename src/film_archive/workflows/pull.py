@@ -38,9 +38,9 @@ from film_archive.workflows.frame_proof import require_frames
 from film_archive.workflows.locating import OpenArchives
 from film_archive.workflows.pull_planning import plan_pull
 from film_archive.workflows.pull_plans import FAILING, PLANNED, PulledEvent, PullPlan, PullStep, PullWishes
-from film_archive.workflows.pull_records import Known
+from film_archive.workflows.pull_records import Known, abandon_pull
 
-__all__ = ["PullPlan", "PullWishes", "Pulled", "apply_pull", "as_planned", "plan_pull", "pull"]
+__all__ = ["PullPlan", "PullWishes", "Pulled", "abandon_pull", "apply_pull", "as_planned", "plan_pull", "pull"]
 """The whole face of a verb, its plan among it."""
 
 CUT, THERE, FAILED = "cut", "there", "failed"
