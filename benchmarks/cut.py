@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from benchmarks.footage import cloned_prores, long_prores
-from benchmarks.measuring import Side, compare, require_tool, room
+from benchmarks.measuring import Side, compare, require_tool, room, sharing_blocks
 from film_archive.core.source import FileSource
 from film_archive.media.mov import MovFile
 from film_archive.workflows.extraction import extract
@@ -65,17 +65,9 @@ def by_reflink(folder: Path, runs: int) -> None:
 
     The clip repeats four seconds of frames whose blocks it shares, so that it takes half a gigabyte and stands for 58.
     """
-    maker, mount = shutil.which("mkfs.xfs", path="/usr/sbin:/sbin:/usr/bin"), folder / "xfs"
-    if maker is None or os.geteuid() != 0:
-        print("mkfs.xfs, or the right to mount, is not there: the cut by reflink is left out")
-        return
-    image = folder / "xfs.img"
-    with image.open("wb") as file:
-        file.truncate(room(folder, 8_000_000_000))
-    mount.mkdir()
-    subprocess.run([maker, "-q", "-m", "reflink=1", image], check=True)
-    subprocess.run(["mount", "-o", "loop", image, mount], check=True)
-    try:
+    with sharing_blocks(folder, 8_000_000_000) as mount:
+        if mount is None:
+            return
         short = long_prores(folder / "short.mov", 96, 3840, 2160)
         frames = _MINUTES * 60 * 24
         source = cloned_prores(mount / "A001C001.mov", short, frames + 192)
@@ -95,8 +87,6 @@ def by_reflink(folder: Path, runs: int) -> None:
             )
             target.unlink()
             os.sync()
-    finally:
-        subprocess.run(["umount", mount], check=True)
 
 
 def _frame_of(clip: Path, number: int) -> bytes:
