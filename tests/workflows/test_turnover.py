@@ -123,6 +123,8 @@ def test_the_rate_is_the_medias_where_all_count_alike(tmp_path: Path, media: tup
     assert plan_turnover(Turnover(edl, [str(each) for each in media]), tmp_path / "t.otioz").steps
     with pytest.raises(RateUnknown):
         plan_turnover(Turnover(edl, []), tmp_path / "t.otioz")
+    with pytest.raises(NotFound, match="nothing"):
+        plan_turnover(Turnover(edl, [str(tmp_path / "nothing")]), tmp_path / "t.otioz")
 
 
 def test_a_source_that_changed_since_is_refused(tmp_path: Path, media: tuple[Path, Path], edl: Path) -> None:
@@ -201,7 +203,7 @@ def test_what_a_pull_matches_a_package_has(footage: Path, tmp_path: Path, form: 
     assert len(list((tmp_path / "read" / "media").glob(f"{PLATE.name}*"))) == 6 + 2 * 3
     sound = [clip for clip in timeline.find_clips() if path_of(getattr(clip.media_reference, "target_url", "")).suffix == ".wav"]
     assert [clip.trimmed_range().duration.to_frames() for clip in sound] == [12]
-    taken = [member for member in (tmp_path / "read" / "sound").iterdir() if TAKE.name.lower() in member.name]
+    taken = [member for member in (tmp_path / "read" / "sound").iterdir() if TAKE.name in member.name]
     assert taken
     assert ONE.name in str(sorted(taken)[0])
     assert check_bundle(tmp_path / "t.otioz").problems == ()

@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from film_archive.core.errors import (
+    NotFound,
     PartlyDone,
     RateUnknown,
     from_os_error,
@@ -41,6 +42,9 @@ def resolved_by_media(
     if rate is not None or edits.rate is not None:
         return resolve(edits, rate), ()
     common = common_counting(found.pictures()) or common_counting(found.all())
+    if not found.clips and found.failed:
+        said = " ".join(failure.sentence() for failure in found.failed[:5])
+        raise NotFound(f"There is no media among the sources. {said}")
     if common is None:
         rates = sorted({candidate.rate.text for candidate in found.pictures()})
         differ = f"the media count at {', '.join(rates)}" if len(rates) > 1 else "neither do the media"

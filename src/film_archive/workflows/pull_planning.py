@@ -20,7 +20,6 @@ from film_archive.core.errors import (
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.editorial import matching
-from film_archive.editorial.identity import media_name, stem_of
 from film_archive.editorial.mapping import MediaMapping
 from film_archive.editorial.matching import Match
 from film_archive.editorial.naming import NameTemplate
@@ -42,7 +41,7 @@ from film_archive.workflows.pull_matching import (
     unread,
     why_not_by_timecode,
 )
-from film_archive.workflows.pull_names import CutNames
+from film_archive.workflows.pull_names import CutNames, clip_stem
 from film_archive.workflows.pull_plans import (
     NOT_SUPPORTED,
     UNCHANGED,
@@ -197,8 +196,8 @@ class _Planning:
             {
                 "event": first.event.event,
                 "reel": (first.event.reel if first.event.names_reel else None) or clip.facts.reel or "",
-                "clip": _stem(clip.what),
-                "name": first.event.clip_name or _stem(clip.what),
+                "clip": clip_stem(clip.what),
+                "name": first.event.clip_name or clip_stem(clip.what),
                 "start": "" if start is None else str(start).replace(":", "").replace(";", ""),
                 "first": str(group.frames.first),
                 "frames": str(group.frames.count),
@@ -249,7 +248,7 @@ class _Planning:
                     self.notes.append(f"{printable(clip.what)} is not pulled along: {known}")
                     continue
                 frames = FrameRange(frames.first, min(frames.end, known.frames))
-                name = f"{step.output.stem if known.suffix else step.output.name}_{_stem(clip.what)}"
+                name = f"{step.output.stem if known.suffix else step.output.name}_{clip_stem(clip.what)}"
                 yield self._cut_step(clip, known, frames, _label(known, frames.first), name).changed(
                     head_handle=0, tail_handle=0, events=step.events, sound_of=step.output.name
                 )
@@ -317,10 +316,3 @@ def _label(known: _Known, frame: int) -> Timecode:
     assert known.start is not None
     rate = known.rate or known.start.rate
     return known.start + int(Fraction(frame) * known.start.rate / rate)
-
-
-def _stem(what: str) -> str:
-    """What a clip is called in the names of its cuts: its file without extension, a sequence without its number."""
-    name = media_name(what)
-    stem = stem_of(name)
-    return name[: len(stem)] if name.casefold().startswith(stem) else stem

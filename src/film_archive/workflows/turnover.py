@@ -18,6 +18,7 @@ from film_archive.core.errors import NotFound
 from film_archive.core.handles import require_handles
 from film_archive.core.member import Role
 from film_archive.core.source import printable
+from film_archive.core.wording import amount
 from film_archive.editorial import matching
 from film_archive.editorial.event import EventMedia
 from film_archive.editorial.matching import Match
@@ -164,8 +165,8 @@ def _not_found(path: Path, lost: Sequence[ListedEvent], found: Sources) -> NotFo
     more = f"; and {len(lost) - _LISTED} more" if len(lost) > _LISTED else ""
     unreadable = "".join(f" {each.sentence()}" for each in found.failed[:_LISTED])
     return NotFound(
-        f"{len(lost)} events of {printable(path)} have no media: {listed}{more} Nothing was written; name more sources, say "
-        f"which media is meant with --mapping, or carry on without with --media-policy missing.{unreadable}"
+        f"{amount(len(lost), 'event')} of {printable(path)} without media: {listed}{more} Nothing was written; name more "
+        f"sources, say which media is meant with --mapping, or carry on without with --media-policy missing.{unreadable}"
     )
 
 

@@ -19,7 +19,7 @@ from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange, Timecode
 from film_archive.core.wording import amount
 from film_archive.editorial.event import ImageNames, TrimmedFrom
-from film_archive.editorial.identity import media_name, stem_of
+from film_archive.editorial.identity import media_name
 from film_archive.editorial.pulling import Group, Request, grouped
 from film_archive.editorial.relinking import NewMedia
 from film_archive.media.cutting.cuttable import Cuttable
@@ -29,6 +29,7 @@ from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.clips import open_to_cut
 from film_archive.workflows.gathering import Found, Kind, refuse_clashes
 from film_archive.workflows.locating import OpenArchives, identity_of_member, is_member, split
+from film_archive.workflows.pull_names import clip_stem
 from film_archive.workflows.pull_sound import Recordings
 from film_archive.workflows.pull_sources import SourceClip, Sources
 from film_archive.workflows.trim import TrimmedMedium
@@ -250,7 +251,7 @@ class Laying:
                     with open_to_cut(take.what, rate=self.rate, log=self.log, archives=self.archives) as opened:
                         there = frames.clamped(FrameRange(0, opened.clip.frames))
                         if there.count:
-                            member = f"{SOUND}/{stem}_{stem_of(media_name(take.what))}"
+                            member = f"{SOUND}/{stem}_{clip_stem(take.what)}"
                             self._part(take.what, opened.clip, opened.identity, there, member)
                 except FilmArchiveError as error:
                     self.notes.append(f"{printable(take.what)} does not come along: {error}")
