@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from film_archive.bundles.policy import MediaReferencePolicy
 from film_archive.core.errors import NotFound, RateUnknown, Refused, SourceChanged
 from film_archive.core.timecode import Timecode
+from film_archive.testing import crash, faults
 from film_archive.testing.media import ClipSpec, cached_clip
 from film_archive.testing.stills import cached_sequence
 from film_archive.workflows.bundle_checking import check_bundle
@@ -244,3 +246,37 @@ def test_clips_and_sequences_of_one_name_get_others(footage: Path, tmp_path: Pat
     assert len({clip.media_reference.name_prefix for clip in clips[:2]}) == 2
     assert {str(clip.media_reference.start_frame) in PLATE.file_name(4) for clip in clips[:2]} == {True}
     assert len({clip.media_reference.target_url for clip in clips[2:]}) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="killing needs fork")
+@pytest.mark.parametrize("step", [41, pytest.param(3, marks=pytest.mark.nightly)])
+def test_a_killed_run_is_completed_by_the_same_command(footage: Path, tmp_path: Path, step: int) -> None:
+    """Parts of movies, of a take, and of a sequence, out of an archive."""
+    source = with_take(with_plate(card_of(tmp_path / "card", footage), footage), footage)
+    create_archive(tmp_path / "card.zip", [source], proxies=())
+    cut = write_list(tmp_path / "cut.edl", WIDE[0], WIDE[6], WIDE[7])
+    folder = tmp_path / "job"
+    target = folder / "t.otioz"
+
+    def work() -> None:
+        apply_bundle(plan_turnover(Turnover(cut, [str(tmp_path / "card.zip")], "24", 2), target))
+
+    folder.mkdir()
+    with faults.counting() as calls:
+        work()
+    expected = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for number in range(0, len(calls), step):
+        shutil.rmtree(folder)
+        folder.mkdir()
+
+        def killed(number: int = number) -> None:
+            with faults.failing(number, faults.Kill.AFTER):
+                work()
+
+        assert not crash.run(killed).finished
+        assert not target.exists() or check_bundle(target).ok
+        try:
+            work()
+        except Refused:
+            assert target.exists()
+        assert {path.name: path.read_bytes() for path in folder.iterdir()} == expected, (number, calls[number])
