@@ -27,7 +27,7 @@ NAMES = {
     "offload": "a card to one place, hashed on both ends, against cp and xxhsum",
     "catalog": "a catalog of ten million files: its size, and finding a digest in it",
     "page": "the review page in Chromium: the first picture, and play over a slow patch",
-    "cut": "cutting 6 GB of UHD ProRes, against cp + fsync, ffmpeg -c copy, and by reflink",
+    "cut": "cutting 6 GB of UHD ProRes, against cp + fsync and ffmpeg -c copy; ten minutes of it by reflink",
     "plates": "4K anamorphic DPX to UHD ACEScg EXR, against oiiotool with four jobs; a shot against the tools one by one",
     "plate_memory": "peak memory of plates of UHD and of 8.6K",
     "pull": "planning a pull of 1,000 events",

@@ -34,6 +34,59 @@ def long_prores(path: Path, frames: int, width: int, height: int, rate: int = 24
     return path
 
 
+def cloned_prores(path: Path, clip: Path, frames: int) -> Path:
+    """A clip of `frames` frames that repeats those of another by sharing their blocks: it takes no more room than once.
+
+    For file systems with reflinks; raises NotSupported elsewhere.
+    """
+    from film_archive.core.errors import NotSupported
+    from film_archive.core.reflink import clone_range
+    from film_archive.core.source import FileSource
+    from film_archive.core.timecode import Timecode
+    from film_archive.media.cutting.mov_writer import BLOCK, CutTrack, lay_out
+    from film_archive.media.cutting.movie import MovieClip
+    from film_archive.media.cutting.opening import open_clip
+
+    with FileSource(clip) as source:
+        opened = open_clip(source)
+        assert isinstance(opened, MovieClip)
+        places = [opened.index.frame(number) for number in range(opened.frames)]
+        essence = b"".join(source.read_at(each.offset, each.size) for each in places)
+    essence += bytes(-len(essence) % BLOCK)
+    repeats = -(-frames // len(places))
+    once = np.array([each.size for each in places], np.int64)
+    track = CutTrack(
+        handler=b"vide",
+        description=opened.picture,
+        timescale=24,
+        offsets=np.arange(repeats, dtype=np.int64) * len(essence),
+        counts=np.full(repeats, len(places), np.int64),
+        sizes=np.tile(once, repeats),
+        sample_size=0,
+        durations=np.ones(1, np.int64),
+        composition=None,
+        sync=None,
+        begin=0,
+        shown=repeats * len(places),
+        width=opened.width,
+        height=opened.height,
+    )
+    layout = lay_out([track], repeats * len(essence), start=Timecode.from_string("01:00:00:00", 24), reel="A001")
+    (run,) = layout.runs
+    with path.open("w+b") as file:
+        file.write(layout.head)
+        file.seek(run.target_offset)
+        file.write(essence)
+        file.flush()
+        for number in range(1, repeats):
+            place = run.target_offset + number * len(essence)
+            if not clone_range(file.fileno(), run.target_offset, file.fileno(), place, len(essence)):
+                raise NotSupported(f"{path} is on a file system that shares no blocks.")
+        file.seek(layout.moov_offset)
+        file.write(layout.moov)
+    return path
+
+
 def _picture(number: int, width: int, height: int) -> av.VideoFrame:
     noise = np.random.default_rng(number)
     across = np.linspace(0, 255, width, dtype=np.uint8)[None, :, None].repeat(height, 0).repeat(3, 2)

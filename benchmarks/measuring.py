@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import resource
@@ -10,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,6 +72,27 @@ def room(folder: Path, wanted: int) -> int:
         print(f"only {free / 1e9:.1f} GB are free: {free // 2 / 1e9:.1f} GB are used instead of {wanted / 1e9:.1f}")
         return free // 2
     return wanted
+
+
+@contextlib.contextmanager
+def sharing_blocks(folder: Path, size: int) -> Iterator[Path | None]:
+    """A file system with reflinks, in a sparse file on a loop device; None, said so, where that can't be made."""
+    maker, mount, image = shutil.which("mkfs.xfs", path="/usr/sbin:/sbin:/usr/bin"), folder / "xfs", folder / "xfs.img"
+    if maker is None or os.geteuid() != 0:
+        print("mkfs.xfs, or the right to mount, is not there: what is done by reflink is left out")
+        yield None
+        return
+    with image.open("wb") as file:
+        file.truncate(room(folder, size))
+    mount.mkdir()
+    subprocess.run([maker, "-q", "-m", "reflink=1", image], check=True)
+    subprocess.run(["mount", "-o", "loop", image, mount], check=True)
+    try:
+        yield mount
+    finally:
+        subprocess.run(["umount", mount], check=True)
+        mount.rmdir()
+        image.unlink()
 
 
 def fill(path: Path, size: int) -> None:

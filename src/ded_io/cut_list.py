@@ -23,7 +23,7 @@ from film_archive.editorial.channels import shows_picture
 from film_archive.editorial.event import Event
 from film_archive.editorial.reading import read_list
 from film_archive.editorial.resolving import Resolved
-from film_archive.workflows.clips import OpenArchives
+from film_archive.workflows.locating import OpenArchives
 from film_archive.workflows.pull_matching import mapping_at, matches_of, resolved_by_media, unread
 from film_archive.workflows.pull_sources import gather_sources
 

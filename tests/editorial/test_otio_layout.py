@@ -82,9 +82,8 @@ def test_what_is_trimmed_away_is_not_shown() -> None:
     assert [(piece.name, piece.begin) for piece in found.tracks[0].pieces] == [("b", 0)]
 
 
-@pytest.mark.skipif(CORPUS is None, reason="../shared/corpus is not there")
+@pytest.mark.skipif(not (CORPUS / "otio").is_dir(), reason="../shared/corpus is not there")
 def test_real_timelines_are_as_long_as_otio_says() -> None:
-    assert CORPUS is not None
     compared = 0
     for path in sorted((CORPUS / "otio").rglob("*.otio")):
         found = lay_out(path.read_bytes(), path.name)
@@ -170,7 +169,7 @@ def test_lengths_as_text(seconds: str, rate: int | None, text: str) -> None:
 
 
 def test_a_picture_is_written_for_each_real_timeline(tmp_path: Path) -> None:
-    if CORPUS is None:
+    if not (CORPUS / "otio").is_dir():
         pytest.skip("../shared/corpus is not there")
     for path in sorted((CORPUS / "otio").rglob("*.otio")):
         found = lay_out(path.read_bytes(), path.name)

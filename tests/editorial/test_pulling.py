@@ -34,7 +34,7 @@ def requests(count: int, seed: int) -> list[Request]:
         wanted = FrameRange(first, choice.randrange(first + 1, 101))
         handles = choice.randrange(4)
         frames = FrameRange(max(0, wanted.first - handles), min(100, wanted.end + handles))
-        made.append(Request(place, event, choice.choice(clips), wanted, frames))
+        made.append(Request(wanted, frames, place, event, choice.choice(clips)))
     return made
 
 

@@ -16,11 +16,12 @@ from film_archive.core.errors import (
     TimecodeUnknown,
     UsageError,
 )
+from film_archive.core.handles import Selection
 from film_archive.core.source import FileSource, MemorySource
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.media.cutting.cuttable import CutResult
 from film_archive.media.cutting.opening import open_clip
-from film_archive.media.cutting.ranges import Clip, Selection, select
+from film_archive.media.cutting.ranges import Clip, select
 from film_archive.media.probe import index, probe
 from film_archive.testing.media import ClipSpec, cached_clip
 from film_archive.testing.oddities import ODDITIES

@@ -20,6 +20,7 @@ from film_archive.core.source import FileSource, MemorySource
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.media.cutting.opening import open_clip
 from film_archive.media.cutting.recording import RecordingClip, open_recording
+from film_archive.media.riff import Chunks
 from film_archive.media.wave import WaveFile
 from film_archive.testing.wave import WaveSpec, cached_wave
 from tests.media.making import bext, chunk, fmt, ixml, rf64, riff
@@ -172,3 +173,39 @@ def test_frames_share_no_sample_and_leave_none_out(reference: int, rate: str, sa
         at = (clip.reference or 0) + first  # the first sample that lies in the frame
         exact = (clip.start.total_frames + number) * Fraction(sample_rate) / clip.start.rate
         assert -1 < at - exact < 2
+
+
+def history_of(path: Path) -> list[str]:
+    with FileSource(path) as source:
+        (found,) = [each for each in Chunks(source) if each.kind == b"bext"]
+        history = source.read_at(found.offset + 602, found.size - 602)
+    assert history.endswith(b"\r\n")
+    return history.decode("ascii").split("\r\n")[:-1]
+
+
+def test_a_cut_says_in_its_coding_history_where_it_comes_from(footage: Path, tmp_path: Path) -> None:
+    """What recorders wrote there stays before it; a cut of a cut has a line for each."""
+    path = cached_wave(SPECS["film"], footage)
+    before = history_of(path)
+    for number, name in enumerate(("once.wav", "twice.wav"), 1):
+        with FileSource(path) as source:
+            clip = open_recording(source, FrameRate(24, 1)).identified("a" * 32)
+            clip.cut(FrameRange(2 - number, 7 - number), tmp_path / name)
+        assert len(lines := history_of(tmp_path / name)) == len(before) + number
+        assert lines[: len(before)] == before
+        first = (2 - number) * 2000
+        said = f"cut of {path.name}; samples {first} to {first + 9999}; XXH3-128 {'a' * 32}"
+        assert lines[-1].startswith("A=PCM,F=48000,W=24,M=stereo,T=film-archive ")
+        assert lines[-1].endswith(said)
+        path = tmp_path / name
+
+
+def test_history_of_recorders_is_kept(tmp_path: Path) -> None:
+    old = b"A=ANALOGUE,M=mono,T=Studer\r\nA=PCM,F=48000,W=16"
+    fixed = bext(48_000 * 3600)[8 : 8 + 602]
+    data = riff(fmt(), chunk(b"bext", fixed + old + bytes(40)), chunk(b"data", bytes(48_000)))
+    clip = open_recording(MemorySource(data, "folder/name, with\u00e9.wav"), "24")
+    clip.cut(FrameRange(0, 2), tmp_path / "cut.wav")
+    lines = history_of(tmp_path / "cut.wav")
+    assert lines[:2] == old.decode().split("\r\n")
+    assert lines[2].endswith("cut of name_ with\\xe9.wav; samples 0 to 3999")

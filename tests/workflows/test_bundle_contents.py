@@ -87,7 +87,7 @@ def test_every_status(tmp_path: Path) -> None:
     ]
     checked = check_bundle(path)
     assert {problem.path for problem in checked.problems} == {"media/gone.mov", "file:///x/y.mov", "http://x/y.mov", "../up.mov"}
-    assert checked.exit_status == 11
+    assert ({problem.kind for problem in checked.problems}, checked.exit_status) == ({"lacking"}, 3)
 
 
 def test_images_that_are_lacking(tmp_path: Path) -> None:
@@ -206,6 +206,7 @@ def test_ranges_are_held_against_the_media(
     else:
         (problem,) = checked.problems
         assert wrong in problem.what
+        assert (problem.kind, checked.exit_status) == ("outside", 7)  # every byte is what it was
 
 
 # The command line

@@ -499,11 +499,10 @@ def test_a_member_beyond_4_gib(tmp_path: Path) -> None:
 CORPUS = shared("corpus")
 
 
-@pytest.mark.skipif(CORPUS is None, reason="../shared/corpus is not there")
+@pytest.mark.skipif(not (CORPUS / "otio").is_dir(), reason="../shared/corpus is not there")
 @FORMS
 def test_the_corpus_makes_the_round_trip(tmp_path: Path, form: str) -> None:
     """Every real timeline is bundled without its media, reads in OTIO where it did before, and is otherwise as it was."""
-    assert CORPUS is not None
     timelines = sorted((CORPUS / "otio").rglob("*.otio"))
     assert len(timelines) > 10
     for number, path in enumerate(timelines):
@@ -597,9 +596,9 @@ def test_a_bare_relative_name(tmp_path: Path, media: Path, form: str, monkeypatc
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="killing needs fork")
-@pytest.mark.nightly
+@pytest.mark.parametrize("times", [pytest.param(20, marks=pytest.mark.ci), pytest.param(100, marks=pytest.mark.nightly)])
 @FORMS
-def test_killed_at_100_random_instants(tmp_path: Path, media: Path, form: str) -> None:
+def test_killed_at_random_instants(tmp_path: Path, media: Path, form: str, times: int) -> None:
     cut = write_cut(tmp_path / "cut.otio", external(media / "a.mov"), images(media / "plates", "p.", ".bmp", 1001, 6))
     folder = tmp_path / "job"
     target = folder / f"b.{form}"
@@ -625,11 +624,11 @@ def test_killed_at_100_random_instants(tmp_path: Path, media: Path, form: str) -
     expected = tree(folder)
     killed = crash.kill_often(
         lambda: write_bundle(cut, target),
-        100,
+        times,
         again=again,
         prepare=prepare,
         after_kill=whole,
         after_rerun=completed,
         seed=3,
     )
-    assert killed >= 25
+    assert killed >= times // 4

@@ -22,7 +22,8 @@ from film_archive.testing.faults import Kill, counting, failing
 from film_archive.testing.media import ClipSpec, cached_clip, read_frame_code
 from film_archive.testing.oddities import ODDITIES
 from film_archive.workflows.production import create_archive
-from film_archive.workflows.pull import Pulled, PullPlan, PullWishes, apply_pull, plan_pull, pull
+from film_archive.workflows.pull import Pulled, PullPlan, PullWishes, abandon_pull, apply_pull, plan_pull, pull
+from film_archive.workflows.pull_records import journal_path
 from tests.cli.running import film_archive
 from tests.core.mounts import tmpfs
 from tests.media.mov_building import movie, refers, timecode, video
@@ -540,6 +541,39 @@ def kill_at_calls(card: Path, cut: Path, out: Path, step: int) -> None:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="killing needs fork")
 def test_a_run_that_is_killed_is_finished_by_the_same_command(card: Path, cut: Path, tmp_path: Path) -> None:
     kill_at_calls(card, cut, tmp_path / "out", 13)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="killing needs fork")
+def test_what_a_killed_run_has_left_is_removed_on_request(card: Path, footage: Path, tmp_path: Path) -> None:
+    """And nothing else: what an earlier run finished stays, and so does what others put there."""
+    with_plate(card, footage)
+    out, cut = tmp_path / "out", write_list(tmp_path / "cut.edl", CUT[0])
+    run(cut, card, out)
+    (out / "notes.txt").write_text("mine")
+    finished = state(out)
+    write_list(cut, *CUT, "sh010 V C 03:00:00:04 03:00:00:10")
+    with counting() as calls:
+        run(cut, card, tmp_path / "other", workers=1)
+    left = 0
+    for number in range(3, len(calls), 9):
+
+        def killed(number: int = number) -> None:
+            with failing(number, Kill.BEFORE):
+                run(cut, card, out, workers=1)
+
+        if crash.run(killed).finished:
+            continue
+        journal = journal_path(out, cut).exists()
+        left += journal
+        assert abandon_pull(cut, out) is journal
+        assert not abandon_pull(cut, out)
+        there = state(out)
+        if there.get("cut.pull.json") != finished["cut.pull.json"]:
+            break  # it was killed when all was done: the record names it all, and it stays
+        assert {name for name in there if not name.startswith(("ascmhl", "cut.pull.otio"))} == {
+            name for name in finished if not name.startswith(("ascmhl", "cut.pull.otio"))
+        }, number
+    assert left > 3
 
 
 @pytest.mark.nightly

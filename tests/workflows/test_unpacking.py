@@ -14,7 +14,7 @@ from film_archive.core.progress import Count, Phase, Progress
 from film_archive.workflows import unpacking
 from film_archive.workflows.unpacking import abandon_unpack, plan_unpack, unpack_archive
 from tests.archive.making import noise
-from tests.core.mounts import tmpfs
+from tests.core.mounts import image, tmpfs
 from tests.workflows.making import create, sources, tree, write_tree
 
 
@@ -130,6 +130,17 @@ def test_a_disk_that_fills_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         done = unpack_archive(tmp_path / "archive.zip", disk / "out")
         assert done.already_there == ("media/a",)
         assert hidden(disk) == []
+
+
+def test_blocks_that_are_shared_need_no_room(tmp_path: Path) -> None:
+    """On a file system with reflinks an archive can be unpacked where its bytes would not fit twice."""
+    with image(tmp_path / "xfs", "mkfs.xfs", "-q", "-m", "reflink=1") as disk:
+        media = write_tree(tmp_path / "media", {"a": noise(files.free_space(disk) * 2 // 3)})
+        create(disk / "archive.zip", media)
+        assert files.free_space(disk) < (media / "a").stat().st_size
+        done = unpack_archive(disk / "archive.zip", disk / "out")
+        assert [path for path in done.written if path.endswith("a")]
+        assert (disk / "out" / "media" / "a").stat().st_size == (media / "a").stat().st_size
 
 
 def test_the_journal_is_of_this_very_archive(archive: Path, tmp_path: Path) -> None:

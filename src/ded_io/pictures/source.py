@@ -32,8 +32,8 @@ from film_archive.media.images import read_pixels
 from film_archive.media.probe import index, probe, probe_clip, probe_path
 from film_archive.media.sequence import sequence_of
 from film_archive.media.stills import FORMATS
-from film_archive.workflows.clips import FramesInArchive, identity_of_member
-from film_archive.workflows.locating import is_archive, locate_in, only_clip, split
+from film_archive.workflows.clips import FramesInArchive
+from film_archive.workflows.locating import identity_of_member, is_archive, locate_in, only_clip, split
 
 Levels = Literal["auto", "codes", "video"]
 
@@ -206,6 +206,9 @@ class OneImage:
 
     def open(self, number: int) -> ByteSource | None:
         return FileSource(self.path) if number == 0 else None
+
+    def place(self, number: int) -> str | None:
+        return str(self.path) if number == 0 else None
 
     def stamp(self, number: int) -> tuple[int, int]:
         with FileSource(self.path) as source:

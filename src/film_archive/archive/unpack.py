@@ -19,6 +19,7 @@ from typing import Self
 from film_archive.archive import bombs, layout
 from film_archive.archive.entries import parts_of
 from film_archive.archive.reader import Archive, ZipArchive
+from film_archive.archive.zipformat import ALIGNMENT
 from film_archive.core import copying, files
 from film_archive.core.digest import digest_source
 from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, Refused
@@ -86,7 +87,18 @@ def require_place(archive: Archive, target: Path, chosen: Sequence[Member]) -> N
     missing = _check_target(target, chosen)
     with files.explaining(f"write {printable(target)}"):
         existing = next(place for place in (target, *target.absolute().parents) if place.exists())
-    files.require_space(existing, missing, f"Unpacking {archive.name}")
+    needed = sum(member.size for member in missing)
+    if needed > files.free_space(existing):
+        needed -= _shared_with(archive, existing, missing)
+    files.require_space(existing, needed, f"Unpacking {archive.name}")
+
+
+def _shared_with(archive: Archive, folder: Path, members: Sequence[Member]) -> int:
+    """Bytes of members whose blocks can be shared with files of a folder, and so need no room there."""
+    if not isinstance(archive, ZipArchive) or not copying.can_share(archive.path, folder):
+        return 0
+    aligned = (each for each in members if each.method == 0 and each.offset is not None and each.offset % ALIGNMENT == 0)
+    return sum(each.size for each in aligned)
 
 
 def unpack(
@@ -191,12 +203,12 @@ def _check_readable(archive: Archive, members: Iterable[Member]) -> None:
             continue
 
 
-def _check_target(target: Path, members: Iterable[Member]) -> int:
-    """How many bytes have to be written; refuses where something else is in the way."""
+def _check_target(target: Path, members: Iterable[Member]) -> list[Member]:
+    """Those that have to be written; refuses where something else is in the way."""
     files.require_folder_at(target)
     if not target.exists():
-        return sum(member.size for member in members)
-    missing = 0
+        return list(members)
+    missing = []
     for member in members:
         if member.role in (Role.FOLDER, Role.SYMLINK):
             continue
@@ -205,7 +217,7 @@ def _check_target(target: Path, members: Iterable[Member]) -> int:
             with files.explaining(f"look for {printable(place)}, and wrote nothing"):
                 status = place.lstat()
         except NotFound:
-            missing += member.size
+            missing.append(member)
             continue
         if not stat.S_ISREG(status.st_mode) or status.st_size != member.size:
             raise Refused(f"{printable(place)} exists already and is something else. Nothing was written.")

@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from film_archive.core.errors import Damaged, NotSupported, PartlyDone
+from film_archive.core.errors import Damaged, NotFound, NotSupported, OutOfRange, PartlyDone
 
 
 class Kind(StrEnum):
     DAMAGED = "damaged"
     """Bytes or structure are not what they should be."""
+    LACKING = "lacking"
+    """Of a bundle: a reference of its timeline leads to nothing in it."""
+    OUTSIDE = "outside"
+    """Of a bundle: its timeline shows what its media do not have; every byte may be what it was."""
     UNREADABLE = "unreadable"
     """Nothing is known to be wrong: this program can't read it, so it can't tell."""
     UNFINISHED = "unfinished"
@@ -26,7 +30,13 @@ class Problem:
     kind: Kind = Kind.DAMAGED
 
 
-_STATUS = {Kind.DAMAGED: Damaged.exit_status, Kind.UNREADABLE: NotSupported.exit_status, Kind.UNFINISHED: PartlyDone.exit_status}
+_STATUS = {
+    Kind.DAMAGED: Damaged.exit_status,
+    Kind.LACKING: NotFound.exit_status,
+    Kind.OUTSIDE: OutOfRange.exit_status,
+    Kind.UNREADABLE: NotSupported.exit_status,
+    Kind.UNFINISHED: PartlyDone.exit_status,
+}
 """The worst first."""
 
 

@@ -19,7 +19,7 @@ def pull_verb(
     edit_list: Path = typer.Argument(
         ..., metavar="LIST", help="EDL, ALE, FCPXML, CSV, OTIO, OTIOZ, OTIOD, AAF or FCP7 XML."
     ),
-    sources: list[str] = typer.Argument(..., metavar="SOURCE…", help="Archives, folders and files with the media."),
+    sources: list[str] = typer.Argument(None, metavar="SOURCE…", help="Archives, folders and files with the media."),
     output: Path = typer.Option(..., "--output", "-o", help="The folder for the cuts."),
     handles: int = typer.Option(0, "--handles", help="Frames more on each side, as far as the media has them."),
     rate: str | None = typer.Option(
@@ -46,15 +46,24 @@ def pull_verb(
         "copy", "--mode", help="Of clips whose frames need each other: copy, smart or encode, as in `extract`."
     ),
     workers: int | None = typer.Option(None, "--workers", min=1, help="How many cuts are made at once."),
+    abandon: bool = typer.Option(
+        False, "--abandon", help="Remove what a killed run of this pull has left, its cuts too, and stop."
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only print the pull list: frames, bytes, time, what is missing."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Cut every event with handles; the very bytes of its frames. Killed, or failed in part, the same command goes on."""
+    from film_archive.cli.create import show_abandoned
     from film_archive.cli.progress import progress
+    from film_archive.core.errors import UsageError
     from film_archive.editorial.naming import DEFAULT
     from film_archive.workflows.extraction import mode_of
-    from film_archive.workflows.pull import PullWishes, apply_pull, as_planned, plan_pull
+    from film_archive.workflows.pull import PullWishes, abandon_pull, apply_pull, as_planned, plan_pull
 
+    if abandon:
+        return show_abandoned(abandon_pull(edit_list, output), json, output)
+    if not sources:
+        raise UsageError("Name the archives, folders or files that have the media: pull LIST SOURCE… -o DIR.")
     wishes = PullWishes(
         handles=handles,
         rate=rate,

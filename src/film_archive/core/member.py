@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -260,9 +261,7 @@ class Member:
 
     def frame_table(self) -> FrameTable:
         """The files of an image sequence."""
-        from film_archive.core.frame_table import FrameTable
-
-        return FrameTable.from_text(self._record.get("table", ""), self.frame_count)
+        return _frame_table(self._record.get("table", ""), self.frame_count)
 
     def frame_members(self) -> Iterator[Member]:
         """Each file of an image sequence as a member of its own, in order."""
@@ -359,6 +358,14 @@ _TYPES: Mapping[str, type] = {
     **dict.fromkeys(("proxies", "parts"), list),
 }
 """What a member's values have to be before anything is done with them."""
+
+
+@lru_cache(maxsize=4)
+def _frame_table(text: str, count: int) -> FrameTable:
+    """The table that is kept as a text; the last few stay, since frames are looked up one by one."""
+    from film_archive.core.frame_table import FrameTable
+
+    return FrameTable.from_text(text, count)
 
 
 def is_member_record(record: Any) -> bool:

@@ -6,6 +6,7 @@ is given (`resolving`); where a format does carry rates, `source_rate` and `reco
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +16,7 @@ from typing import Any
 from film_archive.core.timecode import FrameRate
 from film_archive.editorial.text import Line
 
+_NUMBERED = re.compile(r"(.*?)([0-9]+)(\.[^.]*)$", re.DOTALL)
 NO_REELS = frozenset({"", "AX", "BL", "BLACK"})
 """Reel columns that name no reel: AX is what programs write for "a file", BL is black."""
 
@@ -72,6 +74,35 @@ class ImageNames:
     first: int
     """The number of the first file."""
 
+    @classmethod
+    def of(cls, name: str, before: int = 0) -> ImageNames | None:
+        """By the name of a file that stands `before` files behind the first; None where it has no number."""
+        match = _NUMBERED.fullmatch(name)
+        return None if match is None else cls(match[1], len(match[2]), match[3], int(match[2]) - before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrimmedFrom:
+    """What media were cut from, as it is kept beside the reference to them."""
+
+    file: str
+    """The name of the original's file."""
+    size: int | None = None
+    """Its bytes."""
+    start_timecode: str | None = None
+    reel: str | None = None
+    frames: int
+    """How many it has."""
+    first_frame: int
+    """Which of them is the cut's first, from 0."""
+    xxh128: str | None = None
+    """XXH3-128 of it, where an archive has it."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that are known, and those that every cut has."""
+        found = {name: getattr(self, name) for name in ("file", "size", "start_timecode", "reel", "frames", "first_frame")}
+        return found if self.xxh128 is None else {**found, "xxh128": self.xxh128}
+
 
 @dataclass(frozen=True, slots=True)
 class EventMedia:
@@ -88,6 +119,8 @@ class EventMedia:
     """Whether it is the one that the list plays."""
     images: ImageNames | None = None
     """Of an image sequence that is to be written; `url` is then that of its folder."""
+    trimmed_from: TrimmedFrom | None = None
+    """Of a part of other media: what it was cut from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from typing import Any
 
 from film_archive.core.errors import Damaged
 from film_archive.editorial.otio_scan import Scanner, Span, WrittenReference
-from film_archive.editorial.otio_values import OtioRange, OtioTime
+from film_archive.editorial.otio_values import OWN, OtioRange, range_json, time_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,18 +258,15 @@ def _shortened_reference(text: str, change: Shortened) -> str:
         found["name_prefix"] = change.prefix
     metadata = found.get("metadata")
     metadata = dict(metadata) if isinstance(metadata, dict) else {}
-    own = metadata.get(_OWN)
-    metadata[_OWN] = {**(own if isinstance(own, dict) else {}), "trimmed_from": {**kept, **change.original}}
-    found |= {key: change.url, "available_range": _range(change.available), "metadata": metadata}
+    own = metadata.get(OWN)
+    metadata[OWN] = {**(own if isinstance(own, dict) else {}), "trimmed_from": {**kept, **change.original}}
+    found |= {key: change.url, "available_range": _written(change.available), "metadata": metadata}
     return json.dumps(found)
 
 
-def _range(value: OtioRange) -> dict[str, Any]:
-    return {"OTIO_SCHEMA": "TimeRange.1", "start_time": _time(value.start), "duration": _time(value.duration)}
-
-
-def _time(value: OtioTime) -> dict[str, Any]:
-    return {"OTIO_SCHEMA": "RationalTime.1", "rate": float(value.rate), "value": float(value.value)}
+def _written(value: OtioRange) -> dict[str, Any]:
+    duration = time_json(value.duration.value, value.duration.rate)
+    return {**range_json(value.start.value, 0, value.start.rate), "duration": duration}
 
 
 def _further(found: WrittenReference, text: str, wanted: Iterable[Further]) -> Iterator[str]:
@@ -284,7 +281,7 @@ def _further(found: WrittenReference, text: str, wanted: Iterable[Further]) -> I
             "OTIO_SCHEMA": "ExternalReference.1",
             "available_image_bounds": None,
             "available_range": available,
-            "metadata": {_OWN: {"proxy_of": found.key}},
+            "metadata": {OWN: {"proxy_of": found.key}},
             "name": key,
             "target_url": each.url,
         }
@@ -292,7 +289,6 @@ def _further(found: WrittenReference, text: str, wanted: Iterable[Further]) -> I
 
 
 _USUAL_KEY = "DEFAULT_MEDIA"
-_OWN = "film-archive"
 
 
 def _missing_reference(text: str, because: str) -> str:

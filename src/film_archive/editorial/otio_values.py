@@ -14,6 +14,9 @@ from typing import Any
 from film_archive.core.errors import Damaged, UsageError
 from film_archive.core.timecode import FrameRate
 
+OWN = "film-archive"
+"""The key of our own metadata."""
+
 
 def parse_otio(data: bytes, name: str) -> dict[str, Any]:
     """The document's root object. Raises Damaged."""
@@ -93,3 +96,13 @@ def list_of(value: object) -> list[Any]:
 def dict_of(value: object) -> dict[str, Any]:
     """An object; empty where it is none."""
     return value if isinstance(value, dict) else {}
+
+
+def time_json(value: Fraction | int, rate: FrameRate) -> dict[str, Any]:
+    """A RationalTime as it is written: the format has doubles."""
+    return {"OTIO_SCHEMA": "RationalTime.1", "rate": float(rate), "value": float(value)}
+
+
+def range_json(start: Fraction | int, duration: Fraction | int, rate: FrameRate) -> dict[str, Any]:
+    """A TimeRange as it is written."""
+    return {"OTIO_SCHEMA": "TimeRange.1", "start_time": time_json(start, rate), "duration": time_json(duration, rate)}

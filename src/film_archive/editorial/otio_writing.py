@@ -16,11 +16,10 @@ from film_archive.core.timecode import FrameRate
 from film_archive.editorial.channels import shows_picture, tracks_of, tracks_of_channels
 from film_archive.editorial.event import Event, EventMedia, ImageNames
 from film_archive.editorial.export import Export, Losses, with_record
+from film_archive.editorial.otio_values import OWN, range_json, time_json
 from film_archive.editorial.resolving import Resolved, ResolvedList
 
 _SOUND = re.compile(r"A\d+(?: |$)", re.ASCII)
-KEY = "film-archive"
-"""Of our own metadata."""
 
 
 def write_otio(events: ResolvedList) -> Export:
@@ -39,9 +38,9 @@ def write_otio(events: ResolvedList) -> Export:
     ]
     timeline = {
         "OTIO_SCHEMA": "Timeline.1",
-        "metadata": {KEY: {"format": events.edits.format}},
+        "metadata": {OWN: {"format": events.edits.format}},
         "name": events.edits.title or "",
-        "global_start_time": _time(start, rate),
+        "global_start_time": time_json(start, rate),
         "tracks": {
             "OTIO_SCHEMA": "Stack.1",
             "children": tracks,
@@ -134,7 +133,7 @@ def _gap(frames: int, rate: FrameRate) -> dict[str, Any]:
         "markers": [],
         "metadata": {},
         "name": "",
-        "source_range": _range(0, frames, rate),
+        "source_range": range_json(0, frames, rate),
     }
 
 
@@ -142,10 +141,10 @@ def _transition(each: Resolved, rate: FrameRate) -> dict[str, Any]:
     dissolve = each.event.transition == "D"
     return {
         "OTIO_SCHEMA": "Transition.1",
-        "in_offset": _time(0, rate),
-        "metadata": {} if dissolve else {KEY: {"transition": each.event.transition}},
+        "in_offset": time_json(0, rate),
+        "metadata": {} if dissolve else {OWN: {"transition": each.event.transition}},
         "name": each.event.transition,
-        "out_offset": _time(min(each.event.transition_duration, _end(each) - _begin(each)), rate),
+        "out_offset": time_json(min(each.event.transition_duration, _end(each) - _begin(each)), rate),
         "transition_type": "SMPTE_Dissolve" if dissolve else "Custom_Transition",
     }
 
@@ -164,7 +163,7 @@ def _clip(each: Resolved, rate: FrameRate, losses: Losses) -> dict[str, Any]:
     comments = [line.text for line in event.comments]
     if comments:
         own["comments"] = comments
-    metadata: dict[str, Any] = {KEY: own}
+    metadata: dict[str, Any] = {OWN: own}
     if event.reel and event.names_reel:
         metadata["cmx_3600"] = {"reel": event.reel}
     if event.color is not None and event.color.slope is not None:
@@ -178,7 +177,7 @@ def _clip(each: Resolved, rate: FrameRate, losses: Losses) -> dict[str, Any]:
         "media_reference": _media(event, losses, each),
         "metadata": metadata,
         "name": event.clip_name or event.source_file or (event.reel if event.names_reel else "") or "",
-        "source_range": _range(first, length, source.rate),
+        "source_range": range_json(first, length, source.rate),
     }
 
 
@@ -193,8 +192,8 @@ def _marker(name: str, text: str, color: str, frames: int, first: Fraction | int
     return {
         "OTIO_SCHEMA": "Marker.2",
         "color": color,
-        "marked_range": _range(first, frames, rate),
-        "metadata": {KEY: {"text": text}} if text != name else {},
+        "marked_range": range_json(first, frames, rate),
+        "metadata": {OWN: {"text": text}} if text != name else {},
         "name": name,
     }
 
@@ -243,8 +242,9 @@ def _media(event: Event, losses: Losses, each: Resolved) -> dict[str, Any]:
         media = EventMedia(event.source_file, event.from_clip_path or event.from_file)
     available = None
     if media.start is not None and media.frames is not None and media.rate is not None:
-        available = _range(media.start, media.frames, media.rate)
-    common = {"available_range": available, "metadata": {}, "name": media.name or ""}
+        available = range_json(media.start, media.frames, media.rate)
+    kept = {} if media.trimmed_from is None else {OWN: {"trimmed_from": media.trimmed_from.to_json()}}
+    common = {"available_range": available, "metadata": kept, "name": media.name or ""}
     if media.url and re.search(r"%0\d{1,2}d", media.url):
         losses.event(each, "its image sequence is written as a URL with a frame pattern")
     if not media.url:
@@ -265,11 +265,3 @@ def _images(images: ImageNames, folder: str, rate: FrameRate) -> dict[str, Any]:
         "frame_zero_padding": images.digits,
         "missing_frame_policy": "error",
     }
-
-
-def _time(value: Fraction | int, rate: FrameRate) -> dict[str, Any]:
-    return {"OTIO_SCHEMA": "RationalTime.1", "rate": float(rate), "value": float(value)}
-
-
-def _range(start: Fraction | int, frames: Fraction | int, rate: FrameRate) -> dict[str, Any]:
-    return {"OTIO_SCHEMA": "TimeRange.1", "start_time": _time(start, rate), "duration": _time(frames, rate)}

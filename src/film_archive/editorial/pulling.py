@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from film_archive.core.errors import UsageError
+from film_archive.core.handles import Selection, with_handles
 from film_archive.core.timecode import FrameRange
 from film_archive.editorial.candidates import Candidate
 from film_archive.editorial.event import Event
@@ -17,25 +17,13 @@ from film_archive.editorial.matching import Match
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """The frames of one media file that one event asks for."""
+class Request(Selection):
+    """The frames of one media file that one event asks for: `wanted` is what it needs, `frames` that and handles."""
 
     place: int
     """The event's, in the list."""
     event: Event
     clip: Candidate
-    wanted: FrameRange
-    """What the event needs."""
-    frames: FrameRange
-    """That, and the handles that the media has."""
-
-    @property
-    def head_handle(self) -> int:
-        return self.wanted.first - self.frames.first
-
-    @property
-    def tail_handle(self) -> int:
-        return self.frames.end - self.wanted.end
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +47,10 @@ class Group:
 
 def request_of(place: int, match: Match, handles: int) -> Request:
     """What a match asks for. `handles` are frames of the media, cut off at its ends."""
-    if handles < 0:
-        raise UsageError(f"Handles of {handles} frames are not possible; give 0 or more.")
     clip, wanted = match.candidate, match.frames
     assert clip is not None, "only what was matched is pulled"
     assert wanted is not None, "only what was matched is pulled"
-    frames = FrameRange(max(0, wanted.first - handles), min(clip.frames, wanted.end + handles))
-    return Request(place, match.event.event, clip, wanted, frames)
+    return Request(wanted, with_handles(wanted, handles, clip.frames), place, match.event.event, clip)
 
 
 def grouped(requests: Iterable[Request], *, merge: bool = False) -> tuple[Group, ...]:

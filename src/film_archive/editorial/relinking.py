@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from film_archive.core.timecode import FrameRate, Timecode
-from film_archive.editorial.event import EventMedia, ImageNames
+from film_archive.editorial.event import EventMedia, ImageNames, TrimmedFrom
 from film_archive.editorial.resolving import Resolved, ResolvedList, Span
 
 
@@ -26,6 +26,7 @@ class NewMedia:
     source_in: int
     """The cut's frame, from 0, at which the event's source in point lies."""
     images: ImageNames | None = None
+    trimmed_from: TrimmedFrom | None = None
 
 
 def relinked(events: ResolvedList, media: Mapping[int, NewMedia]) -> ResolvedList:
@@ -46,6 +47,7 @@ def _led_to(each: Resolved, new: NewMedia) -> Resolved:
     first = math.floor(begin) + new.source_in
     length = math.ceil(Fraction(source.count * new.rate.nominal, source.rate.nominal))
     span = Span(first, first + length, new.rate, drop)
-    reference = EventMedia(new.name, new.url, Fraction(math.floor(begin)), Fraction(new.frames), new.rate, True, new.images)
+    start, frames = Fraction(math.floor(begin)), Fraction(new.frames)
+    reference = EventMedia(new.name, new.url, start, frames, new.rate, True, new.images, new.trimmed_from)
     event = replace(each.event, media=(reference,), source_range=None)
     return replace(each, source=span, event=event)

@@ -14,12 +14,13 @@ from typing import BinaryIO
 from film_archive.core import places
 from film_archive.core.claims import completed
 from film_archive.core.errors import FilmArchiveError, NotSupported, PartlyDone
+from film_archive.core.handles import Selection
 from film_archive.core.models import MediaFile
 from film_archive.core.source import ByteSource, as_source, printable
 from film_archive.core.timecode import TimecodeRange
 from film_archive.media.cutting.cuttable import CutResult, Cuttable
 from film_archive.media.cutting.opening import open_clip
-from film_archive.media.cutting.ranges import Clip, Selection, select
+from film_archive.media.cutting.ranges import Clip, select
 from film_archive.timecode.lists import parse_edl_timecodes
 from film_archive.timecode.ranges import merge_overlapping_ranges, validate_timecode_continuity
 from film_archive.timecode.segments import ExtractedSegment, create_extraction_manifest

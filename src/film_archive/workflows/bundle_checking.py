@@ -50,6 +50,9 @@ class BundleChecked(Checked):
 def check_bundle(bundle: Path, *, progress: Progress | None = None) -> BundleChecked:
     """Read every byte of a bundle, then look at its timeline; never stops at the first problem.
 
+    What its bytes are (damage), what its references lead to (nothing) and what its clips show (more than there is) are told
+    apart, by the kind of each problem and by the exit status.
+
     Raises NotFound where there is no bundle.
     """
     begun = time.monotonic()
@@ -74,12 +77,12 @@ def check_bundle(bundle: Path, *, progress: Progress | None = None) -> BundleChe
             problems += [_found(path, what) for path, what in _unlike_list(archive, listed)]
             contents = contents_of(opened)
             references = len(contents.document.references)
-            problems += [_found(path, what) for path, what in dict.fromkeys(_references(contents))]
+            problems += [_found(path, what, Kind.LACKING) for path, what in dict.fromkeys(_references(contents))]
             if contents.problem is not None:
                 problems.append(_found(opened.content_path, contents.problem, Kind.UNREADABLE))
             if contents.layout is not None:
                 clips = sum(1 for _ in contents.layout.clips())
-                problems += [_found(path, what) for path, what in dict.fromkeys(_ranges(contents, opened))]
+                problems += [_found(path, what, Kind.OUTSIDE) for path, what in dict.fromkeys(_ranges(contents, opened))]
     except Damaged as error:
         problems.append(Found(path="bundle", what=str(error), kind=Kind.DAMAGED))
     return BundleChecked(

@@ -122,14 +122,14 @@ class MediaFolder:
                 raise _same_name(*clash)
             number += 1
         for key, path in rest.items():
-            name = _numbered(layout.member_name(path.name)[0], together.prefix, number)
+            name = numbered(layout.member_name(path.name)[0], together.prefix, number)
             self._names[key] = name
             self._takers.setdefault(layout.fold(name), path)
 
     def _clash(self, paths: Iterable[Path], prefix: str | None, number: int) -> tuple[Path, Path] | None:
         """Two files that would have one name; not two paths of one file."""
         for path in paths:
-            other = self._takers.get(layout.fold(_numbered(layout.member_name(path.name)[0], prefix, number)))
+            other = self._takers.get(layout.fold(numbered(layout.member_name(path.name)[0], prefix, number)))
             if other is not None and (number > 1 or not other.samefile(path)):
                 return other, path
         return None
@@ -187,7 +187,7 @@ class MediaFolder:
                     yield path, self._names[key]
 
 
-def _numbered(name: str, prefix: str | None, number: int) -> str:
+def numbered(name: str, prefix: str | None, number: int) -> str:
     """A name with a number in it: at the end of its stem, or of what stands before an image's number; 1 is the name itself.
 
     Of `A001_C001_001.R3D` it goes to the front: what stands at the end there numbers the parts of the clip.

@@ -81,9 +81,20 @@ class ListedEvent(Record):
     clip: str | None
     """The media that it means."""
     status: str
-    """"matched"; "no_media" (black, generated); else why it has none: "tie", "no_name", "no_timecode", "outside", "not_found"."""
+    """"matched"; "no_media" (black, generated); else why it has none: "tie", "no_name", "no_timecode", "outside", "not_found",
+    "not_supported"."""
+    first_frame: int | None = None
+    """The first frame of its media that it asks for, from 0, handles counted in."""
+    frames: int | None = None
+    """How many, handles counted in."""
+    head_handle: int = 0
+    """Frames of handle before, as many as the media has."""
+    tail_handle: int = 0
+    """Frames of handle behind."""
+    evidence: tuple[str, ...] = ()
+    """What told which media is meant, besides the timecode."""
     reason: str | None
-    """The same as a sentence."""
+    """Why it has no media, or what is to be known of it; a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,9 +194,7 @@ def plan_bundle(
     would have one name, NotFound where a reference leads to no file and the policy does not allow that.
     """
     wanted = form or Form.of(target)
-    if wanted is not Form.OTIOZ or not otioz.may_be_completed(target):
-        otioz.refuse_existing(target)
-    files.require_folder_for(target)
+    require_free(target, wanted)
     joined = join_timeline(cut, Gathered((), 0, ()), leave_out=(target,))
     trimmed: tuple[TrimmedMedium, ...] = ()
     if handles is not None:
@@ -193,8 +202,7 @@ def plan_bundle(
             raise UsageError(f"{handles} frames of handle can't be; give 0 or more.")
         joined, trimmed = trim(joined, handles)
     count = len(joined.gathered.entries)
-    if wanted is Form.OTIOZ and count > layout.MOST_MEMBERS:
-        raise Refused(f"These are {count} files, and an .otioz has at most {layout.MOST_MEMBERS}; write an .otiod.")
+    require_countable(count, wanted)
     algorithms = tuple(digests)
     MultiHasher(algorithms)  # says which names are none
     when = next(each.mtime_ns for each in joined.enclosures if each.path == layout.BUNDLE_CONTENT)
@@ -212,6 +220,19 @@ def plan_bundle(
         trimmed=trimmed,
         warnings=tuple(joined.sentences()),
     )
+
+
+def require_free(target: Path, form: Form) -> None:
+    """Raise Refused where a bundle's name is taken, but by one that a killed run of the same job has just finished."""
+    if form is not Form.OTIOZ or not otioz.may_be_completed(target):
+        otioz.refuse_existing(target)
+    files.require_folder_for(target)
+
+
+def require_countable(count: int, form: Form) -> None:
+    """Raise Refused where a zip can't have so many members."""
+    if form is Form.OTIOZ and count > layout.MOST_MEMBERS:
+        raise Refused(f"These are {count} files, and an .otioz has at most {layout.MOST_MEMBERS}; write an .otiod.")
 
 
 def as_planned(plan: BundlePlan) -> Bundled:

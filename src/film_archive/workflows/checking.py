@@ -31,7 +31,8 @@ class Found(Record):
     what: str
     """What is wrong with it."""
     kind: Kind
-    """"damaged"; "unreadable" where this program can't tell; "unfinished" where an add was interrupted."""
+    """"damaged"; "unreadable" where this program can't tell; "unfinished" where an add was interrupted. Of bundles also
+    "lacking", a reference without media, and "outside", a range that the media do not have."""
 
     def sentence(self) -> str:
         """With its subject: what is wrong is a whole sentence that names it, or is said of it."""
@@ -54,7 +55,8 @@ class Checked(Report):
     bytes: int
     """The sum of all members' sizes."""
     problems: tuple[Found, ...]
-    """What was found; the exit status is then 11, or 5 where something could not be read, or 12 for an unfinished add."""
+    """What was found. The exit status is that of the worst: 11 for damage, 3 for references without media, 7 for ranges
+    that media do not have, 5 where something could not be read, 12 for an unfinished add."""
     unlisted: int = 0
     """Of a folder archive: files in its folder that are no members, so that nothing is known of them; no problem."""
     first_unlisted: str | None = None

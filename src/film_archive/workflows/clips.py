@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from film_archive.archive import layout
 from film_archive.archive.reader import Archive, open_archive
@@ -31,7 +28,7 @@ from film_archive.media.sequence import ImageSequence, sequence_from_pattern
 from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.cuts import completed
 from film_archive.workflows.frame_proof import FrameDigests, MovieDigests, SequenceDigests
-from film_archive.workflows.locating import Located, is_archive, locate_in, split
+from film_archive.workflows.locating import Located, OpenArchives, identity_of_member, is_archive, locate_in, split
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +73,9 @@ class FramesInArchive:
             return None
         return self.archive.source(self._member(number))
 
+    def place(self, number: int) -> str | None:
+        return None if self.table.find(number) is None else f"{self.archive.path}::{self._member(number).path}"
+
     def stamp(self, number: int) -> tuple[int, int]:
         frame = self.table.find(number)
         assert frame is not None
@@ -85,31 +85,6 @@ class FramesInArchive:
         path = self.sequence.path(number)
         found = self.member.frame_member(path)
         return Member.make(path, self.member.role, 0) if found is None else found
-
-
-class OpenArchives:
-    """Archives that stay open while many of their clips are; safe for many threads. Leaving the block closes them."""
-
-    def __init__(self) -> None:
-        self._opened: dict[str, Archive] = {}
-        self._lock = threading.Lock()
-
-    def open(self, path: str) -> Archive:
-        """The archive at a path. Raises what `open_archive` raises."""
-        with self._lock:
-            found = self._opened.get(path)
-            if found is None:
-                found = self._opened[path] = open_archive(path)
-            return found
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for archive in self._opened.values():
-            archive.close()
 
 
 @contextmanager
@@ -163,11 +138,6 @@ def _one_file(located: Located, what: str, rate: RateLike | None, log: ClipLog |
         return OpenedClip(clip.identified(digest), identity_of_member(member), source.size, digest)
     assert isinstance(source, FileSource)
     return OpenedClip(clip, identity_of(source.status), source.size, None)
-
-
-def identity_of_member(member: Member) -> str:
-    """Of a member its digest (its CRC in a foreign zip), wherever in its archive it lies."""
-    return f"{member.size}:{member.digests.get(KEY) or member.crc32}"
 
 
 def _on_disk(sequence: ImageSequence, what: str, rate: RateLike | None, log: ClipLog | None, link: bool) -> OpenedClip:

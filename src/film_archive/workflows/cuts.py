@@ -14,11 +14,12 @@ from film_archive.core.errors import NotSupported, OutOfRange, RateUnknown, Usag
 from film_archive.core.facts import MediaFacts
 from film_archive.core.files import OnBytes
 from film_archive.core.frame_index import FrameIndex
+from film_archive.core.handles import Selection
 from film_archive.core.source import ByteSource
-from film_archive.core.timecode import Timecode, parse_rate
+from film_archive.core.timecode import FrameRate, Timecode, parse_rate
 from film_archive.media.cutting.cuttable import CutBytes, Cuttable
 from film_archive.media.cutting.opening import open_clip
-from film_archive.media.cutting.ranges import Clip, Selection, select, select_frames
+from film_archive.media.cutting.ranges import Clip, select, select_frames
 
 _MOST_DIGITS = 12
 
@@ -95,6 +96,14 @@ def completed(clip: Cuttable, facts: MediaFacts | None) -> Cuttable:
     if start == clip.start and reel == clip.reel:
         return clip
     return clip.completed_by(replace(clip.facts, start_timecode=start, reel=reel))
+
+
+def counted_as(clip: Cuttable, start: str | None, rate: str | None, reel: str | None) -> Cuttable:
+    """The clip with the start timecode and the reel of a plan, which may be the caller's or a log's."""
+    begins = None if start is None or rate is None else Timecode.from_string(start, FrameRate.of(rate))
+    if (begins, reel) == (clip.start, clip.reel):
+        return clip
+    return clip.completed_by(replace(clip.facts, start_timecode=begins, reel=reel))
 
 
 def find_cut(clip: Cuttable, request: CutRequest) -> Cut:

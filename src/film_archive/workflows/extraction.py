@@ -14,15 +14,16 @@ from film_archive.core.files import OnBytes
 from film_archive.core.job import Plan, Report, require_unchanged
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import printable
-from film_archive.core.timecode import FrameRange, FrameRate, Timecode
+from film_archive.core.timecode import FrameRange
 from film_archive.media.cutting.cuttable import CutResult, Cuttable
 from film_archive.media.cutting.recoding import Mode, in_mode
 from film_archive.workflows.clip_logs import ClipLog
-from film_archive.workflows.clips import OpenArchives, OpenedClip, open_to_cut
+from film_archive.workflows.clips import OpenedClip, open_to_cut
 from film_archive.workflows.cut_records import record_of, sidecar_of, write_sidecar
 from film_archive.workflows.cut_steps import CutStep
-from film_archive.workflows.cuts import Cut, CutRequest, find_cut
+from film_archive.workflows.cuts import Cut, CutRequest, counted_as, find_cut
 from film_archive.workflows.frame_proof import require_frames
+from film_archive.workflows.locating import OpenArchives
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,12 +156,7 @@ def apply_step(
 
 def as_planned_clip(clip: Cuttable, step: CutStep) -> Cuttable:
     """The clip with the start timecode and reel of the plan, which may be the caller's or a log's, to be cut in its mode."""
-    start = None
-    if step.clip_start is not None and step.clip_start_rate is not None:
-        start = Timecode.from_string(step.clip_start, FrameRate.of(step.clip_start_rate))
-    if (start, step.reel) != (clip.start, clip.reel):
-        clip = clip.completed_by(replace(clip.facts, start_timecode=start, reel=step.reel))
-    return in_mode(clip, step.mode)
+    return in_mode(counted_as(clip, step.clip_start, step.clip_start_rate, step.reel), step.mode)
 
 
 def apply_extract(plan: ExtractPlan, *, progress: Progress | None = None) -> Extracted:

@@ -29,6 +29,7 @@ from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.filled import Enclosure, Made, Tally
 from film_archive.workflows.found_files import identity_of_link, unchanged
 from film_archive.workflows.gathering import Found, FoundPart, FoundSequence, Kind
+from film_archive.workflows.locating import OpenArchives
 from film_archive.workflows.room import Outlook
 
 DEFAULT_PROXIES = (LADDER["thumbnail"], LADDER["preview"])
@@ -62,12 +63,13 @@ def fill(
         _enclose(archive, each)
     tally = Tally()
     beside = BesideClips(archive, tuple(rungs), recipe, outlook, work, progress, workers, tally, frame_digests)
-    filling = _Filling(archive, beside, progress, tally, log, plain)
-    progress.expect(filling.phase, sum(entry.size for entry in entries))
-    progress.expect(Phase.ENCODING, sum(outlook.frames.values()))
-    for number, entry in enumerate(entries, 1):
-        with _counting_the_rest(() if archive.target.is_dir() else entries[number:]):
-            filling.entry(entry)
+    with OpenArchives() as archives:
+        filling = _Filling(archive, beside, progress, tally, log, plain, archives)
+        progress.expect(filling.phase, sum(entry.size for entry in entries))
+        progress.expect(Phase.ENCODING, sum(outlook.frames.values()))
+        for number, entry in enumerate(entries, 1):
+            with _counting_the_rest(() if archive.target.is_dir() else entries[number:]):
+                filling.entry(entry)
     for each in closing(archive, tally):
         _enclose(archive, each)
     files.remove_tree(work)  # all are in the archive now; behind its end nobody would remove them after a kill
@@ -112,6 +114,8 @@ class _Filling:
     tally: Tally
     log: ClipLog | None
     plain: bool
+    archives: OpenArchives
+    """That media come from."""
 
     @property
     def phase(self) -> Phase:
@@ -156,7 +160,7 @@ class _Filling:
 
         self.progress.begin(self.phase, sequence.member)
         for number, frame in sequence.frames:
-            with unchanged(frame) as source:
+            with unchanged(frame, self.archives) as source:
                 self.archive.add_frame(
                     frame.member,
                     number,
@@ -184,7 +188,7 @@ class _Filling:
         """A file, and what is made of it; of a spanned clip the first `part`'s line has what is known of the clip."""
         self.progress.begin(self.phase, entry.member)
         member = self.archive.reuse(entry.member, entry.identity or "")
-        with unchanged(entry) as source:
+        with unchanged(entry, self.archives) as source:
             if member is None:
                 facts, problem = (None, None) if self.plain else _as_in_archive(entry, *_facts(source))
                 if facts is not None and part is not None:

@@ -56,6 +56,14 @@ class Found(Step):
     """Of a part of a clip: its first frame in the clip, from 0; the part is cut when it is archived."""
     frames: int | None = None
     """Of a part of a clip: how many frames it has."""
+    rate: str | None = None
+    """Of a part of a clip: the rate that was given for a clip that does not say its own."""
+    clip_start: str | None = None
+    """Of a part of a clip: the start timecode of the clip, or the one that was given for it."""
+    clip_start_rate: str | None = None
+    """The rate that it counts at."""
+    reel: str | None = None
+    """Of a part of a clip: the reel that it is marked with."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

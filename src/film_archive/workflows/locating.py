@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import stat
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from film_archive.archive import layout
 from film_archive.archive.reader import Archive, open_archive
@@ -31,16 +34,45 @@ class Located:
     member: Member | None
 
 
+class OpenArchives:
+    """Archives that stay open while many of their clips are; safe for many threads. Leaving the block closes them."""
+
+    def __init__(self) -> None:
+        self._opened: dict[str, Archive] = {}
+        self._lock = threading.Lock()
+
+    def open(self, path: str) -> Archive:
+        """The archive at a path. Raises what `open_archive` raises."""
+        with self._lock:
+            found = self._opened.get(path)
+            if found is None:
+                found = self._opened[path] = open_archive(path)
+            return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for archive in self._opened.values():
+            archive.close()
+
+
 @contextmanager
-def locate(what: str) -> Iterator[Located]:
-    """Open what a user points at; an archive with one clip may be named without the member."""
+def locate(what: str, archives: OpenArchives | None = None) -> Iterator[Located]:
+    """Open what a user points at; an archive with one clip may be named without the member.
+
+    An archive that is among `archives` is not opened again.
+    """
     path, member_path = split(what)
     if not member_path and not is_archive(Path(path)):
         with FileSource(path) as source:
             yield Located(source, None, None, None)
         return
-    with open_archive(path) as archive, locate_in(archive, member_path) as located:
-        yield located
+    with ExitStack() as stack:
+        archive = archives.open(path) if archives is not None else stack.enter_context(open_archive(path))
+        yield stack.enter_context(locate_in(archive, member_path))
 
 
 @contextmanager
@@ -59,8 +91,12 @@ def state_of(what: str) -> tuple[str, int, int]:
             return identity_of(source.status), source.status.st_mtime_ns, source.status.st_mode & 0o777
     with open_archive(path) as archive:
         member = archive.member(member_path) if member_path else only_clip(archive)
-        identity = f"{member.size}:{member.digests.get(KEY) or member.crc32}"
-        return identity, member.mtime_ns or 0, 0o644 if member.mode is None else member.mode
+        return identity_of_member(member), member.mtime_ns or 0, 0o644 if member.mode is None else member.mode
+
+
+def identity_of_member(member: Member) -> str:
+    """Of a member its digest (its CRC in a foreign zip), wherever in its archive it lies."""
+    return f"{member.size}:{member.digests.get(KEY) or member.crc32}"
 
 
 def is_member(what: str) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -32,19 +31,19 @@ from film_archive.editorial.resolving import ResolvedList, resolve
 from film_archive.library.chain_of_custody import Proven, write_generation
 from film_archive.media.cutting.cuttable import CutResult
 from film_archive.workflows import pull_records
-from film_archive.workflows.clips import OpenArchives, open_to_cut
+from film_archive.workflows.clips import open_to_cut
 from film_archive.workflows.cut_records import CutRecord, record_of, sidecar_of, write_sidecar
 from film_archive.workflows.extraction import apply_step, as_planned_clip
 from film_archive.workflows.frame_proof import require_frames
+from film_archive.workflows.locating import OpenArchives
 from film_archive.workflows.pull_planning import plan_pull
 from film_archive.workflows.pull_plans import FAILING, PLANNED, PulledEvent, PullPlan, PullStep, PullWishes
-from film_archive.workflows.pull_records import Known
+from film_archive.workflows.pull_records import Known, abandon_pull
 
-__all__ = ["PullPlan", "PullWishes", "Pulled", "apply_pull", "as_planned", "plan_pull", "pull"]
+__all__ = ["PullPlan", "PullWishes", "Pulled", "abandon_pull", "apply_pull", "as_planned", "plan_pull", "pull"]
 """The whole face of a verb, its plan among it."""
 
 CUT, THERE, FAILED = "cut", "there", "failed"
-_NUMBERED = re.compile(r"(.*?)(\d+)(\.[^.]*)$", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,11 +336,11 @@ def _new_media(step: PullStep, record: CutRecord, source_in: int, folder: Path) 
 
 def _images(record: CutRecord) -> ImageNames | None:
     """How the files of a sequence's cut are called."""
-    match = _NUMBERED.fullmatch(Path(record.files[0].path).name) if record.files else None
-    if match is None:
+    if not record.files:
         return None
-    before = sum(1 for number in record.missing if number < int(match[2]))
-    return ImageNames(match[1], len(match[2]), match[3], int(match[2]) - before)
+    name = Path(record.files[0].path).name
+    found = ImageNames.of(name)
+    return None if found is None else ImageNames.of(name, sum(1 for number in record.missing if number < found.first))
 
 
 def _write_hashes(plan: PullPlan, cuts: Mapping[str, CutRecord]) -> Path | None:

@@ -11,13 +11,14 @@ from fractions import Fraction
 from pathlib import Path
 
 from film_archive.core.errors import (
+    NotFound,
     PartlyDone,
     RateUnknown,
     from_os_error,
 )
 from film_archive.core.job import Failure
 from film_archive.core.source import printable
-from film_archive.core.timecode import RateLike
+from film_archive.core.timecode import FrameRange, RateLike
 from film_archive.editorial import matching
 from film_archive.editorial.candidates import common_counting
 from film_archive.editorial.channels import shows_picture
@@ -26,11 +27,12 @@ from film_archive.editorial.mapping import MediaMapping, read_mapping
 from film_archive.editorial.matching import Match, Matcher
 from film_archive.editorial.pulling import Request
 from film_archive.editorial.resolving import Resolved, ResolvedList, resolve
+from film_archive.workflows.cuts import discontinuous
 from film_archive.workflows.pull_plans import (
     PLANNED,
     PulledEvent,
 )
-from film_archive.workflows.pull_sources import Sources
+from film_archive.workflows.pull_sources import SourceClip, Sources
 
 
 def resolved_by_media(
@@ -40,6 +42,9 @@ def resolved_by_media(
     if rate is not None or edits.rate is not None:
         return resolve(edits, rate), ()
     common = common_counting(found.pictures()) or common_counting(found.all())
+    if not found.clips and found.failed:
+        said = " ".join(failure.sentence() for failure in found.failed[:5])
+        raise NotFound(f"There is no media among the sources. {said}")
     if common is None:
         rates = sorted({candidate.rate.text for candidate in found.pictures()})
         differ = f"the media count at {', '.join(rates)}" if len(rates) > 1 else "neither do the media"
@@ -102,6 +107,19 @@ def _honest(match: Match) -> str:
 
 def _may_show(each: Resolved) -> bool:
     return not each.event.is_black and not each.event.is_generated
+
+
+def why_not_by_timecode(clip: SourceClip, wanted: FrameRange) -> str | None:
+    """Why timecode does not find these frames of a clip, though they were matched; None where it does."""
+    facts, name = clip.facts, printable(clip.what)
+    if facts.vfr:
+        return (
+            f"{name} shows its frames for different times, so that its timecode does not tell them apart; "
+            "convert it to a constant rate, or cut it by numbers of frames with `extract`."
+        )
+    if facts.continuous_frames is not None and wanted.end > facts.continuous_frames:
+        return discontinuous(name, facts.continuous_frames, facts.start_timecode)
+    return None
 
 
 def source_in(match: Match) -> int:

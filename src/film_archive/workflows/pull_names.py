@@ -9,6 +9,7 @@ from pathlib import Path
 from film_archive.archive import layout
 from film_archive.core.errors import Refused
 from film_archive.core.source import printable
+from film_archive.editorial.identity import media_name, stem_of
 from film_archive.workflows import pull_records
 from film_archive.workflows.cut_records import sidecar_of
 from film_archive.workflows.pull_plans import PulledEvent, PullStep
@@ -44,3 +45,10 @@ class CutNames:
                         f"{printable(path)} exists already, and is not what this pull had made there; nothing was written. Pull "
                         "into another folder, or give another template."
                     )
+
+
+def clip_stem(what: str) -> str:
+    """What a clip is called in the names of its cuts: its file without extension, a sequence without its number."""
+    name = media_name(what)
+    stem = stem_of(name)
+    return name[: len(stem)] if name.casefold().startswith(stem) else stem

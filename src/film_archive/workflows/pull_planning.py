@@ -20,7 +20,6 @@ from film_archive.core.errors import (
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.editorial import matching
-from film_archive.editorial.identity import media_name, stem_of
 from film_archive.editorial.mapping import MediaMapping
 from film_archive.editorial.matching import Match
 from film_archive.editorial.naming import NameTemplate
@@ -30,8 +29,8 @@ from film_archive.editorial.resolving import ResolvedList, resolve
 from film_archive.media.cutting.recoding import Mode, in_mode
 from film_archive.workflows import pull_records
 from film_archive.workflows.clip_logs import ClipLog
-from film_archive.workflows.clips import OpenArchives, OpenedClip, open_to_cut
-from film_archive.workflows.cuts import discontinuous
+from film_archive.workflows.clips import OpenedClip, open_to_cut
+from film_archive.workflows.locating import OpenArchives
 from film_archive.workflows.pull_matching import (
     event_of,
     mapping_at,
@@ -40,8 +39,9 @@ from film_archive.workflows.pull_matching import (
     shortfall,
     source_in,
     unread,
+    why_not_by_timecode,
 )
-from film_archive.workflows.pull_names import CutNames
+from film_archive.workflows.pull_names import CutNames, clip_stem
 from film_archive.workflows.pull_plans import (
     NOT_SUPPORTED,
     UNCHANGED,
@@ -130,15 +130,13 @@ class _Planning:
 
     def _asked(self, place: int, match: Match, event: PulledEvent) -> tuple[PulledEvent, Request | None]:
         assert match.candidate is not None
+        request = request_of(place, match, self.wishes.handles)
+        reason = why_not_by_timecode(self.found.clips[match.candidate.path], request.wanted)
+        if reason is not None:
+            return replace(event, status=NOT_SUPPORTED, reason=reason), None
         known = self._known(match.candidate.path)
         if isinstance(known, NotSupported):
             return replace(event, status=NOT_SUPPORTED, reason=str(known)), None
-        request = request_of(place, match, self.wishes.handles)
-        facts = self.found.clips[match.candidate.path].facts
-        if facts.continuous_frames is not None and request.wanted.end > facts.continuous_frames:
-            name = printable(match.candidate.path)
-            reason = discontinuous(name, facts.continuous_frames, facts.start_timecode)
-            return replace(event, status=NOT_SUPPORTED, reason=reason), None
         frames = FrameRange(request.frames.first, min(request.frames.end, known.frames))
         if request.wanted.count == 0 or frames.count <= 0:
             return replace(event, status=matching.OUTSIDE, reason="None of the frames that it needs is there."), None
@@ -198,8 +196,8 @@ class _Planning:
             {
                 "event": first.event.event,
                 "reel": (first.event.reel if first.event.names_reel else None) or clip.facts.reel or "",
-                "clip": _stem(clip.what),
-                "name": first.event.clip_name or _stem(clip.what),
+                "clip": clip_stem(clip.what),
+                "name": first.event.clip_name or clip_stem(clip.what),
                 "start": "" if start is None else str(start).replace(":", "").replace(";", ""),
                 "first": str(group.frames.first),
                 "frames": str(group.frames.count),
@@ -244,13 +242,13 @@ class _Planning:
             picture = self.found.clips[step.source]
             if picture.is_sound:
                 continue
-            for clip, frames in recordings.during(step):
+            for clip, frames in recordings.during(_start_of(step), step.frames):
                 known = self._known(clip.what)
                 if isinstance(known, NotSupported):
                     self.notes.append(f"{printable(clip.what)} is not pulled along: {known}")
                     continue
                 frames = FrameRange(frames.first, min(frames.end, known.frames))
-                name = f"{step.output.stem if known.suffix else step.output.name}_{_stem(clip.what)}"
+                name = f"{step.output.stem if known.suffix else step.output.name}_{clip_stem(clip.what)}"
                 yield self._cut_step(clip, known, frames, _label(known, frames.first), name).changed(
                     head_handle=0, tail_handle=0, events=step.events, sound_of=step.output.name
                 )
@@ -264,11 +262,6 @@ class _Planning:
     def _looked_at(self, what: str) -> _Known | NotSupported:
         source = self.found.clips[what]
         facts = source.facts
-        if facts.vfr:
-            return NotSupported(
-                f"{printable(what)} shows its frames for different times, so that its timecode does not tell them apart; "
-                "convert it to a constant rate, or cut it by numbers of frames with `extract`."
-            )
         reel = facts.reel if facts.reel_source != "file name" else None
         told = facts.container in _TOLD_BY_FACTS and not source.is_sound and self.wishes.mode is Mode.COPY
         if source.identity is not None and told:
@@ -313,14 +306,13 @@ class _Known:
         return cls(opened.identity, opened.size, clip.frames, clip.rate, begins, clip.reel or reel, suffix)
 
 
+def _start_of(step: PullStep) -> Timecode | None:
+    if step.start_timecode is None or step.clip_start_rate is None:
+        return None
+    return Timecode.from_string(step.start_timecode, FrameRate.of(step.clip_start_rate))
+
+
 def _label(known: _Known, frame: int) -> Timecode:
     assert known.start is not None
     rate = known.rate or known.start.rate
     return known.start + int(Fraction(frame) * known.start.rate / rate)
-
-
-def _stem(what: str) -> str:
-    """What a clip is called in the names of its cuts: its file without extension, a sequence without its number."""
-    name = media_name(what)
-    stem = stem_of(name)
-    return name[: len(stem)] if name.casefold().startswith(stem) else stem

@@ -21,7 +21,7 @@ from film_archive.core.errors import Damaged, Refused
 from film_archive.core.journal import Journal
 from film_archive.core.source import printable
 from film_archive.editorial.event import EditList
-from film_archive.workflows.cut_records import CutRecord
+from film_archive.workflows.cut_records import CutRecord, sidecar_of
 from film_archive.workflows.cut_steps import CutStep
 
 SCHEMA = "film-archive pull 1"
@@ -93,6 +93,56 @@ class Known:
         """The cut that a step would make, if it is there."""
         record = self.cuts.get(step.output.name)
         return record if record is not None and record.answers(step) and record.is_there(self.folder) else None
+
+
+def abandon_pull(list_path: Path, folder: Path) -> bool:
+    """Remove the cuts of a killed run of a pull, its unfinished files and its journal; False where there was none.
+
+    What a run had finished, and so a record names, stays; so does a cut that was changed since it was made. Raises Refused
+    where another process pulls the list into that folder.
+    """
+    path = journal_path(folder, list_path)
+    if not path.is_file():
+        return False
+    record = folder / record_name(list_path)
+    kept = {cut.output for cut in _read_record(record)}
+    with Journal.open(path, journal_head(list_path)) as journal:
+        begun: set[str] = set()
+        made: dict[str, CutRecord] = {}
+        for cut, names in journaled(journal):
+            begun.update(names)
+            if cut is not None:
+                made[cut.output] = cut
+        for name in sorted(begun - kept):
+            output = folder / name
+            if output.parent != folder:
+                raise Damaged(f"{printable(path)} names {printable(name)}, which no pull made; nothing more was removed.")
+            _remove_unfinished(output)
+            _remove_unfinished(sidecar_of(output))
+            if name not in made or made[name].is_there(folder):
+                _remove(output)
+                _remove(sidecar_of(output))
+        for name in own_names(list_path):
+            _remove_unfinished(folder / name, but=path)
+        if not record.exists():
+            _remove(folder / timeline_name(list_path))
+        journal.remove()
+    return True
+
+
+def _remove_unfinished(place: Path, but: Path | None = None) -> None:
+    """What was built to get a name."""
+    for name in files.temporary_names(place):
+        if but is None or name != but.name:
+            _remove(place.with_name(name))
+
+
+def _remove(path: Path) -> None:
+    """A file, or the folder of a sequence's cut."""
+    if path.is_dir() and not path.is_symlink():
+        files.remove_tree(path)
+    else:
+        files.remove(path)
 
 
 def journal_path(folder: Path, list_path: Path) -> Path:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
-from film_archive.core.timecode import FrameRange, FrameRate, Timecode, frames_per_day
-from film_archive.workflows.cut_steps import CutStep
+from film_archive.core.timecode import FrameRange, Timecode, frames_per_day
 from film_archive.workflows.pull_sources import SourceClip
 
 
@@ -24,24 +23,23 @@ class Recordings:
             rows.sort(key=lambda row: (row[0], row[1].what))
             self._longest[counting] = max(take.candidate.frames for _, take in rows)
 
-    def during(self, step: CutStep) -> Iterator[tuple[SourceClip, FrameRange]]:
-        """The takes that overlap a cut, in order, each with its frames that do.
+    def during(self, start: Timecode | None, frames: int) -> Iterator[tuple[SourceClip, FrameRange]]:
+        """The takes that overlap a cut that begins at `start`, in order, each with its frames that do.
 
         Only takes whose timecode counts as the cut's does (24 and 23.976 count alike) can be compared.
         """
-        if step.start_timecode is None or step.clip_start_rate is None:
+        if start is None:
             return
-        start = Timecode.from_string(step.start_timecode, FrameRate.of(step.clip_start_rate))
         counting = _counting(start)
         rows = self._takes.get(counting, [])
         day = frames_per_day(*counting)
         for first in (start.total_frames - day, start.total_frames, start.total_frames + day):
             low = bisect_left(rows, first - self._longest.get(counting, 0), key=lambda row: row[0])
             for begin, take in rows[low:]:
-                if begin >= first + step.frames:
+                if begin >= first + frames:
                     break
                 head = max(0, first - begin)
-                end = min(take.candidate.frames, first + step.frames - begin)
+                end = min(take.candidate.frames, first + frames - begin)
                 if end > head:
                     yield take, FrameRange(head, end)
 

@@ -13,19 +13,23 @@ from fractions import Fraction
 from pathlib import Path
 
 from film_archive.archive import layout
+from film_archive.archive.reader import Archive
 from film_archive.core.digest import KEY
 from film_archive.core.errors import FilmArchiveError, NotFound, from_os_error
 from film_archive.core.facts import MediaFacts
 from film_archive.core.job import Failure, identity_of
+from film_archive.core.member import Member
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRate, RateLike, parse_rate
 from film_archive.core.wording import amount
 from film_archive.editorial.candidates import Candidate
 from film_archive.editorial.identity import media_name
-from film_archive.media.probe import probe_path
+from film_archive.media.probe import probe, probe_path
+from film_archive.media.raw_cameras import extension_of
+from film_archive.media.readers import is_media_extension
+from film_archive.media.sequence import IMAGE_EXTENSIONS
 from film_archive.workflows.clip_logs import ClipLog
-from film_archive.workflows.clips import OpenArchives, identity_of_member
-from film_archive.workflows.locating import is_archive, split
+from film_archive.workflows.locating import OpenArchives, identity_of_member, is_archive, split
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,8 @@ class SourceClip:
     size: int
     """Of its file or member; 0 where it has to be opened to be known."""
     candidate: Candidate
+    parts: tuple[str, ...] = ()
+    """Of a clip that is spanned over several files: all of them, as they are opened."""
 
     @property
     def is_sound(self) -> bool:
@@ -99,7 +105,7 @@ def gather_sources(
                 sources.clips[same] = _also_called(sources.clips[same], found.what)
                 continue
             sources.clips[found.what] = SourceClip(
-                found.what, facts, found.digest, found.identity, found.size, candidate
+                found.what, facts, found.digest, found.identity, found.size, candidate, found.parts
             )
     if uncounted:
         sources.notes.append(
@@ -118,6 +124,7 @@ class _Found:
     digest: str | None = None
     identity: str | None = None
     size: int = 0
+    parts: tuple[str, ...] = ()
 
 
 def _clips_of(
@@ -126,21 +133,7 @@ def _clips_of(
     path, member_path = split(what)
     place = Path(path)
     if member_path or (is_archive(place) and (not place.is_dir() or (place / layout.MANIFEST).exists())):
-        archive = archives.open(path)
-        members = [archive.member(member_path)] if member_path else archive.originals()
-        found = False
-        for member in members:
-            facts = member.media
-            if facts is not None:
-                found = True
-                name = f"{path}::{member.path}"
-                if member.sequence is not None:
-                    yield _Found(name, facts)
-                else:
-                    yield _Found(name, facts, member.digests.get(KEY), identity_of_member(member), member.size)
-        if not found and archive.is_foreign:
-            problem = NotFound(f"{archive.name} has no manifest that tells its clips; archive its files with `create`.")
-            failed.append(Failure.of(printable(path), problem))
+        yield from _members(archives.open(path), path, member_path, rate, failed)
         return
     try:
         clips = probe_path(what, rate=rate)
@@ -150,8 +143,11 @@ def _clips_of(
     for each in clips:
         if each.facts is not None:
             sequence = each.clip.sequence
-            if sequence is not None or len(each.clip.parts) > 1:
-                yield _Found(each.clip.name if sequence is None else sequence.hashes, each.facts)
+            if sequence is not None:
+                yield _Found(sequence.hashes, each.facts)
+                continue
+            if len(each.clip.parts) > 1:
+                yield _Found(each.clip.name, each.facts, parts=each.clip.parts)
                 continue
             try:
                 status = Path(each.clip.name).stat()
@@ -161,6 +157,46 @@ def _clips_of(
             yield _Found(each.clip.name, each.facts, None, identity_of(status), status.st_size)
         elif each.problem is not None:
             failed.append(Failure.of(printable(each.clip.name), each.problem))
+
+
+def _members(
+    archive: Archive, path: str, member_path: str, rate: RateLike | None, failed: list[Failure]
+) -> Iterator[_Found]:
+    """The clips of an archive, or the one that is named; where it has no facts of its media they are looked into."""
+    spanned: dict[str, list[str]] = {}
+    found: list[_Found] = []
+    for member in archive.originals():
+        name = f"{path}::{member.path}"
+        if member.part_of is not None:
+            spanned.setdefault(member.part_of, []).append(name)
+        if member_path and member.path != member_path:
+            continue
+        facts = member.media
+        if facts is None and _may_be_clip(member):
+            try:
+                with archive.source(member) as source:
+                    facts = probe(source, rate=rate)
+            except FilmArchiveError as error:
+                failed.append(Failure.of(printable(name), error))
+        if facts is not None and member.sequence is not None:
+            found.append(_Found(name, facts))
+        elif facts is not None:
+            found.append(_Found(name, facts, member.digests.get(KEY), identity_of_member(member), member.size))
+    if not found and member_path:
+        archive.member(member_path)  # says that it is not there
+    if not found and archive.is_foreign:
+        problem = NotFound(f"{archive.name} has no clip that is known here, nor a manifest that tells what it has.")
+        failed.append(Failure.of(printable(path), problem))
+    for clip in found:
+        others = spanned.get(clip.what.removeprefix(f"{path}::"))
+        yield clip if others is None else replace(clip, parts=(clip.what, *others))
+
+
+def _may_be_clip(member: Member) -> bool:
+    """Whether nobody has looked into a member that is called as clips are: in bundles, and in zips of others."""
+    extension = extension_of(member.path)
+    looked_into = member.sequence is not None or member.part_of is not None or member.get("media_problem")
+    return not looked_into and extension not in IMAGE_EXTENSIONS and is_media_extension(extension)
 
 
 def _lies_below(what: str, folder: Path) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from film_archive.core.errors import InvalidTimecode, NotFound, OutOfRange, UsageError
 from film_archive.core.facts import MediaFacts
+from film_archive.core.handles import with_handles
 from film_archive.core.job import Failure
 from film_archive.core.progress import Progress
 from film_archive.core.source import printable
@@ -131,7 +132,7 @@ def _frames_of(clip: TapeClip, wishes: RestoreWishes, start: str, notes: list[st
         raise UsageError(f"The range from {start} to {wishes.end or wishes.duration} has no frames; its end is exclusive.")
     if end <= 0 or begin >= clip.frames:
         return None
-    return FrameRange(max(0, begin - wishes.handles), min(clip.frames, end + wishes.handles))
+    return with_handles(FrameRange(max(0, begin), end), wishes.handles, clip.frames)
 
 
 def _place(counted: Clip, text: str, notes: list[str], *, after: int | None = None) -> int:

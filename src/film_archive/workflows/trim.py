@@ -15,15 +15,17 @@ from pathlib import PurePosixPath
 
 from film_archive.archive import layout
 from film_archive.bundles.urls import MEDIA, media_url
-from film_archive.core.errors import Damaged, NotMedia, NotSupported, OutOfRange
+from film_archive.core.errors import Damaged, NotFound, NotSupported, OutOfRange, UsageError
+from film_archive.core.handles import with_handles
 from film_archive.core.records import Record
-from film_archive.core.source import FileSource, printable
+from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange
+from film_archive.editorial.event import TrimmedFrom
 from film_archive.editorial.otio import Change, MediaReference, Relinked, Shortened
 from film_archive.editorial.otio_layout import ClipReference, LaidClip, lay_out
 from film_archive.editorial.otio_values import OtioRange, OtioTime
 from film_archive.media.cutting.cuttable import Cuttable
-from film_archive.media.cutting.opening import open_clip
+from film_archive.workflows.clips import open_to_cut
 from film_archive.workflows.gathering import Found
 from film_archive.workflows.timelines import Joined
 
@@ -143,8 +145,8 @@ class _Trimming:
             yield entry
             return
         try:
-            with FileSource(entry.path) as source:
-                clip = open_clip(source)
+            with open_to_cut(entry.path) as opened:
+                clip = opened.clip
                 cuts = self._cuts(clip, entry, use)
                 if any(cut.frames.count == clip.frames for cut in cuts):
                     yield entry
@@ -152,7 +154,7 @@ class _Trimming:
                 made = [clip.cut_bytes(cut.frames) for cut in cuts]
                 for cut, each in zip(cuts, made, strict=True):
                     yield self._cut_file(entry, clip, cut, each.suffix, each.source.size, use)
-        except (NotSupported, NotMedia, Damaged) as error:
+        except (NotSupported, NotFound, UsageError, Damaged) as error:
             self.notes.append(f"{printable(entry.member)} goes in whole: {error}")
             yield entry
 
@@ -179,14 +181,14 @@ class _Trimming:
         stem = PurePosixPath(name).stem
         named = layout.fitting_name(f"{stem}_f{cut.frames.first}-{cut.frames.end - 1}{suffix}")
         start = None if clip.start is None else str(clip.start)
-        kept = {
-            "file": PurePosixPath(entry.path).name,
-            "size": entry.size,
-            "start_timecode": start,
-            "reel": clip.reel,
-            "frames": clip.frames,
-            "first_frame": cut.frames.first,
-        }
+        kept = TrimmedFrom(
+            file=PurePosixPath(entry.path).name,
+            size=entry.size,
+            start_timecode=start,
+            reel=clip.reel,
+            frames=clip.frames,
+            first_frame=cut.frames.first,
+        ).to_json()
         assert clip.rate is not None
         for place, reference, laid in use.shown:
             if any(place == other for other, _ in cut.uses):
@@ -201,6 +203,9 @@ class _Trimming:
             size=size,
             first_frame=cut.frames.first,
             frames=cut.frames.count,
+            clip_start=start,
+            clip_start_rate=None if clip.start is None else str(clip.start.rate),
+            reel=clip.reel,
         )
 
     def _tell(self, entry: Found, member: str, cut: Part, frames: int) -> None:
@@ -258,7 +263,7 @@ class _Trimming:
                     f"{clip.name or 'A clip'} shows none of the {count} images of {printable(each.reference.pattern)}; nothing "
                     "was written."
                 )
-            frames = FrameRange(max(0, shown.first - self.handles), min(count, shown.end + self.handles))
+            frames = with_handles(shown, self.handles, count)
             numbers = named.numbers()
             assert numbers is not None
             for number in numbers[frames.first : frames.end]:
@@ -286,7 +291,7 @@ def merged(shown: Iterable[tuple[int, FrameRange]], handles: int, frames: int) -
     """Ranges, each with a number to know it by, with their handles, as far as the clip has those; those that touch are one."""
     cuts: list[Part] = []
     for place, used in sorted(shown, key=lambda each: (each[1].first, each[1].end)):
-        wide = FrameRange(max(0, used.first - handles), min(frames, used.end + handles))
+        wide = with_handles(used, handles, frames)
         if cuts and wide.first <= cuts[-1].frames.end:
             last = cuts.pop()
             together = FrameRange(last.frames.first, max(last.frames.end, wide.end))

@@ -1,40 +1,52 @@
 """A vendor's package in one step: the media that a list means, found among sources, in a bundle whose timeline plays from them.
 
-The list may be of any format that `edl` reads; sources are files, folders and archives, whose members are cut where they
-lie. Which media an event means is settled by `editorial.matching`; what ties, or fits by name alone, is never chosen.
+The list may be of any format that `edl` reads; sources are files, folders, archives and bundles, whose members are cut
+where they lie. Which media an event means is settled as for a pull, with the same reports: what ties, or fits by name
+alone, is never chosen.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from film_archive.archive import layout
-from film_archive.archive.reader import open_archive
-from film_archive.bundles.otioz import refuse_existing
 from film_archive.bundles.policy import MediaReferencePolicy
-from film_archive.bundles.urls import MEDIA, media_url
-from film_archive.core.errors import FilmArchiveError, NotFound, NotSupported, RateUnknown
-from film_archive.core.facts import MediaFacts
+from film_archive.core.digest import MultiHasher
+from film_archive.core.errors import NotFound
+from film_archive.core.handles import require_handles
 from film_archive.core.member import Role
 from film_archive.core.source import printable
-from film_archive.core.timecode import FrameRange
-from film_archive.editorial.candidates import Candidate, common_counting
-from film_archive.editorial.event import EditList, EventMedia
-from film_archive.editorial.identity import base_name
-from film_archive.editorial.matching import MATCHED, NO_MEDIA, Match, match_events
+from film_archive.core.wording import amount
+from film_archive.editorial import matching
+from film_archive.editorial.event import EventMedia
+from film_archive.editorial.matching import Match
 from film_archive.editorial.otio_writing import write_otio
+from film_archive.editorial.pulling import Request, request_of
 from film_archive.editorial.reading import read_list
-from film_archive.editorial.resolving import ResolvedList, resolve
-from film_archive.media.cutting.opening import open_clip
-from film_archive.workflows.bundling import BundlePlan, Form, ListedEvent
+from film_archive.editorial.relinking import NewMedia, relinked
+from film_archive.editorial.resolving import ResolvedList
+from film_archive.workflows.bundling import BundlePlan, Form, ListedEvent, require_countable, require_free
+from film_archive.workflows.clip_logs import ClipLog
 from film_archive.workflows.filled import Enclosure
-from film_archive.workflows.gathering import Found, Kind, refuse_clashes
-from film_archive.workflows.locating import is_archive, locate, split, state_of
+from film_archive.workflows.locating import OpenArchives
+from film_archive.workflows.pull_matching import (
+    event_of,
+    mapping_at,
+    matches_of,
+    resolved_by_media,
+    shortfall,
+    source_in,
+    unread,
+    why_not_by_timecode,
+)
+from film_archive.workflows.pull_plans import NOT_SUPPORTED, PLANNED
+from film_archive.workflows.pull_sources import Sources, gather_sources
 from film_archive.workflows.timelines import Carried, MissingReference, version_mark
-from film_archive.workflows.trim import TrimmedMedium, merged
+from film_archive.workflows.turnover_media import Laying
+
+_LISTED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,220 +60,122 @@ class Turnover:
     handles: int | None = None
     """With it only the frames that are used go in, and so many more on each side; else whole media."""
     policy: MediaReferencePolicy = MediaReferencePolicy.ERROR_IF_NOT_FILE
+    mapping: Path | None = None
+    """CSV or JSON that says which media is meant where names do not tell."""
+    log: Path | None = None
+    """An ALE or CSV list that tells start timecode and reel where clips don't."""
+    with_sound: bool = False
+    """Whether the recordings come along whose timecode overlaps the pictures'."""
 
 
 def plan_turnover(wanted: Turnover, target: Path, *, mhl: bool = False, digests: Iterable[str] = ()) -> BundlePlan:
     """Match every event and lay out the bundle; changes nothing.
 
     Raises NotFound where an event's media are not found and the policy does not allow that, RateUnknown, Refused where the
-    target exists.
+    target exists, UsageError for mappings and logs that are none.
     """
-    refuse_existing(target)
+    form, algorithms, handles = Form.of(target), tuple(digests), wanted.handles or 0
+    require_handles(handles)
+    MultiHasher(algorithms)  # says which names are none
+    require_free(target, form)
     edits = read_list(wanted.list, wanted.rate)
     if not edits.events:
-        raise NotFound(f"There is no event in {printable(wanted.list)} that could be read.")
-    candidates = [each for what in wanted.sources for each in _candidates(what)]
-    resolved = _resolved(edits, wanted.rate, candidates, wanted.list)
-    matches = list(match_events(resolved, candidates))
-    if wanted.policy is MediaReferencePolicy.ALL_MISSING:
-        matches = [replace(match, status=NO_MEDIA, candidate=None, frames=None) for match in matches]
-    events = tuple(map(_event, matches))
-    lost = [each for each in events if each.clip is None and each.status != NO_MEDIA]
-    if lost and wanted.policy is MediaReferencePolicy.ERROR_IF_NOT_FILE:
-        listed = "; ".join(f"event {each.event} (line {each.line}): {each.reason}" for each in lost[:20])
-        raise NotFound(
-            f"{len(lost)} events of {printable(wanted.list)} have no media: {listed} Nothing was written; name more sources, or "
-            "carry on without with --media-policy missing."
-        )
-    laying = _Laying(wanted.handles)
-    laying.lay_out(matches)
+        name = printable(wanted.list)
+        raise NotFound(f"There is no event in {name} that could be read; `film-archive edl` shows what is in it.")
+    log = None if wanted.log is None else ClipLog.read(wanted.log, wanted.rate)
+    mapping = mapping_at(wanted.mapping)
+    counting = wanted.rate if wanted.rate is not None else None if edits.rate is None else str(edits.rate)
+    with OpenArchives() as archives:
+        found = gather_sources(wanted.sources, archives, rate=counting, log=log)
+        resolved, notes = resolved_by_media(edits, wanted.rate, found, printable(wanted.list))
+        matches = list(matches_of(resolved, found, mapping))
+        if wanted.policy is MediaReferencePolicy.ALL_MISSING:
+            matches = [replace(each, status=matching.NO_MEDIA, candidate=None, frames=None) for each in matches]
+        asked = [_asked(place, match, found, handles) for place, match in enumerate(matches)]
+        events = tuple(event for event, _ in asked)
+        lost = [event for event in events if event.status not in (matching.MATCHED, matching.NO_MEDIA)]
+        if lost and wanted.policy is MediaReferencePolicy.ERROR_IF_NOT_FILE:
+            raise _not_found(wanted.list, lost, found)
+        requests = [request for _, request in asked if request is not None]
+        laying = Laying(found, archives, counting, log, wanted.handles is not None, wanted.with_sound)
+        laying.lay_out(requests, {request.place: source_in(matches[request.place]) for request in requests})
+    require_countable(len(laying.steps), form)
+    content, odd = _content(resolved, laying.placed)
     return BundlePlan(
         bundle=target,
-        form=Form.of(target),
+        form=form,
         timeline=Carried(
             path=wanted.list,
-            references=sum(each.clip is not None for each in events),
+            references=len(requests),
             media=(),
             missing=tuple(MissingReference(url=f"event {each.event}", reason=each.reason or "") for each in lost),
         ),
         steps=tuple(laying.steps),
-        enclosures=(version_mark(), _content(resolved, matches, laying)),
+        enclosures=(version_mark(), content),
         renamed=(),
         proxies=(),
         mhl=mhl,
-        digests=tuple(digests),
+        digests=algorithms,
         trimmed=tuple(laying.trimmed),
-        warnings=(*(f"event {each.event}: {each.reason}" for each in lost), *dict.fromkeys(laying.notes)),
+        warnings=(
+            *notes,
+            *(failure.sentence() for failure in (*unread(edits, wanted.list), *found.failed)),
+            *found.notes,
+            *(f"event {each.event}: {each.reason}" for each in events if each.reason and each.status != matching.NO_MEDIA),
+            *dict.fromkeys((*laying.notes, *odd)),
+        ),
         events=events,
     )
 
 
-def _candidates(what: str) -> Iterator[Candidate]:
-    """The clips of a source, as matching needs them."""
-    path, member = split(what)
-    place = Path(path)
-    if member or (is_archive(place) and (not place.is_dir() or (place / layout.MANIFEST).exists())):
-        with open_archive(path) as archive:
-            for each in [archive.member(member)] if member else list(archive.originals()):
-                name = f"{path}::{each.path}"
-                facts = each.media
-                if facts is None and each.sequence is None and each.role == Role.ORIGINAL:
-                    facts = _probed(name)
-                if facts is not None:
-                    yield from _candidate(name, facts)
-        return
-    from film_archive.media.probe import probe_path
-
-    for clip in probe_path(what):
-        if clip.facts is not None and clip.clip.sequence is None:
-            yield from _candidate(clip.clip.name, clip.facts)
-
-
-def _probed(what: str) -> MediaFacts | None:
-    """What a member of an archive without facts is; None where that is no media."""
-    from film_archive.media.probe import probe
-
-    try:
-        with locate(what) as located:
-            return probe(located.source)
-    except FilmArchiveError:  # then no event can mean it
-        return None
-
-
-def _candidate(name: str, facts: MediaFacts) -> Iterator[Candidate]:
-    rate = facts.frame_rate or (None if facts.start_timecode is None else facts.start_timecode.rate)
-    if rate is not None and facts.frames:
-        own = base_name(name.rpartition("::")[2])
-        yield Candidate(name, facts.frames, rate, facts.start_timecode, facts.reel, (own,))
+def _asked(place: int, match: Match, found: Sources, handles: int) -> tuple[ListedEvent, Request | None]:
+    """What becomes of an event, and what it needs of its media."""
+    said = event_of(match)
+    event = ListedEvent(
+        event=said.event,
+        line=said.line,
+        clip=said.clip,
+        status=matching.MATCHED if said.status == PLANNED else said.status,
+        evidence=said.evidence,
+        reason=said.reason,
+    )
+    if match.status != matching.MATCHED or match.candidate is None:
+        return event, None
+    request = request_of(place, match, handles)
+    why = why_not_by_timecode(found.clips[match.candidate.path], request.wanted)
+    if why is not None:
+        return replace(event, clip=None, status=NOT_SUPPORTED, reason=why), None
+    if request.wanted.count == 0 or request.frames.count == 0:
+        return replace(event, clip=None, status=matching.OUTSIDE, reason="None of the frames that it needs is there."), None
+    return (
+        replace(
+            event,
+            first_frame=request.frames.first,
+            frames=request.frames.count,
+            head_handle=request.head_handle,
+            tail_handle=request.tail_handle,
+            reason=shortfall(match, request, handles),
+        ),
+        request,
+    )
 
 
-def _resolved(edits: EditList, rate: str | None, candidates: Sequence[Candidate], path: Path) -> ResolvedList:
-    if rate is None and edits.rate is None:
-        counting = common_counting(candidates)
-        if counting is None:
-            name = printable(path)
-            raise RateUnknown(f"{name} does not say its frame rate, and the media count differently; give it: --rate 24.")
-        return resolve(replace(edits, rate=counting.rate, drop_frame=counting.drop))
-    return resolve(edits, rate)
+def _not_found(path: Path, lost: Sequence[ListedEvent], found: Sources) -> NotFound:
+    listed = "; ".join(f"event {each.event} (line {each.line}): {each.reason}" for each in lost[:_LISTED])
+    more = f"; and {len(lost) - _LISTED} more" if len(lost) > _LISTED else ""
+    unreadable = "".join(f" {each.sentence()}" for each in found.failed[:_LISTED])
+    return NotFound(
+        f"{amount(len(lost), 'event')} of {printable(path)} without media: {listed}{more} Nothing was written; name more "
+        f"sources, say which media is meant with --mapping, or carry on without with --media-policy missing.{unreadable}"
+    )
 
 
-def _event(match: Match) -> ListedEvent:
-    event = match.event.event
-    clip = None if match.candidate is None else match.candidate.path
-    return ListedEvent(event=event.event, line=event.line, clip=clip, status=match.status, reason=match.reason or None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """Where the frames of a medium are in the bundle."""
-
-    url: str
-    first: int
-    """Of its frames in the medium."""
-    frames: int
-
-
-@dataclass(slots=True)
-class _Laying:
-    """Lays out the media of a package."""
-
-    handles: int | None
-    steps: list[Found] = field(default_factory=list)
-    trimmed: list[TrimmedMedium] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    placed: dict[int, _Placed] = field(default_factory=dict)
-    """Number of a match → where its media are."""
-    _names: set[str] = field(default_factory=set)
-
-    def lay_out(self, matches: Sequence[Match]) -> None:
-        """All media that were matched, each once."""
-        media: dict[str, list[tuple[int, FrameRange]]] = {}
-        for number, match in enumerate(matches):
-            if match.status == MATCHED and match.candidate is not None and match.frames is not None:
-                media.setdefault(match.candidate.path, []).append((number, match.frames))
-                short = match.short_head + match.short_tail
-                if short:
-                    self.notes.append(f"event {match.event.event.event} needs {short} frames more than its media have")
-        for what, uses in media.items():
-            self._medium(what, uses)
-        refuse_clashes(self.steps)
-
-    def _medium(self, what: str, uses: Sequence[tuple[int, FrameRange]]) -> None:
-        name = self._free_name(base_name(what.rpartition("::")[2]))
-        identity, mtime_ns, mode = state_of(what)
-        with locate(what) as located:
-            clip = None
-            try:
-                clip = open_clip(located.source, index=located.index)
-                cuts = [] if self.handles is None else merged(uses, self.handles, clip.frames)
-                made = [clip.cut_bytes(cut.frames) for cut in cuts if cut.frames.count < clip.frames]
-            except NotSupported as error:
-                if self.handles is not None:
-                    self.notes.append(f"{printable(what)} goes in whole: {error}")
-                cuts, made = [], []
-            if clip is None or not cuts or len(made) < len(cuts):
-                self._step(what, name, located.source.size, identity, mtime_ns, mode)
-                for number, _ in uses:
-                    self.placed[number] = _Placed(media_url(name), 0, 0)
-                return
-            for cut, bytes_of in zip(cuts, made, strict=True):
-                part = f"{PurePosixPath(name).stem}_f{cut.frames.first}-{cut.frames.end - 1}{bytes_of.suffix}"
-                self._step(what, part, bytes_of.source.size, identity, mtime_ns, mode, cut.frames)
-                for number, _ in cut.uses:
-                    self.placed[number] = _Placed(media_url(part), cut.frames.first, cut.frames.count)
-                self.trimmed.append(
-                    TrimmedMedium(
-                        path=printable(what),
-                        member=f"{MEDIA}/{part}",
-                        first_frame=cut.frames.first,
-                        frames=cut.frames.count,
-                        used_frames=cut.used,
-                        of_frames=clip.frames,
-                    )
-                )
-
-    def _step(
-        self, what: str, name: str, size: int, identity: str, mtime_ns: int, mode: int, frames: FrameRange | None = None
-    ) -> None:
-        self.steps.append(
-            Found(
-                path=what,
-                member=f"{MEDIA}/{name}",
-                kind=Kind.FILE,
-                size=size,
-                mtime_ns=mtime_ns,
-                mode=mode,
-                identity=identity,
-                original=printable(what),
-                first_frame=None if frames is None else frames.first,
-                frames=None if frames is None else frames.count,
-            )
-        )
-
-    def _free_name(self, name: str) -> str:
-        """The name, or with a number where another medium has it."""
-        place, number, free = PurePosixPath(name), 1, name
-        while layout.fold(free) in self._names:
-            number += 1
-            free = f"{place.stem}_{number}{place.suffix}"
-        self._names.add(layout.fold(free))
-        return free
-
-
-def _content(resolved: ResolvedList, matches: Sequence[Match], laying: _Laying) -> Enclosure:
-    """The timeline: the list's events, each with its media in the bundle, or none."""
-    events = []
-    for number, (each, match) in enumerate(zip(resolved, matches, strict=True)):
-        candidate, placed = match.candidate, laying.placed.get(number)
-        name = each.event.source_file or (None if candidate is None else base_name(candidate.path.rpartition("::")[2]))
-        media = EventMedia(name, None)
-        if candidate is not None and placed is not None:
-            start = Fraction(0 if candidate.start is None else candidate.start.total_frames)
-            rate = candidate.rate if candidate.start is None else candidate.start.rate
-            frames = placed.frames or candidate.frames
-            media = EventMedia(name, placed.url, start + placed.first, Fraction(frames), rate)
-        events.append(replace(each, event=replace(each.event, media=(media,))))
-    export = write_otio(replace(resolved, events=tuple(events)))
-    laying.notes += [f"event at line {each.line}: {each.what}" for each in export.diagnostics]
-    return Enclosure(path=layout.BUNDLE_CONTENT, data=export.data, role=Role.TIMELINE)
-
+def _content(resolved: ResolvedList, placed: Mapping[int, NewMedia]) -> tuple[Enclosure, tuple[str, ...]]:
+    """The timeline: the list's events, each with its media in the bundle, or none; and what it can't say."""
+    bare = tuple(
+        replace(each, event=replace(each.event, media=(EventMedia(each.event.source_file or each.event.clip_name, None),)))
+        for each in resolved
+    )
+    export = write_otio(relinked(replace(resolved, events=bare), placed))
+    odd = tuple(f"event at line {each.line}: {each.what}" for each in export.diagnostics)
+    return Enclosure(path=layout.BUNDLE_CONTENT, data=export.data, role=Role.TIMELINE), odd

@@ -18,8 +18,8 @@ def check(
     bundle: Path = typer.Argument(..., help="An .otioz or .otiod, whoever wrote it."),
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
-    """Check a bundle: bytes against digests, references against what is there, ranges against the media; exit status 11
-    where something is wrong.
+    """Check a bundle: bytes against digests (exit status 11), references against what is there (3), ranges against the
+    media (7); the worst counts.
     """
     from film_archive.cli.progress import progress
     from film_archive.workflows.bundle_checking import check_bundle

@@ -26,6 +26,15 @@ def write(
         [], "--sources", help="With --from-edl: where its media are, archives, folders or files (several, or again for more)."
     ),
     rate: str | None = typer.Option(None, "--rate", help="With --from-edl: what the list counts at: 24, 23.976, 29.97df."),
+    mapping: Path | None = typer.Option(
+        None, "--mapping", help="With --from-edl: CSV or JSON that says which media is meant where names do not tell."
+    ),
+    log: Path | None = typer.Option(
+        None, "--log", help="With --from-edl: an ALE or CSV list that tells start timecode and reel where clips don't."
+    ),
+    with_sound: bool = typer.Option(
+        False, "--with-sound", help="With --from-edl: put in the recordings whose timecode overlaps the pictures', below sound/."
+    ),
     policy: str = typer.Option(
         "error",
         "--media-policy",
@@ -61,14 +70,14 @@ def write(
         return show_abandoned(abandon_bundle(output), json, output)
     if handles and not trim:
         raise UsageError("--handles says how much more than what is shown goes in; it goes with --trim.")
-    if (sources or rate) and from_edl is None:
-        raise UsageError("--sources and --rate are for a list; name it with --from-edl.")
+    if from_edl is None and (sources or rate or mapping or log or with_sound):
+        raise UsageError("--sources, --rate, --mapping, --log and --with-sound are for a list; name it with --from-edl.")
     choice, wanted_handles = MediaReferencePolicy.parse(policy), handles if trim else None
     rungs = parse_sizes(proxies)
     if from_edl is not None:
         if rungs or rename or base is not None:
             raise UsageError("--proxies, --rename and --media-base are for timelines; a bundle of a list names its media itself.")
-        turnover = Turnover(from_edl, [*sources, *more], rate, wanted_handles, choice)
+        turnover = Turnover(from_edl, [*sources, *more], rate, wanted_handles, choice, mapping, log, with_sound)
         plan = plan_turnover(turnover, output, mhl=mhl, digests=digest)
     else:
         assert timeline is not None

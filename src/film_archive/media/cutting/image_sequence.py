@@ -32,6 +32,9 @@ class FrameFiles(Protocol):
     def open(self, number: int) -> ByteSource | None:
         """The bytes of a frame's file, None where it is missing; the caller closes it."""
 
+    def place(self, number: int) -> str | None:
+        """Where a frame's file is, as it is opened: a path, or ARCHIVE::MEMBER; None where it is missing."""
+
     def stamp(self, number: int) -> tuple[int, int]:
         """(modification time in ns, permission bits) of a file that is there."""
 
@@ -51,6 +54,9 @@ class FilesOnDisk:
 
     def open(self, number: int) -> ByteSource | None:
         return FileSource(self.sequence.path(number)) if number in self.sequence else None
+
+    def place(self, number: int) -> str | None:
+        return self.sequence.file(number) if number in self.sequence else None
 
     def stamp(self, number: int) -> tuple[int, int]:
         with files.explaining(f"look at {printable(self.sequence.file(number))}"):

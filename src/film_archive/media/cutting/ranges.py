@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from film_archive.core.errors import InvalidTimecode, OutOfRange, TimecodeUnknown, UsageError
+from film_archive.core.handles import Selection, require_handles
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode, frames_per_day, parse_timecode
 
 
@@ -92,22 +93,6 @@ class Clip:
         return labels if self.start is None else int(-(-Fraction(labels) * self.rate // self.start.rate))
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which frames a request means: `frames` with the handles that the media has, `wanted` without."""
-
-    wanted: FrameRange
-    frames: FrameRange
-
-    @property
-    def head_handle(self) -> int:
-        return self.wanted.first - self.frames.first
-
-    @property
-    def tail_handle(self) -> int:
-        return self.frames.end - self.wanted.end
-
-
 def select(clip: Clip, start: Timecode, end: Timecode, handles: int = 0) -> Selection:
     """The frames from `start` to just before `end`, with handles cut at the clip's ends."""
     first, stop = clip.frame_at(start), clip.frame_at(end, out=True)
@@ -121,14 +106,12 @@ def select_frames(clip: Clip, first: int, stop: int, handles: int = 0) -> Select
 
     Raises OutOfRange where they are not all in the clip, UsageError where there are none.
     """
-    if handles < 0:
-        raise UsageError(f"Handles of {handles} frames are not possible; give 0 or more.")
+    require_handles(handles)
     if stop <= first:
         raise UsageError(f"The in point, frame {first}, is not before the out point, frame {stop} (which is exclusive).")
     if first < 0 or stop > clip.frames:
         raise OutOfRange(f"Frames {first} to {stop - 1} are not all in {clip.name}, which has {clip.frames}.")
-    frames = FrameRange(max(0, first - handles), min(clip.frames, stop + handles))
-    return Selection(FrameRange(first, stop), frames)
+    return Selection.of(FrameRange(first, stop), handles, clip.frames)
 
 
 def _counting(timecode: Timecode) -> str:

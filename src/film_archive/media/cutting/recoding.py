@@ -202,7 +202,8 @@ class RecodedClip(MovieClip):
             why = "" if self.mode is Mode.ENCODE else "no whole closed GOP lies in the range; "
             notes = (f"{why}encoded again: {amount(frames.count, 'frame')}, which is all",)
         read += self._decoded_bytes(parts)
-        return MadeCut(self.source, spliced, layout, parts, str(self.mode) if encoded else "copy", read, notes)
+        mode = str(self.mode if parts.copied.count else Mode.ENCODE) if encoded else "copy"
+        return MadeCut(self.source, spliced, layout, parts, mode, read, notes)
 
     def _encode(self, part: FrameRange, form: CodedForm, spliced: Spliced, packets: NewPackets) -> None:
         """Put a part's frames, encoded again, behind the clip's bytes, and describe them."""

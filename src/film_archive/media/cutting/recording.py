@@ -2,8 +2,9 @@
 
     RIFF or RF64 header │ ds64 │ fmt │ the other chunks that still hold │ JUNK, up to the source's place in a block │ data
 
-Chunks are taken as they are; only the times in `bext` and iXML and the count in `fact` change, and what points into the
-sound (cue points, loops, peaks) is left out and said. Sources: EBU Tech 3285 and 3306, iXML 1.5.
+Chunks are taken as they are; only the times in `bext` and iXML and the count in `fact` change, the coding history in `bext`
+gets a line that says where the cut comes from, and what points into the sound (cue points, loops, peaks) is left out and
+said. Sources: EBU Tech 3285 and 3306, EBU R 98, iXML 1.5.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
+from film_archive import __version__
 from film_archive.core import copying, files
 from film_archive.core.errors import NotSupported, OutOfRange
 from film_archive.core.facts import MediaFacts
@@ -31,8 +33,9 @@ _MADE_ANEW = frozenset((b"fmt ", b"data", b"ds64", b"JUNK", b"junk", b"FLLR", b"
 _POINTS_INTO_SOUND = frozenset((b"cue ", b"plst", b"smpl", b"inst", b"levl", b"PEAK", b"LGWV", b"r64m", b"elm1", b"minf"))
 _LARGEST_RIFF = 0xFFFFFFFE
 _HEAD_OF_DS64 = 28
-_LEAST_BEXT = 602
-"""The fixed part of version 1 (Tech 3285, 2)."""
+_FIXED_BEXT = 602
+"""All but the coding history (Tech 3285, 2)."""
+_MODES = {1: "M=mono,", 2: "M=stereo,"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,13 +139,13 @@ class RecordingClip(Cuttable):
                 left_out.append(chunk.kind.decode("ascii").strip())
             elif chunk.kind == b"bext" and chunk.size >= BEXT:
                 has_reference = True
-                kept.append(_chunk(chunk.kind, _moved_bext(self._content(chunk), self._moved(first))))
+                kept.append(_chunk(chunk.kind, self._moved_bext(self._content(chunk), first, count)))
             elif chunk.kind == b"iXML":
                 kept.append(_chunk(chunk.kind, self._moved_ixml(self._content(chunk), first)))
             else:
                 kept.append(_chunk(chunk.kind, self._content(chunk)))
         if not has_reference and self.reference is not None:
-            kept.insert(1, _chunk(b"bext", _moved_bext(bytes(_LEAST_BEXT), self._moved(first))))
+            kept.insert(1, _chunk(b"bext", self._moved_bext(bytes(_FIXED_BEXT), first, count)))
         said = [f"its {', '.join(left_out)} chunk points into the sound as it was, and was left out"] if left_out else []
         return kept, tuple(said)
 
@@ -152,6 +155,22 @@ class RecordingClip(Cuttable):
     def _moved(self, first: int) -> int:
         """The number since midnight of a sample."""
         return (self.reference or 0) + round(Fraction(first * self.reference_rate, self.wave.format.sample_rate))
+
+    def _moved_bext(self, content: bytes, first: int, count: int) -> bytes:
+        """The chunk as it was but for the time reference, and a line more of coding history: where the cut comes from."""
+        fixed, history = content[:_FIXED_BEXT].ljust(_FIXED_BEXT, b"\0"), content[_FIXED_BEXT:].strip(b"\0")
+        if history and not history.endswith(b"\n"):
+            history += b"\r\n"
+        return fixed[:338] + struct.pack("<Q", self._moved(first)) + fixed[346:] + history + self._coding_history(first, count)
+
+    def _coding_history(self, first: int, count: int) -> bytes:
+        """A line as EBU R 98 has them: parameters, and free text behind "T="; ASCII, without commas."""
+        form = self.wave.format
+        digest = "" if self.digest is None else f"; XXH3-128 {self.digest}"
+        name = re.sub(r"[,\x00-\x1f]", "_", self.name.rpartition("/")[2])  # where it lay is nobody's business
+        text = f"film-archive {__version__}; cut of {name}; samples {first} to {first + count - 1}{digest}"
+        line = f"A=PCM,F={form.sample_rate},W={form.bits},{_MODES.get(form.channels, '')}T={text}\r\n"
+        return line.encode("ascii", "backslashreplace")
 
     def _moved_ixml(self, data: bytes, first: int) -> bytes:
         """The document as it was, byte for byte but for the numbers of its time stamps."""
@@ -201,7 +220,3 @@ def open_recording(source: ByteSource, rate: RateLike | None = None) -> Recordin
 
 def _chunk(kind: bytes, content: bytes) -> bytes:
     return kind + struct.pack("<I", len(content)) + content + bytes(len(content) % 2)
-
-
-def _moved_bext(content: bytes, reference: int) -> bytes:
-    return content[:338] + struct.pack("<Q", reference) + content[346:]
