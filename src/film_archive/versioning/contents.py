@@ -5,7 +5,7 @@ What is added becomes durable in `settle`, and only then its rows are written: a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ INLINE = 512
 PACKED = 256 << 10
 """Contents of fewer bytes than this go into packs."""
 _COLUMNS = "id, size, xxh128, layout, place, start, data, added"
+_MOST_ASKED = 500
 _INSERT = (
     "INSERT INTO blobs VALUES (:id, :size, :xxh128, :layout, :place, :start, :data, :added) ON CONFLICT (id) DO NOTHING"
 )
@@ -85,6 +86,18 @@ class Contents:
     def find(self, address: bytes) -> Blob | None:
         rows = self._database.execute(f"SELECT {_COLUMNS} FROM blobs WHERE id = :id", {"id": address})
         return Blob.of(rows[0]) if rows else None
+
+    def find_all(self, addresses: Iterable[bytes]) -> dict[bytes, Blob]:
+        """The same for many that are asked for together; without those that are not there."""
+        wanted = list(dict.fromkeys(addresses))
+        found: dict[bytes, Blob] = {}
+        for start in range(0, len(wanted), _MOST_ASKED):
+            values = {f"a{number}": address for number, address in enumerate(wanted[start : start + _MOST_ASKED])}
+            names = ", ".join(f":{name}" for name in values)
+            for row in self._database.execute(f"SELECT {_COLUMNS} FROM blobs WHERE id IN ({names})", values):
+                blob = Blob.of(row)
+                found[blob.address] = blob
+        return found
 
     def all(self, *, after: bytes = b"") -> Iterator[Blob]:
         """All blobs by address, those behind `after`."""
