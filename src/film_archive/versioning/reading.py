@@ -59,7 +59,7 @@ class Bytes:
 
     def at_hand(self, entries: Iterable[Entry]) -> set[bytes]:
         """Of the blobs that entries are, those whose bytes are there; why others are not, `problem` says."""
-        found = self._contents.find_all(entry.blake3 for entry in entries if entry.blake3 is not None)
+        found = self._contents.find_all([entry.blake3 for entry in entries if entry.blake3 is not None])
         sizes = ObjectSizes(self._contents.store)
         return {address for address, blob in found.items() if sizes.has(blob)}
 
