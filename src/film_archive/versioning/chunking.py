@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from film_archive.core.digest import read_ahead
 from film_archive.core.errors import Damaged, NotMedia, NotSupported, OutOfRange
 from film_archive.core.source import ByteSource
+
 CHUNKER = "media/1"
 AVERAGE, MINIMUM, MAXIMUM = 256 << 10, 64 << 10, 1 << 20
 """Bytes of a chunk, but for the last one before a cut, which may be smaller."""
