@@ -81,6 +81,12 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell that starts the tests in the background has Ctrl-C ignored; what they start is to hear it all the same.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    home = tempfile.mkdtemp(prefix="home-")  # no test touches what whoever runs it keeps: catalog, shelf, queues, settings
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    for place in ("DATA", "STATE", "CONFIG"):
+        os.environ[f"FILM_ARCHIVE_{place}"] = str(Path(home) / place.lower())
+    for place in ("CATALOG", "SHELF"):
+        os.environ.pop(f"FILM_ARCHIVE_{place}", None)
     if config.getoption("markexpr") != "nightly":
         os.fsync = unwaited
     if sys.dont_write_bytecode:

@@ -35,8 +35,10 @@ PLACES: dict[str, tuple[str, ...]] = {
     "opentimelineio": ("film_archive/editorial/", "film_archive/otio_plugin/"),
     "platformdirs": ("film_archive/core/places.py",),
     "pydantic_settings": ("ded_io/config.py",),
+    "pyarrow": ("film_archive/library/parquet.py",),
     "pyfastcdc": ("film_archive/versioning/",),
     "PyOpenColorIO": ("film_archive/media/grading.py", "ded_io/"),
+    "reportlab": ("film_archive/library/report_pdf.py",),
     "requests": ("ded_io/kitsu/connection.py",),
     "rich": ("film_archive/cli/", "ded_io/"),
     "sqlalchemy": ("film_archive/storage/", "film_archive/catalog/"),
@@ -59,6 +61,8 @@ HEAVY = {
     "obstore",
     "distributed",
     "gazu",
+    "pyarrow",
+    "reportlab",
     "requests",
 }
 

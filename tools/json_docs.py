@@ -34,6 +34,7 @@ from film_archive.core.records import key_of_field
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.library import (
     archiver,
+    burning,
     crawler,
     dupe_finder,
     exporting,
@@ -245,9 +246,10 @@ SECTIONS: tuple[Section, ...] = (
     Section("catalog export", exporting.Exported),
     Section("library archive", archiver.Archived),
     Section("Volumes", archiver.Volume),
+    Section("Images of volumes", burning.Image),
     _plan("library archive", archiver.ArchivePlan, "apply_archive", "[volumes to make](#volumes-to-make)"),
     Section("Volumes to make", archiver.VolumeStep),
-    Section("library burned", archiver.Burned),
+    Section("library burned", burning.Burned),
     Section("library verify", verifying.Verified),
     Section("Faults", verifying.Fault),
     Section("library crawl", crawler.Crawled),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import calendar
 import contextlib
 import io
+import os
 import random
 import stat
 import struct
@@ -11,7 +13,7 @@ import time
 import unicodedata
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -94,7 +96,7 @@ def test_what_needs_no_manifest_is_kept(tmp_path: Path) -> None:
         unpack(archive, tmp_path / "out")
     status = (tmp_path / "out" / "script.sh").stat()
     assert stat.S_IMODE(status.st_mode) == 0o750
-    assert time.gmtime(status.st_mtime)[:6] == (2020, 5, 17, 12, 30, 58)
+    assert time.localtime(status.st_mtime)[:6] == (2020, 5, 17, 12, 30, 58)
     assert stat.S_IMODE((tmp_path / "out" / "empty").stat().st_mode) == 0o700
 
 
@@ -140,6 +142,50 @@ def test_names_in_code_page_437() -> None:
         assert archive.read("café") == b"x"
 
 
+@contextlib.contextmanager
+def zone(name: str) -> Iterator[None]:
+    before = os.environ.get("TZ")
+    os.environ["TZ"] = name
+    time.tzset()
+    try:
+        yield
+    finally:
+        os.environ.pop("TZ") if before is None else os.environ.__setitem__("TZ", before)
+        time.tzset()
+
+
+def test_a_dos_time_is_one_of_this_machines_zone_as_for_every_unzip(tmp_path: Path) -> None:
+    summer = zipfile.ZipInfo("a.mov", (2024, 6, 12, 10, 0, 0))
+    winter = zipfile.ZipInfo("b.mov", (2024, 1, 12, 10, 0, 0))
+    data = zipped([(summer, b"a"), (winter, b"b")])
+    with zone("EST5EDT,M3.2.0,M11.1.0"), open_bytes(data) as archive:
+        unpack(archive, tmp_path / "out")
+    times = [(tmp_path / "out" / name).stat().st_mtime for name in ("a.mov", "b.mov")]
+    assert times == [calendar.timegm((2024, 6, 12, 14, 0, 0)), calendar.timegm((2024, 1, 12, 15, 0, 0))]
+
+
+@pytest.mark.parametrize(("ticks", "expected"), [(133_000_000_000_000_000, 1_655_526_400), (0, None), ((1 << 64) - 1, None)])
+def test_the_time_of_ntfs_counts_where_it_is_one(ticks: int, expected: int | None) -> None:
+    named = zipfile.ZipInfo("a.mov", (2024, 6, 12, 10, 0, 0))
+    named.extra = struct.pack("<2H4x2H3Q", 0x000A, 32, 1, 24, ticks, ticks, ticks)
+    with zone("UTC0"), open_bytes(zipped([(named, b"a")])) as archive:
+        (member,) = archive.members()
+    assert member.mtime_ns == (calendar.timegm((2024, 6, 12, 10, 0, 0)) if expected is None else expected) * 10**9
+
+
+def test_a_dot_before_names_says_nothing(tmp_path: Path) -> None:
+    data = zipped([("./", b""), ("./a.mov", b"a"), ("./d/", b""), ("././d/b.mov", b"b")])
+    assert listed(data) == ["a.mov", "d", "d/b.mov"]
+    assert problems(data) == []
+    with open_bytes(data) as archive:
+        unpack(archive, tmp_path / "out")
+        assert archive.read("d/b.mov") == b"b"
+    assert (tmp_path / "out" / "d" / "b.mov").read_bytes() == b"b"
+    refuses(zipped([("./../a.mov", b"a")]), tmp_path / "other", match=r"goes up")
+    refuses(zipped([(".//a.mov", b"a")]), tmp_path / "other", match=r"absolute")
+    refuses(zipped([("./a.mov", b"a"), ("a.mov", b"b")]), tmp_path / "other", match=r"two members called a\.mov")
+
+
 def test_our_archives_altered_by_zipfile_are_read_by_the_directory(tmp_path: Path) -> None:
     path = make_archive(tmp_path / "archive.zip", FIRST)
     with zipfile.ZipFile(path, "a") as other:
@@ -162,12 +208,12 @@ def test_our_archives_altered_by_zipfile_are_read_by_the_directory(tmp_path: Pat
         ("../up", "goes up"),
         ("a/../../up", "goes up"),
         ("/etc/passwd", "absolute"),
-        ("C:/windows", "absolute"),
-        ("c:", "absolute"),
+        ("C:/windows", "like a drive"),
+        ("c:", "like a drive"),
         ("a\\b", "backslash"),
         ("\\\\server\\share", "backslash"),
         ("a//b", "empty or '.' part"),
-        ("./a", "empty or '.' part"),
+        ("a/./b", "empty or '.' part"),
         ("..", "goes up"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,19 @@ def test_only_some(tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         extract(path, tmp_path / "none", only=["zero", "nothing"])
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("named", [["footage"], ["footage/"], ["footage", "footage/a.mov"]])
+def test_a_folder_means_all_that_is_in_it(tmp_path: Path, named: list[str]) -> None:
+    below = {name: data for name, data in FIRST.items() if name.startswith("footage/")}
+    assert 0 < len(below) < len(FIRST)
+    extract(make_archive(tmp_path / "archive.zip", FIRST), tmp_path / "out", only=named)
+    assert tree(tmp_path / "out") == {"footage": None, **below}
+    with zipfile.ZipFile(tmp_path / "foreign.zip", "w") as made:  # which names no folder
+        for name, data in FIRST.items():
+            made.writestr(name, data)
+    extract(tmp_path / "foreign.zip", tmp_path / "other", only=named)
+    assert tree(tmp_path / "other") == {"footage": None, **below}
 
 
 def test_a_sequence_and_one_of_its_frames(tmp_path: Path) -> None:

@@ -201,6 +201,8 @@ def test_files_of_a_folder_archive_that_are_no_members_are_told(tmp_path: Path, 
     whole = film_archive(capfd, "check", folder, "--json")
     assert (whole.status, whole.document["unlisted"], whole.document["first_unlisted"]) == (0, 0, None)
     (folder / "sub" / "new.mov").write_bytes(b"new")
+    one = film_archive(capfd, "check", folder)
+    assert "note: 1 file in the folder (the first: sub/new.mov) is no member and was not checked" in one.output
     (folder / "zz").mkdir()
     (folder / "zz" / "later.mov").write_bytes(b"later")
     ran = film_archive(capfd, "check", folder)

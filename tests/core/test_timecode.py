@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -649,3 +650,14 @@ def test_frame_ranges() -> None:
 def test_clamping_keeps_what_both_have(numbers: tuple[int, int, int, int]) -> None:
     first, second = FrameRange(*sorted(numbers[:2])), FrameRange(*sorted(numbers[2:]))
     assert set(first.clamped(second)) == set(first) & set(second)
+
+
+def test_what_is_told_to_write_can_be_read() -> None:
+    """The hint of an error names no form that the very same call refuses."""
+    for read in (FrameRate.of, parse_rate):
+        with pytest.raises(UsageError) as raised:
+            read("bogus")
+        told = re.search(r"like (.*) or (\S+)\.$", str(raised.value))
+        assert told is not None
+        for form in (*told[1].split(", "), told[2]):
+            read(form)

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from film_archive.core.errors import NotFound, Refused, UsageError
-from film_archive.library.archiver import Archived, Archiver, archive, as_planned, burned, plan_archive
+from film_archive.library.archiver import Archived, Archiver, archive, as_planned, plan_archive
+from film_archive.library.burning import burned
 from film_archive.library.index_file import read_index
 from film_archive.library.undoing import undo
 from film_archive.library.verifying import verify

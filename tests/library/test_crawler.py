@@ -254,7 +254,7 @@ def test_indexes_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(Damaged):
         list(read_index(tmp_path / "i.csv"))
     with pytest.raises(NotSupported):
-        write_index(tmp_path / "i.parquet", [])
+        write_index(tmp_path / "i.xml", [])
     assert write_index(tmp_path / "i.json", []) == 0
     assert list(read_index(tmp_path / "i.json")) == []
     entry = IndexEntry(path=os.fsdecode(b"\xff"), hash="0" * 32, size=1)

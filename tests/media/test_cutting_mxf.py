@@ -10,7 +10,7 @@ from shutil import which
 
 import pytest
 
-from film_archive.core.errors import NotSupported
+from film_archive.core.errors import Damaged, NotSupported
 from film_archive.core.source import FileSource, MemorySource
 from film_archive.core.timecode import FrameRange
 from film_archive.media.cutting.cuttable import CutResult
@@ -262,3 +262,12 @@ def test_frames_that_quicktime_can_t_hold_ask_for_mxf(footage: Path, tmp_path: P
     path = cached_clip(ODDITIES["xavc_intra_mxf"], footage)
     with FileSource(path) as source, pytest.raises(NotSupported, match=r"call the cut \.mxf"):
         open_clip(source).cut(FrameRange(0, 2), tmp_path / "cut.mov")
+
+
+def test_a_recording_without_a_whole_frame_is_not_taken_for_sound(footage: Path) -> None:
+    whole = cached_clip(ODDITIES["dnxhr_mxf"], footage).read_bytes()
+    with FileSource(cached_clip(ODDITIES["dnxhr_mxf"], footage)) as source:
+        first = int(index(source).video.offsets[0])
+    for size in (first + 100, first + 1000):
+        with pytest.raises(Damaged, match="no complete frame"):
+            open_clip(MemorySource(whole[:size], "begun.mxf"))

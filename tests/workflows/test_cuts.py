@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from film_archive.core.errors import FilmArchiveError, NotSupported, OutOfRange, UsageError
+from film_archive.core.errors import FilmArchiveError, InvalidTimecode, NotSupported, OutOfRange, UsageError
 from film_archive.core.source import FileSource, MemorySource
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.testing.media import AudioSpec, ClipSpec, cached_clip
@@ -76,3 +76,21 @@ def test_a_duration_is_an_out_point(footage: Path) -> None:
         assert by_duration.selection.wanted == FrameRange(10, 35)
         assert by_duration.start == START + 10
         assert Fraction(by_duration.selection.frames.count) / RATE == 1
+
+
+@pytest.mark.parametrize("begin", ["01:00:00;10", "10"])
+@pytest.mark.parametrize(
+    ("duration", "frames"), [("00:01:00;02", 1800), ("00:01:00:02", 1800), ("00:00:59;29", 1799), ("1802", 1802)]
+)
+def test_a_duration_is_as_long_whichever_way_the_in_point_is_written(
+    footage: Path, begin: str, duration: str, frames: int
+) -> None:
+    rate = FrameRate(30_000, 1001)
+    start = Timecode.from_string("01:00:00;00", rate)
+    spec = WaveSpec(name="drop", rate=rate, start=start, channels=1, bits=16, sample_rate=8000, samples=61 * 8000)
+    with FileSource(cached_wave(spec, footage)) as source:
+        cut = open_cut(source, None, None, CutRequest(begin, None, duration))
+        assert cut.selection.wanted == FrameRange(10, 10 + frames)
+        assert any("is read as drop-frame" in note for note in cut.notes) == (duration == "00:01:00:02")
+        with pytest.raises(InvalidTimecode, match="number of frames always can be given"):
+            open_cut(source, None, None, CutRequest(begin, None, "00:01:00:00"))

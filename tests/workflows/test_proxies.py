@@ -330,3 +330,10 @@ def test_create_counts_proxies(clips: Path, tmp_path: Path, monkeypatch: pytest.
         create_archive(tmp_path / "new.zip", [large], proxies=parse_sizes("editorial"))
     assert not os.path.lexists(tmp_path / "new.zip")
     assert create_archive(tmp_path / "new.zip", [large], proxies=()).clips == 1
+
+
+@pytest.mark.parametrize("output", [None, "out"])
+def test_a_member_is_not_named_by_itself(archive: Path, tmp_path: Path, output: str | None) -> None:
+    named = Path(f"{archive}::clips/a.mov")
+    with pytest.raises(UsageError, match=r"is a member of an archive.* name .*archive\.zip alone"):
+        plan_proxies([named], TWO, output=None if output is None else tmp_path / output)

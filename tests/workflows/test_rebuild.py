@@ -56,6 +56,22 @@ def test_archives_are_entered_with_their_members(tmp_path: Path) -> None:
             assert len(lookup.devices(place)) == 1
 
 
+def test_jobs_that_can_be_undone_are_found_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "x", {"a.mov": b"same" * 99, "b/a.mov": b"same" * 99})
+    lost = ("--catalog", tmp_path / "lost.sqlite")
+    again = ("--catalog", tmp_path / "again.sqlite")
+    Catalog.open(tmp_path / "lost.sqlite").close()
+    moved = film_archive(capfd, "library", "sort", tmp_path / "x", "--to", tmp_path / "q", *lost, "--json").document["moved"]
+    assert len(moved) == 1
+    assert film_archive(capfd, "library", "undo", *again).status == 3
+    assert film_archive(capfd, "catalog", "rebuild", tmp_path, *again, "--json").document["jobs"] == 1
+    assert film_archive(capfd, "catalog", "rebuild", tmp_path, *again, "--json").document["jobs"] == 0
+    assert film_archive(capfd, "library", "undo", *again, "--json").document["moved"] == [
+        {**moved[0], "from": moved[0]["to"], "to": moved[0]["from"]}
+    ]
+    assert (tmp_path / "x/b/a.mov").exists()
+
+
 def test_export(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     write(tmp_path / "x", {"a, b.mov": b"1", "c.mov": b""})
     assert film_archive(capfd, "catalog", "rebuild", tmp_path / "x", "--catalog", tmp_path / "c.sqlite").status == 0

@@ -222,10 +222,10 @@ def read_entries(source: ByteSource, end: End) -> Iterator[Entry]:
     if end.count > _MOST_ENTRIES:
         raise NotSupported(f"{source.name} has {end.count} members; up to {_MOST_ENTRIES} are read.")
     pieces = packing.steps(SliceSource(source, end.directory_offset, end.directory_size, source.name))
+    ours = begins_as_ours(source.read_at(0, zipformat.ALIGNMENT))
     try:
-        yield from zipreading.iterate_directory(pieces, end.count, end.prefix)
+        yield from zipreading.iterate_directory(pieces, end.count, end.prefix, local_times=not ours)
     except Damaged as error:
-        ours = begins_as_ours(source.read_at(0, zipformat.ALIGNMENT))
         hint = "Run `repair`, or `check` to see what is whole." if ours else "Copy it again from where it came."
         raise Damaged(f"{source.name}: {error} {hint}") from error
 

@@ -72,9 +72,10 @@ def naming_others(members: Callable[[], Iterable[Member]]) -> Iterator[Member]:
     for member in members():
         if member.part_of is not None:
             parts.setdefault(member.part_of, [member.part_of]).append(member.path)
-        if member.role == Role.PROXY and member.of is not None and member.get("proxy"):
-            record = ProxyRecord.from_json({**member.get("proxy"), "path": member.path})
-            proxies.setdefault(member.of, []).append(record)
+        if member.role == Role.PROXY and member.of is not None:
+            record = member.as_proxy
+            if record is not None:
+                proxies.setdefault(member.of, []).append(record)
     for member in members():
         yield _naming(member, proxies.get(member.path, ()), parts.get(member.path, ())) if member.is_original else member
 

@@ -63,8 +63,13 @@ class Patch:
 
 
 def damaged_headers(source: ByteSource, entries: Iterable[tuple[Entry, int]]) -> Iterator[Patch]:
-    """Those local headers that are not as they should be, and the format mark, the one payload that is always the same."""
+    """Those local headers that are not as they should be, and the format mark, the one payload that is always the same.
+
+    Raises Damaged for what is said to lie behind the file's end: nothing is written there, the file would become as long.
+    """
     for entry, payload in entries:
+        if payload + entry.packed_size > source.size:
+            raise Damaged(f"The manifest says of {printable(entry.path[:80])} what can't be: it would lie behind the file's end.")
         wanted = zipformat.local_header(entry, payload)
         if source.read_at(entry.header_offset, len(wanted)) != wanted:
             name = printable(entry.path)

@@ -227,7 +227,7 @@ class ZipArchive(Archive):
                     known[member.path] = member
         headers = directory.HeaderSource(self.file)
         for entry in self.entries():
-            if entry.name == layout.MANIFEST.encode():
+            if entry.name == layout.MANIFEST.encode() or (entry.is_folder and not entry.path):  # "./", the folder of all
                 continue
             headers.expect(entry)
             member = self._member_of(entry, headers)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,20 +54,31 @@ OnWritten = Callable[[Member, Path], None]
 def choose_members(archive: Archive, *, everything: bool = False, only: Iterable[str] | None = None) -> list[Member]:
     """The members that are to be unpacked, files of sequences each by itself, after all checks that need no target.
 
-    Raises Refused, NotSupported, and NotFound where one that was named is not there.
+    `only` names members, and folders with all that is in them. Raises Refused, NotSupported, and NotFound where one that
+    was named is not there.
     """
-    wanted = None if only is None else frozenset(only)
+    wanted = None if only is None else frozenset(path.rstrip("/") or path for path in only)
     rest = set(wanted or ())
     chosen: list[Member] = []
     for member in archive.members():
-        if (everything or not layout.is_own(member.path)) and (wanted is None or member.path in wanted):
+        if layout.is_own(member.path) and not everything:
+            continue
+        named = {member.path} if wanted is None else wanted.intersection(_with_folders(member.path))
+        if named:
             chosen.extend(parts_of(member))
-            rest.discard(member.path)
+            rest -= named
     chosen.extend(archive.member(path) for path in sorted(rest))  # frames of a sequence, or nothing
     _check_names(archive, chosen)
     _check_readable(archive, chosen)
     _check_sizes(archive, chosen)
     return chosen
+
+
+def _with_folders(path: str) -> Iterator[str]:
+    """A path, and those of all folders above it."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
 
 
 def require_place(archive: Archive, target: Path, chosen: Sequence[Member]) -> None:

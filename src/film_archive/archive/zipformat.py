@@ -88,11 +88,17 @@ class Entry(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The name as text: UTF-8 where flagged or possible, else code page 437 as zip has it."""
+        """The name as text: UTF-8 where flagged or possible, else code page 437 as zip has it.
+
+        Without "./" at its beginning, which says nothing (`bsdtar` puts it there); of the folder "./" itself nothing is left.
+        """
         try:
-            return self.name.decode("utf-8")
+            text = self.name.decode("utf-8")
         except UnicodeDecodeError:
-            return self.name.decode("cp437")
+            text = self.name.decode("cp437")
+        while text.startswith("./"):
+            text = text[2:]
+        return text
 
 
 # Writing

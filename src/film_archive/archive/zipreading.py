@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import struct
+import time
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,11 @@ from film_archive.core.errors import Damaged
 from film_archive.core.wording import amount
 
 _UNICODE_PATH_EXTRA = 0x7075
+_NTFS_EXTRA = 0x000A
+_SECONDS_FROM_1601 = 11_644_473_600
+"""From the beginning of NTFS's time to that of Unix."""
+_LATEST = 1 << 33
+"""In Unix seconds (2242): times beyond are none that a file has."""
 _LONGEST_ENTRY = zipformat.CENTRAL.size + 3 * 0xFFFF
 
 
@@ -92,8 +98,15 @@ def entry_at(data: bytes, at: int) -> Entry | None:
     return entry
 
 
-def iterate_directory(data: Iterable[bytes], count: int, prefix: int = 0) -> Iterator[Entry]:
-    """The entries of a directory that comes in pieces; raises Damaged where it is not one."""
+def iterate_directory(
+    data: Iterable[bytes], count: int, prefix: int = 0, *, local_times: bool = False
+) -> Iterator[Entry]:
+    """The entries of a directory that comes in pieces; raises Damaged where it is not one.
+
+    DOS times, which count where nothing else tells a member's, are in UTC as we write them, or with `local_times` in this
+    machine's zone, as all other programs write and read them.
+    """
+    from_dos_time = _from_local_dos_time if local_times else _from_dos_time
     pieces = iter(data)
     view, position, total = memoryview(b""), 0, 0
     unpack, fixed = zipformat.CENTRAL.unpack_from, zipformat.CENTRAL.size
@@ -119,7 +132,7 @@ def iterate_directory(data: Iterable[bytes], count: int, prefix: int = 0) -> Ite
         if extra:
             size, packed, offset, mtime, name, flags = _apply_extra(extra, size, packed, offset, name, flags)
         if mtime is None:
-            mtime = _from_dos_time(dos_time, dos_date)
+            mtime = from_dos_time(dos_time, dos_date)
         mode = external >> 16 if system in (3, 19) else 0  # Unix, macOS
         raw_name = None if name == stored_name else stored_name
         yield Entry(name, method, crc, packed, size, offset + prefix, mtime, mode, flags, extra_length, raw_name)
@@ -131,6 +144,7 @@ def _apply_extra(
     extra: bytes, size: int, packed: int, offset: int, name: bytes, flags: int
 ) -> tuple[int, int, int, int | None, bytes, int]:
     mtime: int | None = None
+    ntfs: int | None = None
     position = 0
     while position + 4 <= len(extra):
         kind, length = struct.unpack_from("<2H", extra, position)
@@ -146,26 +160,40 @@ def _apply_extra(
                 raise Damaged("A member's ZIP64 field lacks a size.") from None
         elif kind == zipformat.TIME_EXTRA and len(body) >= 5 and body[0] & 1:
             mtime = int.from_bytes(body[1:5], "little", signed=True)
+        elif kind == _NTFS_EXTRA and len(body) >= 16 and body[4:8] == b"\1\0\x18\0":  # APPNOTE 4.5.5: its three times
+            seconds = int.from_bytes(body[8:16], "little") // 10_000_000 - _SECONDS_FROM_1601
+            ntfs = seconds if abs(seconds) < _LATEST else None  # 0 where it is not known
         elif kind == _UNICODE_PATH_EXTRA and len(body) > 5 and body[0] == 1 and not flags & zipformat.UTF8:
             name = body[5:] if int.from_bytes(body[1:5], "little") == zlib.crc32(name) else name
-    return size, packed, offset, mtime, name, flags
+    return size, packed, offset, ntfs if mtime is None else mtime, name, flags
 
 
 @lru_cache(maxsize=4096)
 def _from_dos_time(dos_time: int, date: int) -> int:
+    """A DOS time that is in UTC."""
     try:
-        return calendar.timegm(
-            (
-                1980 + (date >> 9),
-                min(12, max(1, date >> 5 & 15)),
-                max(1, date & 31),
-                min(23, dos_time >> 11),
-                min(59, dos_time >> 5 & 63),
-                min(59, (dos_time & 31) * 2),
-            )
-        )
+        return calendar.timegm(_dos_parts(dos_time, date))
     except (ValueError, OverflowError):
-        return 315_532_800
+        return zipformat.FIRST_DOS_TIME
+
+
+def _from_local_dos_time(dos_time: int, date: int) -> int:
+    """A DOS time that is in this machine's zone; not remembered, since the zone may be set anew."""
+    try:
+        return int(time.mktime((*_dos_parts(dos_time, date), 0, 0, -1)))
+    except (ValueError, OverflowError):
+        return zipformat.FIRST_DOS_TIME
+
+
+def _dos_parts(dos_time: int, date: int) -> tuple[int, int, int, int, int, int]:
+    return (
+        1980 + (date >> 9),
+        min(12, max(1, date >> 5 & 15)),
+        max(1, date & 31),
+        min(23, dos_time >> 11),
+        min(59, dos_time >> 5 & 63),
+        min(59, (dos_time & 31) * 2),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ def check_verb(
         say(problem.sentence())
     if result.unlisted:
         many, first = amount(result.unlisted, "file"), result.first_unlisted
-        say(f"note: {many} in the folder (the first: {first}) are no members and were not checked; `add` takes them in")
+        what = "is no member and was" if result.unlisted == 1 else "are no members and were"
+        say(f"note: {many} in the folder (the first: {first}) {what} not checked; `add` takes them in")
     say(f"{amount(result.members_checked, 'member')}, {size_text(result.bytes)}, checked: {result.verdict}")
     return result.exit_status

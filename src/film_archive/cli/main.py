@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -30,6 +31,8 @@ def run(arguments: list[str] | None = None) -> NoReturn:
     except KeyboardInterrupt:
         print("film-archive: Stopped before anything was begun.", file=sys.stderr)
         sys.exit(stopped_status())
+    # Listings of a hundred thousand files hold no cycles; looking for some at each 700 new values took a fifth of the time.
+    gc.set_threshold(100_000, 20, 20)
     sys.exit(all_written("film-archive", work()))
 
 

@@ -8,6 +8,7 @@ import typer
 
 from film_archive.cli.catalog_option import CATALOG, opened
 from film_archive.cli.output import print_json, say, size_text
+from film_archive.cli.report_option import REPORT, require_report, write_offload_report
 
 
 def register(app: typer.Typer) -> None:
@@ -25,6 +26,7 @@ def offload_verb(
     partial: bool = typer.Option(False, "--partial", help="Finish copies although some files can't be read from the card."),
     catalog: str | None = CATALOG,
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be copied, and under which names."),
+    report: Path | None = REPORT,
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Copy a card verbatim to all destinations in one read, read every copy and the card back, and write an ASC MHL.
@@ -34,6 +36,7 @@ def offload_verb(
     from film_archive.cli.progress import progress
     from film_archive.library.offload import apply_offload, as_planned, plan_offload
 
+    require_report(report, dry_run=dry_run)
     plan = plan_offload(card, destinations, name=name, layout=layout, digests=digest)
     if dry_run:
         if json:
@@ -47,6 +50,7 @@ def offload_verb(
         return 0
     with opened(catalog) as known, progress() as counted:
         done = apply_offload(plan, known, partial=partial, progress=counted)
+    write_offload_report(report, done)
     if json:
         print_json(done.to_json())
         return done.exit_status

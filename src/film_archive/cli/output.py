@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 from film_archive.core.errors import FilmArchiveError
+from film_archive.core.wording import size_text as size_text  # verbs say sizes as they say all else
 
 SCHEMA_VERSION = 1
 """Of the documents that `--json` prints."""
@@ -84,15 +85,6 @@ def _encodable(text: str, encoding: str = "utf-8") -> str:
     except UnicodeEncodeError:  # half a surrogate pair, from JSON for instance
         return text.encode(encoding, "backslashreplace").decode(encoding)
     return text.encode(encoding, "backslashreplace").decode(encoding)
-
-
-def size_text(count: float) -> str:
-    """Bytes in decimal units, as disks and tapes are sold: 1.23 GB."""
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if count < 1000 or unit == "TB":
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.2f} {unit}"
-        count /= 1000
-    return ""
 
 
 def table(rows: Iterable[Iterable[object]], right: Iterable[int] = ()) -> None:

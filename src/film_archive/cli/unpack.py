@@ -23,7 +23,7 @@ def unpack_verb(
     folder: Path = typer.Argument(
         ..., help="Where to; made where it is not there. Nothing in it is overwritten."
     ),
-    member: list[str] = typer.Option([], "--member", "-m", help="Only this member (again for more)."),
+    member: list[str] = typer.Option([], "--member", "-m", help="Only this member, or all in this folder (again for more)."),
     everything: bool = typer.Option(False, "--all", help="Also our own data: manifest's proxies and frame indexes."),
     abandon: bool = typer.Option(False, "--abandon", help="Remove what a killed run left unfinished, and stop."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be written."),

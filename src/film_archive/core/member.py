@@ -77,7 +77,9 @@ class ProxyRecord:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ProxyRecord:
-        named = {name: data[name] for name in ("size", "path", "width", "height", "bit_rate", "frames")}
+        """Raises KeyError, TypeError or ValueError for what is none."""
+        named: dict[str, Any] = {name: str(data[name]) for name in ("size", "path")}
+        named |= {name: int(data[name]) for name in ("width", "height", "bit_rate", "frames")}
         return cls(**named, codec=str(data.get("codec", "h264")))
 
 
@@ -216,6 +218,13 @@ class Member:
         """Of originals: the proxies in the archive."""
         with self._believing("proxies"):
             return tuple(ProxyRecord.from_json(data) for data in self._record.get("proxies", ()))
+
+    @property
+    def as_proxy(self) -> ProxyRecord | None:
+        """Of proxies: how its original names it; None for what says nothing of the kind."""
+        with self._believing("proxy"):
+            said = self._record.get("proxy")
+            return ProxyRecord.from_json({**said, "path": self.path}) if said else None
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -97,8 +97,10 @@ def name_problem(path: str, *, folder: bool = False) -> str | None:
         return "it has a NUL in it"
     if "\\" in path:
         return "it has a backslash in it"
-    if path.startswith("/") or _has_drive(path):
+    if path.startswith("/"):
         return "it is an absolute path"
+    if _has_drive(path):
+        return "it begins like a drive"
     parts = path.split("/")
     if ".." in parts:
         return "it goes up with '..'"

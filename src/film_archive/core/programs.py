@@ -85,8 +85,11 @@ def run(
     variables: Mapping[str, str] | None = None,
     most_output: int = _OUTPUT,
     progress: Callable[[], object] | None = None,
+    on_output: Callable[[bytes], object] | None = None,
 ) -> Completed:
     """Run a program to its end, giving it `data` on stdin.
+
+    What it prints goes to `on_output` as it comes, where that is given, and is not kept; what that raises ends the program.
 
     `timeout` is in seconds, `folder` where it runs, `variables` are added to the environment.
     Where `progress` is given (something that changes as the work goes on, such as how many files there are), the time limit
@@ -112,7 +115,7 @@ def run(
     except OSError as error:
         raise from_os_error(error, f"run {words[0]}") from error
     try:
-        output, messages = _talk(process, words[0], data, _Limit(timeout, progress), most_output)
+        output, messages = _talk(process, words[0], data, _Limit(timeout, progress), most_output, on_output)
         status = process.wait()
     except BaseException:
         _end_group(process)
@@ -148,7 +151,12 @@ class _Limit:
 
 
 def _talk(
-    process: subprocess.Popen[bytes], name: str, data: bytes, limit: _Limit, most_output: int
+    process: subprocess.Popen[bytes],
+    name: str,
+    data: bytes,
+    limit: _Limit,
+    most_output: int,
+    on_output: Callable[[bytes], object] | None,
 ) -> tuple[bytes, bytes]:
     """Feed and read a program until it has closed its ends, or has ended and said all."""
     assert process.stdin is not None
@@ -177,11 +185,13 @@ def _talk(
                 chunk = os.read(key.fd, _CHUNK)
                 if not chunk:
                     selector.unregister(key.fileobj)
-                elif key.fileobj is process.stdout:
-                    output += chunk
-                else:
+                elif key.fileobj is not process.stdout:
                     messages += chunk
                     del messages[:-_TAIL]
+                elif on_output is not None:
+                    on_output(chunk)
+                else:
+                    output += chunk
             if len(output) > most_output:
                 raise ProgramFailed(f"{Path(name).name} printed more than {most_output} bytes and was stopped.")
             if not ready and process.poll() is not None:

@@ -28,7 +28,8 @@ _NTSC_TOLERANCE = Fraction(1, 100)
 # Bounded, so that no text ("1e999999999") makes us compute a number of a billion digits.
 _RATE_TEXT = re.compile(r"(\d{1,40}) ?/ ?(\d{1,40})|(\d{1,20}(?:\.\d{0,20})?|\.\d{1,20})", re.ASCII)
 _RATE_LENGTH = 100
-_RATE_HINT = "write it like 24, 23.976, 29.97df or 30000/1001"
+_RATE_HINT = "write it like 24, 23.976 or 30000/1001"
+_RATE_AND_DROP_HINT = "write it like 24, 23.976, 29.97df or 30000/1001"
 
 
 class FrameRate(Fraction):
@@ -126,7 +127,7 @@ def parse_rate(text: str) -> tuple[FrameRate, bool | None]:
     """
     match = _RATE_AND_DROP.fullmatch(text.strip()) if len(text) <= _RATE_LENGTH else None
     if match is None:
-        raise UsageError(f"{text[:_RATE_LENGTH]!r} is not a frame rate; {_RATE_HINT}.")
+        raise UsageError(f"{text[:_RATE_LENGTH]!r} is not a frame rate; {_RATE_AND_DROP_HINT}.")
     rate = FrameRate.of(match["rate"])
     drop = None if match["drop"] is None else match["non"] is None
     if drop and not rate.can_drop:

@@ -12,29 +12,27 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
 from film_archive.core import files
 from film_archive.core.digest import KEY
-from film_archive.core.errors import Damaged, NotFound, Refused, UsageError
+from film_archive.core.errors import NotFound, Refused, UsageError
 from film_archive.core.job import IN_PART, Failure, Plan, Report, Step, status_of
 from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.records import Record
 from film_archive.core.source import printable
-from film_archive.library import hashing
+from film_archive.library import hashing, udf, udf_image
+from film_archive.library.burning import BURNED, CHECKSUMS, INDEX, UNBURNED, Image, make_images
 from film_archive.library.hashing import Wanted
-from film_archive.library.index_file import IndexEntry, read_index, write_index
+from film_archive.library.index_file import IndexEntry, write_index
 from film_archive.library.listing import Entry, join, list_tree
 from film_archive.library.masters import Masters
 from film_archive.library.moves import Move, Moved, Moving, identity_of_entry, new_job, unfinished
 from film_archive.library.units import Units
-from film_archive.library.volumes import Packable, capacity, first_fit_decreasing, in_order, room, usable, wasted
+from film_archive.library.volumes import SIZES, Packable, capacity, first_fit_decreasing, in_order, room, usable, wasted
 from film_archive.library.workers import Workers
-
-INDEX, CHECKSUMS = "index.json", "checksums.xxh128"
-UNBURNED, BURNED = "unburned", "burned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,34 +106,14 @@ class Archived(Report):
     """How many volumes the other way of packing would take."""
     wasted_other_way: int
     """Bytes that would stay empty then."""
+    images: tuple[Image, ...]
+    """The images that were made, and read back by another program."""
     failed: tuple[Failure, ...]
-    """What fits on no volume, or stays for another reason."""
+    """What fits on no volume, or stays for another reason; volumes of which no image could be made."""
 
     @property
     def exit_status(self) -> int:
-        return status_of(self.failed, any_done=bool(self.moved))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Burned(Report):
-    """What reading a disc has shown."""
-
-    volume: str
-    """The volume's folder."""
-    disc: str
-    """Where the disc is mounted."""
-    files: int
-    """Files that the index names."""
-    verified: int
-    """Files that the disc has, byte for byte."""
-    burned: bool
-    """Whether the volume is marked as burned now."""
-    failed: tuple[Failure, ...]
-    """What is missing on the disc, or is not the same."""
-
-    @property
-    def exit_status(self) -> int:
-        return 0 if self.burned else Damaged.exit_status
+        return status_of(self.failed, any_done=bool(self.moved or self.images))
 
 
 class Archiver:
@@ -148,19 +126,23 @@ class Archiver:
         *,
         volume: str = "bd25",
         in_date_order: bool = False,
+        image: bool = False,
     ) -> None:
         self.target_directory = Path(target_directory)
         self.sources = tuple(map(Path, sources))
         self.volume = volume
         self.in_date_order = in_date_order
+        self.image = image
 
     def plan(self) -> ArchivePlan:
         """What would go onto which volume."""
-        return plan_archive(self.sources, self.target_directory, volume=self.volume, in_date_order=self.in_date_order)
+        options = {"volume": self.volume, "in_date_order": self.in_date_order, "image": self.image}
+        return plan_archive(self.sources, self.target_directory, **options)  # type: ignore[arg-type]  # as given above
 
     def archive(self) -> Archived:
         """Make the volumes."""
-        return archive(self.sources, self.target_directory, volume=self.volume, in_date_order=self.in_date_order)
+        options = {"volume": self.volume, "in_date_order": self.in_date_order, "image": self.image}
+        return archive(self.sources, self.target_directory, **options)  # type: ignore[arg-type]  # as given above
 
 
 def plan_archive(
@@ -170,11 +152,15 @@ def plan_archive(
     volume: str,
     in_date_order: bool = False,
     full: bool = False,
+    image: bool = False,
     masters: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> ArchivePlan:
     """Read folders and say what goes onto which volume. Raises NotFound, Refused where one is in a master or in the target."""
     total = capacity(volume, full=full)
+    if image:
+        udf_image.require_reader()
+    size = usable(total, udf_image.OVERHEAD if image else 0)
     held = Masters.of(masters)
     place = os.path.realpath(target)
     roots = []
@@ -191,11 +177,13 @@ def plan_archive(
     if len({name.casefold() for name in names}) < len(names):
         raise UsageError("Two of the folders have one name, under which both would be on a volume; archive one after the other.")
     with ExitStack() as stack:
-        planning = _Planning(usable(total), Workers(stack, None), progress or quiet(), held)
+        planning = _Planning(size, Workers(stack, None), progress or quiet(), held)
         items = [item for root in roots for item in planning.items(root)]
+        if image:
+            _require_names(items)
         digests = planning.digests(items)
     items = [item for item in items if all(path in digests for path in item.files)]
-    ways = (first_fit_decreasing(items, usable(total)), in_order(items, usable(total)))
+    ways = (first_fit_decreasing(items, size), in_order(items, size))
     chosen, other = (ways[1], ways[0]) if in_date_order else ways
     job, first = new_job("archive"), _next_number(place)
     steps = tuple(
@@ -207,11 +195,17 @@ def plan_archive(
         volume=volume,
         capacity=total,
         steps=steps,
-        wasted=wasted(chosen, usable(total)),
+        wasted=wasted(chosen, size),
         volumes_other_way=len(other),
-        wasted_other_way=wasted(other, usable(total)),
+        wasted_other_way=wasted(other, size),
         failed=tuple(planning.failed),
     )
+
+
+def _require_names(items: Iterable[Packable]) -> None:
+    """Raise NotSupported for a name that no disc can have, before anything is moved."""
+    for name in {name for item in items for path in item.files for name in path.split("/")}:
+        udf.encoded(name)
 
 
 def _next_number(target: str) -> int:
@@ -331,6 +325,7 @@ def archive(
     volume: str,
     in_date_order: bool = False,
     full: bool = False,
+    image: bool = False,
     masters: Sequence[Path] = (),
     progress: Progress | None = None,
 ) -> Archived:
@@ -342,9 +337,13 @@ def archive(
         with Moving.again(place, job, shown) as moving:
             moving.go_on(_Sealing(place, {}))
         before.append(moving)
-    options = {"volume": volume, "in_date_order": in_date_order, "full": full}
+    options = {"volume": volume, "in_date_order": in_date_order, "full": full, "image": image}
     plan = plan_archive(sources, target, masters=masters, progress=shown, **options)  # type: ignore[arg-type]  # as above
-    return apply_archive(plan, before=before, progress=shown)
+    done = apply_archive(plan, before=before, progress=shown)
+    if not image:
+        return done
+    made, failed = make_images(place, SIZES.get(volume.lower(), plan.capacity), shown)
+    return replace(done, images=tuple(made), failed=(*done.failed, *failed))
 
 
 def apply_archive(plan: ArchivePlan, *, before: Sequence[Moving] = (), progress: Progress | None = None) -> Archived:
@@ -367,6 +366,7 @@ def apply_archive(plan: ArchivePlan, *, before: Sequence[Moving] = (), progress:
         wasted=plan.wasted,
         volumes_other_way=plan.volumes_other_way,
         wasted_other_way=plan.wasted_other_way,
+        images=(),
         failed=(*plan.failed, *(failure for job in jobs for failure in job.failed)),
         seconds=time.monotonic() - begun,
     )
@@ -391,6 +391,7 @@ def as_planned(plan: ArchivePlan) -> Archived:
         wasted=plan.wasted,
         volumes_other_way=plan.volumes_other_way,
         wasted_other_way=plan.wasted_other_way,
+        images=(),
         failed=plan.failed,
     )
 
@@ -444,53 +445,6 @@ def _line(entry: IndexEntry) -> bytes:
     """As `xxhsum -H2` writes it, and `library verify` reads it."""
     escaped = entry.path.replace("\\", "\\\\").replace("\n", "\\n")
     return os.fsencode(f"{'' if escaped == entry.path else chr(92)}{entry.hash}  {escaped}\n")
-
-
-def burned(volume: Path, disc: Path, *, progress: Progress | None = None) -> Burned:
-    """Read a disc that is mounted, and mark the volume as burned where it has every file of it, byte for byte.
-
-    Raises NotFound where the volume has no index, or there is no disc.
-    """
-    begun = time.monotonic()
-    if not (volume / INDEX).is_file():
-        raise NotFound(f"{printable(volume)} is no volume: it has no {INDEX}.")
-    if not disc.is_dir():
-        raise NotFound(f"There is no disc at {printable(disc)}; is it mounted?")
-    if os.path.realpath(disc) == os.path.realpath(volume):
-        raise UsageError("The disc that is to be read is the volume's folder itself; name where the burned disc is mounted.")
-    shown = progress or quiet()
-    entries = list(read_index(volume / INDEX))
-    failed: list[Failure] = []
-    for entry in entries:
-        path = join(os.fspath(disc), entry.path)
-        try:
-            status = Path(path).stat()
-        except OSError:
-            failed.append(Failure(path=path, reason=f"{printable(path)} is not on the disc.", status=11))
-            continue
-        wanted = Wanted(path, status.st_size, status.st_mtime_ns, status.st_ino)
-        (found,) = hashing.read_all([wanted], (KEY,))
-        shown.add(Phase.VERIFYING, entry.size)
-        if found.failure is not None:
-            failed.append(found.failure)
-        elif found.digests is None or found.digests[KEY] != entry.hash:
-            failed.append(Failure(path=path, reason=f"{printable(path)} is not what the index says.", status=11))
-    mark = volume.parent / f"{volume.name}.{BURNED}"
-    if not failed and not mark.exists():
-        unburned = volume.parent / f"{volume.name}.{UNBURNED}"
-        if unburned.exists():
-            files.rename(unburned, mark)
-        else:
-            files.write_atomically(mark, b"This volume was burned, and the disc read back.\n")
-    return Burned(
-        volume=os.fspath(volume),
-        disc=os.fspath(disc),
-        files=len(entries),
-        verified=len(entries) - len(failed),
-        burned=not failed,
-        failed=tuple(failed),
-        seconds=time.monotonic() - begun,
-    )
 
 
 def _read_all(batch: Sequence[Wanted]) -> list[hashing.Read]:

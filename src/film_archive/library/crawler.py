@@ -24,7 +24,7 @@ from film_archive.core.progress import Phase, Progress, quiet
 from film_archive.core.source import printable
 from film_archive.library import hashing
 from film_archive.library.hashing import Read, Wanted
-from film_archive.library.index_file import IndexEntry, write_index
+from film_archive.library.index_file import IndexEntry, require_form, write_index
 from film_archive.library.listing import Entry, Listing, join, list_folder, list_tree
 from film_archive.library.workers import Workers
 from film_archive.media.sequence import find_sequences
@@ -118,6 +118,8 @@ def crawl(
     begun = time.monotonic()
     if not roots:
         raise UsageError("Name the folders to crawl.")
+    if index is not None:
+        require_form(index)
     with ExitStack() as stack:
         run = _Crawl(catalog, with_key(algorithms), reread, dry_run, progress or quiet(), Workers(stack, workers))
         placed = run.place(roots)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from pydantic_core import to_json
 
@@ -19,6 +20,7 @@ from film_archive.core.errors import NotSupported
 from film_archive.core.job import Report
 from film_archive.core.records import Record
 from film_archive.core.source import printable
+from film_archive.library.parquet import write_parquet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,22 +53,20 @@ class Exported(Report):
     """Devices, cartridges, archives and branches that it is about."""
 
 
-_COLUMNS = ("kind", "device", "path", "size", "hash", "mtime_ns")
+_COLUMNS = {"kind": str, "device": str, "path": str, "size": int, "hash": str, "mtime_ns": int}
 
 
 def export(catalog: Catalog, target: Path) -> Exported:
-    """Write all that is known as `.csv` or `.json`, whole or not at all; raises NotSupported for other endings."""
-    writing = {".json": _json, ".csv": _csv}.get(target.suffix.lower())
+    """Write all that is known as `.csv`, `.json` or `.parquet`, whole or not at all; raises NotSupported for other endings."""
+    writing = {".json": _write_json, ".csv": _write_csv, ".parquet": _write_parquet}.get(target.suffix.lower())
     if writing is None:
-        raise NotSupported(f"The catalog is written as .json or .csv, not as {printable(target.name)}; nothing was written.")
+        raise NotSupported(
+            f"The catalog is written as .json, .csv or .parquet, not as {printable(target.name)}; nothing was written."
+        )
     holders = catalog.holders()
-    count = 0
     with looking(catalog) as lookup, files.AtomicFile(target, replace=True) as new:
         with files.explaining(f"write {printable(target)}", state="nothing was changed"):
-            for row in _rows(lookup, holders):
-                new.file.write(writing(row, first=not count))
-                count += 1
-            new.file.write(b"" if target.suffix.lower() == ".csv" else b"\n]\n" if count else b"[]\n")
+            count = writing(new.file, _rows(lookup, holders))
         new.commit()
     return Exported(output=os.fspath(target), files=count, holders=len(holders))
 
@@ -80,8 +80,25 @@ def _rows(lookup: Lookup, holders: tuple[Holder, ...]) -> Iterator[ExportedFile]
             )
 
 
-def _json(row: ExportedFile, *, first: bool) -> bytes:
-    return (b"[\n" if first else b",\n") + to_json(row.to_json())
+def _write_json(target: IO[bytes], rows: Iterator[ExportedFile]) -> int:
+    count = 0
+    for row in rows:
+        target.write((b",\n" if count else b"[\n") + to_json(row.to_json()))
+        count += 1
+    target.write(b"\n]\n" if count else b"[]\n")
+    return count
+
+
+def _write_csv(target: IO[bytes], rows: Iterator[ExportedFile]) -> int:
+    count = 0
+    for row in rows:
+        target.write(_csv(row, first=not count))
+        count += 1
+    return count
+
+
+def _write_parquet(target: IO[bytes], rows: Iterator[ExportedFile]) -> int:
+    return write_parquet(target, _COLUMNS, (tuple(getattr(row, name) for name in _COLUMNS) for row in rows), "path")
 
 
 def _csv(row: ExportedFile, *, first: bool) -> bytes:

@@ -82,8 +82,8 @@ def _digests(file: Wanted, algorithms: tuple[str, ...], most: int | None, buffer
     descriptor = os.open(file.path, _FLAGS)
     try:
         _require_same(file, os.fstat(descriptor))
-        if file.size < _SMALL and most is None and len(algorithms) == 1:
-            return _small(file, descriptor, algorithms[0])
+        if len(algorithms) == 1 and (file.size < _SMALL or most is not None):
+            return _small(file, descriptor, algorithms[0], most)
         hasher = MultiHasher(algorithms)
         view = memoryview(buffer)
         wanted = file.size if most is None else min(file.size, most)
@@ -103,12 +103,13 @@ def _digests(file: Wanted, algorithms: tuple[str, ...], most: int | None, buffer
         os.close(descriptor)
 
 
-def _small(file: Wanted, descriptor: int, algorithm: str) -> dict[str, str]:
+def _small(file: Wanted, descriptor: int, algorithm: str, most: int | None) -> dict[str, str]:
     """One digest of what fits into one read: the same, with less around it."""
-    data = os.read(descriptor, file.size + 1)
-    if len(data) != file.size:
+    data = os.read(descriptor, file.size + 1 if most is None else min(most, file.size))
+    if len(data) != (file.size if most is None else min(most, file.size)):
         raise SourceChanged(f"{printable(file.path)} changed while it was read; try again when nothing writes to it.")
-    _require_same(file, os.fstat(descriptor))
+    if most is None:
+        _require_same(file, os.fstat(descriptor))
     hasher = ALGORITHMS[algorithm]()
     hasher.update(memoryview(data))
     return {algorithm: hasher.hexdigest()}

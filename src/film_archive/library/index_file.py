@@ -1,7 +1,7 @@
 """The master index as a file: path, hash and size of each file, as JSON, CSV, or in memory.
 
 JSON is a list of objects with exactly the keys `path`, `hash` and `size` (and `raw_path`, in hex, where a path is no UTF-8);
-CSV has the same three columns under their names. The hash is XXH3-128 in hex.
+CSV and Parquet have the same three columns under their names; Parquet is only written. The hash is XXH3-128 in hex.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from film_archive.core import files
 from film_archive.core.errors import Damaged, NotSupported
 from film_archive.core.records import Record
 from film_archive.core.source import FileSource, printable
+from film_archive.library.parquet import write_parquet
 
 _LARGEST = 4 << 30
 
@@ -36,22 +37,36 @@ class IndexEntry(Record):
 def write_index(target: Path, entries: Iterable[IndexEntry]) -> int:
     """Write an index whole or not at all, replacing an older one; returns how many files it has.
 
-    Its form follows from the name: `.json` or `.csv`.
+    Its form follows from the name: `.json`, `.csv` or `.parquet`.
     """
+    require_form(target)
     lines = {".json": _json_lines, ".csv": _csv_lines}.get(target.suffix.lower())
-    if lines is None:
-        raise NotSupported(f"An index is written as .json or .csv, not as {printable(target.name)}; nothing was written.")
     counted = _Counted(entries)
     with files.AtomicFile(target, replace=True) as new:
         with files.explaining(f"write the index {printable(target)}", state="nothing was changed"):
-            for line in lines(counted):
-                new.file.write(line)
+            if lines is None:
+                rows = ((entry.path, entry.hash, entry.size) for entry in counted)
+                write_parquet(new.file, {"path": str, "hash": str, "size": int}, rows, "path")
+            else:
+                for line in lines(counted):
+                    new.file.write(line)
         new.commit()
     return counted.count
 
 
+def require_form(target: Path) -> None:
+    """Raise, before any work is done, where an index has no form under this name, or no folder."""
+    if target.suffix.lower() not in (".json", ".csv", ".parquet"):
+        raise NotSupported(
+            f"An index is written as .json, .csv or .parquet, not as {printable(target.name)}; nothing was written."
+        )
+    files.require_folder_for(target)
+
+
 def read_index(path: Path) -> Iterator[IndexEntry]:
     """The files of an index; raises Damaged where it is none, NotFound."""
+    if path.suffix.lower() == ".parquet":
+        raise NotSupported(f"{printable(path)}: an index is read as .json or .csv; write it as one of these with --index.")
     with FileSource(path) as source:
         if source.size > _LARGEST:
             raise NotSupported(f"{source.name} is too large for an index ({source.size} bytes).")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
+from film_archive.archive import layout
 from film_archive.catalog.catalog import Catalog
 from film_archive.core import files
 from film_archive.core.copying import verified_copy
@@ -164,9 +165,17 @@ class Ingester:
             return ingest(self.ingest_directory, self.target_directory, catalog, copy=self.copy)
 
 
-def plan_ingest(drop: Path, target: Path, *, copy: bool = False, progress: Progress | None = None) -> IngestPlan:
+def plan_ingest(
+    drop: Path,
+    target: Path,
+    *,
+    copy: bool = False,
+    only: frozenset[str] | None = None,
+    progress: Progress | None = None,
+) -> IngestPlan:
     """Look at all that lies in a drop folder, read it, and say what it will be called.
 
+    With `only` (real paths), clips and cards of which a file is not among these are left for another time.
     Raises NotFound where one of the folders is not there, Refused where one is in the other.
     """
     for folder in (drop, target):
@@ -176,7 +185,7 @@ def plan_ingest(drop: Path, target: Path, *, copy: bool = False, progress: Progr
     if (origin + "/").startswith(place + "/") or (place + "/").startswith(origin + "/"):
         raise Refused(f"{printable(drop)} and {printable(target)} lie in each other; nothing was changed.")
     with ExitStack() as stack:
-        planning = _Planning(origin, place, Workers(stack, None), progress or quiet())
+        planning = _Planning(origin, place, Workers(stack, None), progress or quiet(), only)
         steps = tuple(planning.steps())
     return IngestPlan(
         job=new_job("ingest"),
@@ -191,7 +200,10 @@ def plan_ingest(drop: Path, target: Path, *, copy: bool = False, progress: Progr
 
 
 class _Planning:
-    def __init__(self, drop: str, target: str, workers: Workers, progress: Progress) -> None:
+    def __init__(
+        self, drop: str, target: str, workers: Workers, progress: Progress, only: frozenset[str] | None = None
+    ) -> None:
+        self._only = only
         self._drop = drop
         self._target = target
         self._workers = workers
@@ -213,6 +225,7 @@ class _Planning:
 
     def _units(self) -> list[Unit]:
         cards = CardFinder((self._drop,))
+        waiting: set[str] = set()
         loose: list[str] = []
         for listed in list_tree(self._drop, self._workers):
             self.failed += listed.unread
@@ -221,12 +234,18 @@ class _Planning:
                 if card is not None:
                     if card not in self.cards:
                         self.cards.append(card)
+                    if not all(self._is_wanted(join(listing.path, entry.name)) for entry in listing.entries or ()):
+                        waiting.add(card)
                     continue
                 self.failed += listing.failed
                 loose += (join(listing.path, entry.name) for entry in listing.entries or ())
-        self.cards.sort()
+        self.cards = sorted({*self.cards} - waiting)
         # What is left lies on no card: without a root none is looked for.
-        return list(Units(()).of(loose))
+        units = Units(()).of(loose)
+        return [unit for unit in units if all(self._is_wanted(path) for path, _ in unit.files)]
+
+    def _is_wanted(self, path: str) -> bool:
+        return self._only is None or path in self._only
 
     def _digests(self, wanted: Sequence[Wanted]) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -304,12 +323,18 @@ def _names(unit: Unit, main: str, below: str, name: str) -> Iterator[tuple[str, 
 
 
 def ingest(
-    drop: Path, target: Path, catalog: Catalog | None = None, *, copy: bool = False, progress: Progress | None = None
+    drop: Path,
+    target: Path,
+    catalog: Catalog | None = None,
+    *,
+    copy: bool = False,
+    only: frozenset[str] | None = None,
+    progress: Progress | None = None,
 ) -> Ingested:
-    """Complete what a killed run has left in the target, then plan and ingest."""
+    """Complete what a killed run has left in the target, then plan and ingest; `only` as `plan_ingest` takes it."""
     shown = progress or quiet()
     before = [] if not target.is_dir() else [_go_on(target, job, shown) for job in unfinished(target)]
-    done = apply_ingest(plan_ingest(drop, target, copy=copy, progress=shown), catalog, progress=shown)
+    done = apply_ingest(plan_ingest(drop, target, copy=copy, only=only, progress=shown), catalog, progress=shown)
     if not before:
         return done
     moved = (*(move for job, _ in before for move in job.moved), *done.moved)
@@ -424,7 +449,7 @@ class _Sealing:
 
     def __call__(self, moved: Sequence[Moved]) -> None:
         members = list(self._members(moved))
-        written = write_generation(self._target, members) if members else None
+        written = write_generation(self._target, members, ignore=(layout.OWN,)) if members else None
         self.written = None if written is None else os.fspath(written)
 
     def _members(self, moved: Iterable[Moved]) -> Iterator[Proven]:

@@ -53,9 +53,15 @@ def room(size: int, path: str) -> int:
     return -(-size // SECTOR) * SECTOR + _PER_FILE + _PER_LINE + 2 * len(path)
 
 
-def usable(total: int) -> int:
-    """What a volume of so many bytes has for files; a small one's overhead is smaller."""
-    return total - min(_OVERHEAD, total // 50)
+def usable(total: int, image: int = 0) -> int:
+    """What a volume of so many bytes has for files; a small one's overhead is smaller.
+
+    `image` are the bytes that an image of it needs beside. Raises UsageError where nothing is left.
+    """
+    left = total - max(min(_OVERHEAD, total // 50), image)
+    if left <= 0:
+        raise UsageError(f"A volume of {total} bytes has no room for a file; name a larger one.")
+    return left
 
 
 def first_fit_decreasing(items: Iterable[Packable], size: int) -> list[list[Packable]]:

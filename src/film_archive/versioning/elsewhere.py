@@ -10,10 +10,9 @@ import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pydantic_core import from_json, to_json
-
 from film_archive.core import files
 from film_archive.core.errors import Damaged, NotFound, NotSupported, Refused, UsageError
+from film_archive.core.json_text import from_json, to_json
 from film_archive.core.source import FileSource, printable
 from film_archive.storage.database import Database, SqliteDatabase
 from film_archive.versioning.metadata import Identity, bring_up_to_date, create_tables, identity_of
@@ -71,7 +70,7 @@ class Elsewhere:
             "store": self.store,
             "endpoint": self.endpoint,
         }
-        files.write_atomically(root / FILE, to_json(document, indent=2) + b"\n", replace=True)
+        files.write_atomically(root / FILE, to_json(document) + b"\n", replace=True)
 
     def __bool__(self) -> bool:
         return bool(self.database or self.store)

@@ -15,7 +15,7 @@ from film_archive.core.facts import MediaFacts
 from film_archive.core.files import OnBytes
 from film_archive.core.frame_index import FrameIndex
 from film_archive.core.source import ByteSource
-from film_archive.core.timecode import Timecode, parse_rate, parse_timecode
+from film_archive.core.timecode import Timecode, parse_rate
 from film_archive.media.cutting.cuttable import CutBytes, Cuttable
 from film_archive.media.cutting.opening import open_clip
 from film_archive.media.cutting.ranges import Clip, Selection, select, select_frames
@@ -130,7 +130,7 @@ def _selection(clip: Cuttable, counted: Clip, request: CutRequest, notes: list[s
         end = counted.read(request.out, out=True, notes=notes) if request.out is not None else None
         if end is None:
             assert request.duration is not None
-            end = start + counted.read(request.duration)
+            end = start + counted.read_length(request.duration, notes=notes)
         return select(counted, start, end, request.handles)
     if first is None:
         first = counted.frame_at(counted.read(request.begin, notes=notes))
@@ -138,7 +138,7 @@ def _selection(clip: Cuttable, counted: Clip, request: CutRequest, notes: list[s
         out = counted.frame_at(counted.read(request.out, out=True, notes=notes), out=True)
     if out is None:
         assert request.duration is not None
-        out = first + _length(counted, request.duration)
+        out = first + _length(counted, request.duration, notes)
     return select_frames(counted, first, out, request.handles)
 
 
@@ -162,11 +162,11 @@ def discontinuous(name: str, until: int, start: Timecode | None) -> str:
     )
 
 
-def _length(counted: Clip, duration: str) -> int:
+def _length(counted: Clip, duration: str, notes: list[str]) -> int:
     """Frames of a duration: a number of them, or a timecode."""
     if _is_number(duration):
         return int(duration)
-    return parse_timecode(duration, counted.rate, False).timecode.total_frames
+    return counted.frames_of(counted.read_length(duration, notes=notes))
 
 
 def _is_number(text: str | None) -> bool:

@@ -24,7 +24,7 @@ from film_archive.proxy.companions import Program
 from film_archive.proxy.recipe import PLAIN, STILL_FILES, Recipe, Still
 from film_archive.workflows.clip_logs import ClipLog, LogFile
 from film_archive.workflows.filled import WithoutProxies, reason_without_proxies
-from film_archive.workflows.locating import is_archive
+from film_archive.workflows.locating import is_archive, split
 from film_archive.workflows.made_before import MadeBefore
 from film_archive.workflows.originals import Images, NamedClip, clips_at
 from film_archive.workflows.room import proxy_bytes
@@ -190,6 +190,12 @@ class _Planning:
     def add(self, path: Path) -> None:
         """Look at one thing that was named."""
         outside = self.output is not None or self.program is not None
+        inside, member = split(os.fspath(path))
+        if member and is_archive(Path(inside)):
+            raise UsageError(
+                f"{printable(path)} is a member of an archive, and the proxies of those go into it: name {printable(inside)} "
+                "alone, without -o; or take the clip out with `unpack --member`."
+            )
         if is_archive(path) and not (outside and path.is_dir() and not os.path.lexists(path / layout.MANIFEST)):
             if outside:
                 raise UsageError(f"{printable(path)} is an archive; its proxies go into it, so leave out -o and --for.")

@@ -1,4 +1,4 @@
-"""Making the catalog again from what the drives themselves say: folders, ASC MHL histories, archives' manifests.
+"""Making the catalog again from what the drives say: folders, ASC MHL histories, archives' manifests, journals of moves.
 
 Folders are crawled, which reads every file; what has just been read is compared with the histories beside it, and with
 that counts as verified, or as damaged. Archives are entered with their members, as their manifests say.
@@ -27,6 +27,7 @@ from film_archive.core.source import printable
 from film_archive.library import mhl
 from film_archive.library.crawler import crawl
 from film_archive.library.listing import join, list_tree
+from film_archive.library.moves import journals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,8 @@ class Rebuilt(Report):
     """Archives that were entered."""
     members: int
     """Their members."""
+    jobs: int
+    """Jobs of moves that can be undone, and of which the catalog did not know."""
     failed: tuple[Failure, ...]
     """What could not be read."""
 
@@ -72,6 +75,7 @@ def rebuild(
         differing=tuple(run.differing),
         archives=run.archives,
         members=run.members,
+        jobs=run.jobs,
         failed=(*found.failed, *run.failed),
         seconds=time.monotonic() - begun,
     )
@@ -80,18 +84,30 @@ def rebuild(
 class _Rebuilding:
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self.histories = self.verified = self.archives = self.members = 0
+        self.histories = self.verified = self.archives = self.members = self.jobs = 0
         self.differing: list[str] = []
         self.failed: list[Failure] = []
+        self._known_jobs = {event.journal for event in catalog.events() if event.journal is not None}
 
     def look_through(self, root: str) -> None:
         for listed in list_tree(root, InlineExecutor, signed=False):
             for listing in listed.listings:
+                self._jobs(Path(listing.path))
                 if mhl.FOLDER in listing.folders:
                     self._history(listing.path)
                 for entry in listing.entries or ():
                     if entry.name.lower().endswith((".zip", ".otioz")):
                         self._archive(Path(join(listing.path, entry.name)))
+
+    def _jobs(self, folder: Path) -> None:
+        """The journals of a quarantine or target, so that `library undo` finds the jobs without being told where."""
+        for path in journals(folder):
+            job = path.stem
+            if job in self._known_jobs:
+                continue
+            self._known_jobs.add(job)
+            self._catalog.event(job.partition("-")[0], os.fspath(folder), journal=job, at=int(path.stat().st_mtime))
+            self.jobs += 1
 
     def _history(self, folder: str) -> None:
         """What a history says, against what was read: the same is verified as of now."""

@@ -99,19 +99,19 @@ def test_a_server_that_is_down(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 
 def test_no_secret_is_printed_logged_or_kept(
-    server: KitsuServer,
+    kitsu: KitsuServer,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
     tmp_path: Path,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    for name, value in (("HOST", server.host), ("EMAIL", EMAIL), ("PASSWORD", PASSWORD)):
+    for name, value in (("HOST", kitsu.host), ("EMAIL", EMAIL), ("PASSWORD", PASSWORD)):
         monkeypatch.setenv(f"KITSU_{name}", value)
-    command.outbox().put(plate("Secret"), server.host)
+    command.outbox().put(plate("Secret"), kitsu.host)
     assert main(["kitsu", "sync", "--json"]) == 0
     monkeypatch.setenv("KITSU_PASSWORD", "another-that-is-wrong")
-    command.outbox().put(plate("Secret"), server.host)
+    command.outbox().put(plate("Secret"), kitsu.host)
     assert main(["kitsu", "sync"]) == 4
     written = capsys.readouterr()
     kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

@@ -1,4 +1,4 @@
-"""`catalog export FILE`: all that the catalog knows to be somewhere, as CSV or JSON."""
+"""`catalog export FILE`: all that the catalog knows to be somewhere, as CSV, JSON or Parquet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def export_verb(
-    target: Path = typer.Argument(..., help="A .csv or .json; an older one is replaced."),
+    target: Path = typer.Argument(..., help="A .csv, .json or .parquet; an older one is replaced."),
     catalog: str | None = CATALOG,
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:

@@ -8,6 +8,7 @@ import typer
 
 from film_archive.cli.catalog_option import CATALOG, opened_if_any
 from film_archive.cli.output import print_json, say, size_text
+from film_archive.cli.report_option import REPORT, require_report, write_report
 
 
 def register(app: typer.Typer) -> None:
@@ -22,6 +23,7 @@ def dupes_verb(
     compare: bool = typer.Option(False, "--compare", help="Prove each set by comparing byte by byte."),
     catalog: str | None = CATALOG,
     workers: int | None = typer.Option(None, "--workers", min=1, help="Processes that read at once."),
+    report: Path | None = REPORT,
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Find duplicates; nothing is changed. What a catalog that is named has read is not read again."""
@@ -30,6 +32,7 @@ def dupes_verb(
     from film_archive.library.dupe_list import write_list
     from film_archive.library.known_files import known_in
 
+    require_report(report)
     with known_in(opened_if_any(catalog)) as known, progress() as counted:
         found = find_duplicates(
             roots or [],
@@ -42,6 +45,8 @@ def dupes_verb(
         )
     if write is not None:
         write_list(write, found)
+    among = ", ".join(map(str, [*(roots or []), *index]))
+    write_report(report, f"Duplicates in {among}", found, clips=[each.keep for each in found.sets])
     if json:
         print_json(found.to_json())
         return found.exit_status

@@ -10,6 +10,7 @@ import typer
 
 from film_archive.cli.catalog_option import CATALOG, opened_if_any
 from film_archive.cli.output import print_json, say, size_text
+from film_archive.cli.report_option import REPORT, require_report, write_report
 
 if TYPE_CHECKING:
     from film_archive.library.sorter import Sorted
@@ -27,6 +28,7 @@ def sort_verb(
     catalog: str | None = CATALOG,
     workers: int | None = typer.Option(None, "--workers", min=1, help="Processes that read at once."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be moved."),
+    report: Path | None = REPORT,
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Move duplicates into a quarantine, each compared byte by byte with the copy that stays. Nothing is removed; `undo` puts
@@ -38,6 +40,7 @@ def sort_verb(
     from film_archive.library.sorter import SortPlan, as_planned, plan_sort, plan_sort_of, sort
     from film_archive.library.undoing import note_moves
 
+    require_report(report, dry_run=dry_run)
     if (not roots) == (listed is None):
         raise UsageError("Name the folders to sort, or a list with --list; one of both.")
 
@@ -60,6 +63,7 @@ def sort_verb(
         with told:
             told.event("sort", os.path.realpath(to), journal=done.job)
             note_moves(told, done.moved)
+    write_report(report, f"Duplicates moved to {to}", done, clips=[each.to for each in done.moved])
     if json:
         print_json(done.to_json())
         return done.exit_status

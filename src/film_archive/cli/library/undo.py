@@ -9,6 +9,7 @@ import typer
 
 from film_archive.cli.catalog_option import CATALOG, opened, opened_if_any
 from film_archive.cli.output import print_json, say, size_text
+from film_archive.cli.report_option import REPORT, require_report, write_report
 
 
 def register(app: typer.Typer) -> None:
@@ -22,12 +23,14 @@ def undo_verb(
     ),
     catalog: str | None = CATALOG,
     dry_run: bool = typer.Option(False, "--dry-run", help="Only say what would be moved back."),
+    report: Path | None = REPORT,
     json: bool = typer.Option(False, "--json", help="Print one JSON document."),
 ) -> int:
     """Move back what a job has moved. What has another file in its place by now stays in the quarantine, and is told."""
     from film_archive.cli.progress import progress
     from film_archive.library.undoing import note_moves, quarantine_of, undo
 
+    require_report(report, dry_run=dry_run)
     with progress() as counted:
         if quarantine is None:
             with opened(catalog, must_exist=True) as known:
@@ -37,6 +40,7 @@ def undo_verb(
         with told:
             told.event("undo", os.path.realpath(quarantine), journal=done.job)
             note_moves(told, done.moved)
+    write_report(report, f"Moved back from {quarantine}", done, clips=[each.to for each in done.moved])
     if json:
         print_json(done.to_json())
         return done.exit_status

@@ -74,6 +74,8 @@ def _open_mxf(source: ByteSource, index: FrameIndex | None) -> Cuttable:
     material = MxfFile.open(source)
     facts = material.facts()
     frames = material.index() if index is None else index
+    if frames.frames == 0 and facts.frames is not None:
+        raise Damaged(f"{source.name} has no complete frame; if it is still being written, try again later, else copy it again.")
     if frames.frames == 0:
         raise NotSupported(f"{source.name} has no picture; sound alone is not cut yet.")
     known: dict[str, Any] = {

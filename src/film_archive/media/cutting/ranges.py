@@ -78,6 +78,19 @@ class Clip:
                 notes.append(f"{text.strip()} is read as drop-frame, {parsed.timecode}, as {self.name} counts")
         return parsed.timecode
 
+    def read_length(self, text: str, *, notes: list[str] | None = None) -> int:
+        """How many labels a duration has, counted as the clip counts; where it has no timecode, as the duration's sign says."""
+        if self.start is None:
+            return parse_timecode(text, self.rate).timecode.total_frames
+        try:
+            return self.read(text, notes=notes).total_frames
+        except InvalidTimecode as error:
+            raise InvalidTimecode(f"{error} Durations count as the clip does; a number of frames always can be given.") from None
+
+    def frames_of(self, labels: int) -> int:
+        """How many frames so many labels stand for: where timecode counts at another rate than the media's, not as many."""
+        return labels if self.start is None else int(-(-Fraction(labels) * self.rate // self.start.rate))
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
