@@ -70,14 +70,16 @@ def _size(root: Path) -> int:
 
 def _growth(root: Path, clip: Path, versions: list[tuple[str, Path]]) -> None:
     for name, version in versions:
-        work = _begun(root)
+        sizes: list[int] = []
         for place in (clip, version):
-            before = _size(root)
+            root.mkdir(exist_ok=True)
             shutil.copy(place, root / place.name)
+            work = WorkTree(root) if sizes else _begun(root)
             work.add([root / place.name])
             work.commit(place.name)
-        work.close()
-        grown, size = _size(root) - before, version.stat().st_size
+            work.close()
+            sizes.append(_size(root))
+        grown, size = sizes[1] - sizes[0], version.stat().st_size
         share = 100 * grown / size
         print(f"{name:12} {size / 1e6:10.1f} MB, new {grown / 1e6:8.3f} MB: {share:7.3f} %  (bar {_BARS[name]} %)")
         shutil.rmtree(root)

@@ -137,40 +137,60 @@ def runs_of(
 
     `while_reading` gets all bytes in their order, in a thread of its own.
     """
-    runs = iter(zip(cuts.ends.tolist(), cuts.tracks.tolist(), strict=True))
-    cut = Cutter().cut
+    cutter = _RunCutter(cuts)
     rest = b""  # of the run that is being cut
-    position = 0  # where that begins
-    end, track = next(runs)
     for block in read_ahead(source, while_reading=while_reading):
-        window = memoryview(rest + block) if rest else block
+        begin = 0
+        if rest:  # as much as decides where its chunks end
+            window = memoryview(rest + block[: min(MAXIMUM, cutter.left - len(rest))])
+            yield from cutter.cut(window)
+            begin = cutter.used - len(rest)
+            if begin < 0:
+                rest = bytes(window[cutter.used :])
+                continue
+        yield from cutter.cut(block[begin:])
+        rest = bytes(block[begin + cutter.used :])
+
+
+class _RunCutter:
+    """Goes along the runs of a content."""
+
+    def __init__(self, cuts: Cuts) -> None:
+        self._runs = iter(zip(cuts.ends.tolist(), cuts.tracks.tolist(), strict=True))
+        self._cut = Cutter().cut
+        self._end, self._track = next(self._runs)
+        self._position = 0
+        self.used = 0
+        """Bytes of the last window that were cut."""
+
+    @property
+    def left(self) -> int:
+        """Bytes of the run that is being cut."""
+        return int(self._end) - self._position
+
+    def cut(self, window: memoryview) -> Iterator[tuple[int, memoryview]]:
+        """What can be cut of the bytes that come next: all but what ends in a way that is not seen yet."""
         start = 0
-        while position + len(window) - start >= end:
-            stop = start + end - position
-            if track == OTHER:
-                for length in cut(window[start:stop]):
-                    yield OTHER, window[start : start + length]
-                    start += length
-            else:
-                yield track, window[start:stop]
-                start = stop
-            position = end
-            following = next(runs, None)
-            if following is None:
-                return
-            end, track = following
-        if track == OTHER:
-            lengths = cut(window[start:])
-            while len(window) - start >= MAXIMUM:  # else where this chunk ends may not be seen yet
+        while start < len(window) and len(window) - start >= self.left:
+            stop = start + self.left
+            lengths = self._cut(window[start:stop]) if self._track == OTHER else iter((self.left,))
+            for length in lengths:
+                yield self._track, window[start : start + length]
+                start += length
+            self._position = self._end
+            self._end, self._track = next(self._runs, (self._end, OTHER))
+        if self._track != OTHER and start < len(window):
+            yield self._track, window[start:]
+            self._position += len(window) - start
+            start = len(window)
+        elif len(window) - start >= MAXIMUM:
+            lengths = self._cut(window[start:])
+            while len(window) - start >= MAXIMUM:
                 length = next(lengths)
                 yield OTHER, window[start : start + length]
                 start += length
-                position += length
-        elif start < len(window):
-            yield track, window[start:]
-            position += len(window) - start
-            start = len(window)
-        rest = bytes(window[start:])
+                self._position += length
+        self.used = start
 
 
 class Cutter:

@@ -315,7 +315,7 @@ class Adding:
     def _close_pack(self) -> None:
         pack, self._pack = self._pack, PackWriter()
         if pack.rows:
-            place = bytes.fromhex(self._store.put(MemorySource(pack.data(), "a pack"))[ADDRESS])
+            place = bytes.fromhex(self._store.put(pack.source())[ADDRESS])
             for row in pack.rows:
                 self._rows[row.address] = self._rows[row.address]._replace(place=place, start=row.start)
 
