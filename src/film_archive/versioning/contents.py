@@ -5,6 +5,7 @@ What is added becomes durable in `settle`, and only then its rows are written: a
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from enum import IntEnum
@@ -195,6 +196,7 @@ class Adding:
         self._store = contents.store
         self._chunking = chunking
         self._pack = PackWriter()
+        self._on_the_way: _PackOnTheWay | None = None
         self._rows: dict[bytes, Blob] = {}
 
     def add(self, source: ByteSource, path: str = "", *, on_bytes: OnBytes | None = None) -> Blob:
@@ -300,7 +302,7 @@ class Adding:
             self._pack.add(address, data)
         self._rows[address] = blob
         if self._pack.is_full:
-            self._close_pack()
+            self._send_pack()
         return blob
 
     def _known(self, address: bytes) -> Blob | None:
@@ -312,12 +314,30 @@ class Adding:
         self._rows.setdefault(address, blob)
         return blob
 
+    def _send_pack(self) -> None:
+        """Store a full pack, while the next one is filled."""
+        self._hear_of_pack()
+        pack, self._pack = self._pack, PackWriter()
+        self._on_the_way = _PackOnTheWay(self._store, pack)
+        self._on_the_way.start()
+
+    def _hear_of_pack(self) -> None:
+        """Wait for the pack that is being stored; raises what storing it raised."""
+        sent = self._on_the_way
+        if sent is not None:
+            sent.join()
+            self._on_the_way = None
+            self._note_place(sent.pack, sent.place())
+
     def _close_pack(self) -> None:
+        self._hear_of_pack()
         pack, self._pack = self._pack, PackWriter()
         if pack.rows:
-            place = bytes.fromhex(self._store.put(pack.source())[ADDRESS])
-            for row in pack.rows:
-                self._rows[row.address] = self._rows[row.address]._replace(place=place, start=row.start)
+            self._note_place(pack, bytes.fromhex(self._store.put(pack.source())[ADDRESS]))
+
+    def _note_place(self, pack: PackWriter, place: bytes) -> None:
+        for row in pack.rows:
+            self._rows[row.address] = self._rows[row.address]._replace(place=place, start=row.start)
 
     def settle(self) -> None:
         """Make all contents durable; `write` may follow."""
@@ -331,9 +351,35 @@ class Adding:
 
     def forget(self) -> None:
         """Drop what was not settled."""
+        if self._on_the_way is not None:
+            self._on_the_way.join()
+            self._on_the_way = None
         self._store.forget()
         self._pack = PackWriter()
         self._rows.clear()
+
+
+class _PackOnTheWay(threading.Thread):
+    """A pack that is being stored."""
+
+    def __init__(self, store: ObjectStore, pack: PackWriter) -> None:
+        super().__init__(name="pack", daemon=True)
+        self._store = store
+        self.pack = pack
+        self._place = b""
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._place = bytes.fromhex(self._store.put(self.pack.source())[ADDRESS])
+        except BaseException as error:  # noqa: BLE001  raised by who waits
+            self._error = error
+
+    def place(self) -> bytes:
+        """Where it lies, when it is stored; raises what storing it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._place
 
 
 class _NewChunks:
