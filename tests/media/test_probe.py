@@ -12,6 +12,7 @@ from film_archive.core.source import FileSource, MemorySource
 from film_archive.core.timecode import FrameRange
 from film_archive.media.clips import find_clips
 from film_archive.media.probe import index, probe, probe_clip, probe_path
+from film_archive.testing.media import ClipSpec, cached_clip
 from tests.media import making
 
 
@@ -235,3 +236,11 @@ def test_a_path_and_a_source_say_the_same(card: Path) -> None:
         path = card / "shots" / name
         with FileSource(path) as source:
             assert probe(source) == probe(path) == probe(str(path))
+
+
+@pytest.mark.parametrize("scan", ["tff", "bff", "progressive"])
+@pytest.mark.parametrize("container", ["mp4", "mov"])
+def test_fields_that_only_the_pictures_tell(scan: str, container: str, footage: Path) -> None:
+    small = {"width": 96, "height": 64, "frames": 6}
+    spec = ClipSpec(name=f"fields {scan}", codec="h264", profile="High", container=container, scan=scan, audio=(), **small)
+    assert probe(cached_clip(spec, footage)).scan == scan

@@ -75,6 +75,31 @@ def test_a_range_of_every_container(shelf: Shelf, quick: Path, footage: Path, co
     assert done.bytes_read <= original.stat().st_size
 
 
+@pytest.mark.parametrize(
+    ("start", "ends", "frames"),
+    [
+        ("01:00:00;10", {"duration": "00:00:01:00"}, FrameRange(10, 40)),
+        ("01:00:00:10", {"end": "01:00:01:00"}, FrameRange(10, 30)),
+        ("00:59:59;20", {"end": "01:00:00;05"}, FrameRange(0, 5)),
+        ("00:59:59:28", {"duration": "7"}, FrameRange(0, 5)),
+    ],
+)
+def test_timecode_is_read_as_the_clip_counts(
+    shelf: Shelf, quick: Path, footage: Path, start: str, ends: dict[str, str], frames: FrameRange
+) -> None:
+    """Drop-frame, however it is written; a range may begin before the clip."""
+    rate = FrameRate.of("29.97")
+    spec = ClipSpec(name="B001C001", rate=rate, frames=60, reel="B001", start=Timecode.from_string("01:00:00;00", rate))
+    original = cached_clip(spec, footage)
+    (quick / "card").mkdir()
+    shutil.copy2(original, quick / "card" / original.name)
+    write(shelf, quick / "card")
+    done = restore(shelf, quick / "out", RestoreWishes(start=start, **ends))  # type: ignore[arg-type]
+    [file] = done.files
+    assert done.exit_status == 0
+    assert_is_cut_of(Path(str(file.output)), spec, original, frames)
+
+
 def test_a_range_of_a_recording(shelf: Shelf, quick: Path, footage: Path) -> None:
     """Its own rate where it says one, else the caller's."""
     said = cached_wave(WaveSpec(name="S012T003", rate=FrameRate(25), start=Timecode.from_string("10:00:00:00", 25)), footage)

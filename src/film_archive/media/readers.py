@@ -66,9 +66,19 @@ def _is_mov(source: ByteSource, head: bytes) -> bool:
 
 def _mov_facts(source: ByteSource, given: Given) -> MediaFacts:
     try:
-        return MovFile.open(source).facts()
+        return _with_scan(MovFile.open(source).facts(), source)
     except (Damaged, NotSupported) as error:
         return _raw_or_raise(source, given, error)
+
+
+def _with_scan(facts: MediaFacts, source: ByteSource) -> MediaFacts:
+    """With what the pictures say of their fields, where the description leaves that to each of them."""
+    if facts.scan is not None or facts.codec != "h264" or not facts.decodable or not facts.frames:
+        return facts
+    try:
+        return replace(facts, scan=_libav().scan_with_libav(source, "mov"))
+    except (Damaged, NotSupported):  # then they are no pictures that could be shown, which is told where they are
+        return facts
 
 
 def _raw_or_raise(source: ByteSource, given: Given, error: FilmArchiveError) -> MediaFacts:

@@ -15,6 +15,7 @@ from film_archive.core.job import Failure
 from film_archive.core.source import printable
 from film_archive.core.timecode import FrameRange, FrameRate, Timecode
 from film_archive.core.wording import amount
+from film_archive.media.cutting.ranges import Clip
 from film_archive.media.sequence import ImageSequence, find_sequences
 from film_archive.tape.clip_facts import ClipFacts, is_media_name, probed, read_facts
 from film_archive.tape.holdings import Holding
@@ -44,6 +45,12 @@ class TapeClip:
     @property
     def frames(self) -> int:
         return self.facts.frames or 0
+
+    @property
+    def counted(self) -> Clip:
+        """How timecode is found in it."""
+        start = None if self.facts.first is None else Timecode.from_string(self.facts.start, self.rate)
+        return Clip(printable(self.name), self.frames, self.rate, start)
 
     @property
     def size(self) -> int:

@@ -11,16 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from film_archive.core.errors import NotFound, OutOfRange, UsageError
+from film_archive.core.errors import InvalidTimecode, NotFound, OutOfRange, UsageError
 from film_archive.core.facts import MediaFacts
 from film_archive.core.job import Failure
 from film_archive.core.progress import Progress
 from film_archive.core.source import printable
-from film_archive.core.timecode import FrameRange, FrameRate, Timecode
+from film_archive.core.timecode import FrameRange, Timecode, frames_per_day
 from film_archive.editorial import matching
 from film_archive.editorial.candidates import Candidate
 from film_archive.editorial.pulling import grouped, request_of
 from film_archive.editorial.reading import read_list
+from film_archive.media.cutting.ranges import Clip
 from film_archive.tape.choosing import Choice
 from film_archive.tape.holding_sets import Holdings
 from film_archive.tape.records import RestorePlan, TapeRestored
@@ -91,13 +92,18 @@ def _in_range(clips: TapeClips, wishes: RestoreWishes, start: str) -> _Chosen:
     near: list[str] = []
     told: list[str] = []
     for clip in clips.found.values():
-        frames = _frames_of(clip, wishes, start)
+        notes: list[str] = []
+        try:
+            frames = _frames_of(clip, wishes, start, notes)
+        except InvalidTimecode as error:  # a label that this clip does not have; another one may
+            near.append(str(error).rstrip("."))
+            continue
         if frames is None or frames.count <= 0:
             near.append(f"{printable(clip.name)} has {clip.facts.start or 'no timecode'}, {clip.frames} frames")
             continue
         read, said = clip.cut([frames])
         found += read
-        told += said
+        told += [*said, *(f"{note}." for note in dict.fromkeys(notes))]
     if not found and not told:
         if not clips.found and not clips.unknown:
             raise NotFound("There is no clip among what was asked for; `tape ls` lists what is there.")
@@ -106,31 +112,42 @@ def _in_range(clips: TapeClips, wishes: RestoreWishes, start: str) -> _Chosen:
     return found, clips.failed(), told
 
 
-def _frames_of(clip: TapeClip, wishes: RestoreWishes, start: str) -> FrameRange | None:
-    """Frames of a clip in the range, with handles; None where it has none, or can't be counted."""
-    rate, total = clip.rate, clip.frames
-    if start.isdigit():
-        begin, first = int(start), 0
-    elif clip.facts.first is None:
+def _frames_of(clip: TapeClip, wishes: RestoreWishes, start: str, notes: list[str]) -> FrameRange | None:
+    """Frames of a clip in the range, with handles; None where it has none, or can't be counted.
+
+    Timecode is read as the clip counts (drop-frame too), and may begin before it. Raises InvalidTimecode.
+    """
+    counted = clip.counted
+    if counted.start is None and not start.isdigit():
         return None
+    begin = _place(counted, start, notes)
+    if wishes.duration is None:
+        end = _place(counted, wishes.end or "", notes, after=begin)
+    elif wishes.duration.isdigit():
+        end = begin + int(wishes.duration)
     else:
-        first = clip.facts.first
-        begin = _label(start, rate).total_frames - first
-    if wishes.duration is not None:
-        length = int(wishes.duration) if wishes.duration.isdigit() else Timecode.from_string(wishes.duration, rate).total_frames
-        end = begin + length
-    else:
-        text = wishes.end or ""
-        end = int(text) if text.isdigit() else _label(text, rate).total_frames - first
+        end = begin + counted.frames_of(counted.read_length(wishes.duration, notes=notes))
     if end <= begin:
         raise UsageError(f"The range from {start} to {wishes.end or wishes.duration} has no frames; its end is exclusive.")
-    if end <= 0 or begin >= total:
+    if end <= 0 or begin >= clip.frames:
         return None
-    return FrameRange(max(0, begin - wishes.handles), min(total, end + wishes.handles))
+    return FrameRange(max(0, begin - wishes.handles), min(clip.frames, end + wishes.handles))
 
 
-def _label(text: str, rate: FrameRate) -> Timecode:
-    return Timecode.from_string(text, rate)
+def _place(counted: Clip, text: str, notes: list[str], *, after: int | None = None) -> int:
+    """The frame that a number or a timecode names, counted from the clip's first: before it below 0; over midnight too.
+
+    The end of a range is looked for behind its begin, `after`.
+    """
+    if text.isdigit():
+        return int(text)
+    start = counted.require_start()
+    label = counted.read(text, out=after is not None, notes=notes)
+    day = frames_per_day(start.rate.nominal, start.drop_frame)
+    distance = (label.total_frames - start.total_frames) % day
+    if (after is None and distance > day // 2) or (after is not None and after < 0 and distance - day > after):
+        distance -= day
+    return counted.frames_of(distance)
 
 
 # An edit list

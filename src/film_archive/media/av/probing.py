@@ -92,6 +92,17 @@ def probe_with_libav(source: ByteSource, demuxer: str, *, container: str | None 
         )
 
 
+def scan_with_libav(source: ByteSource, demuxer: str) -> str | None:
+    """ "progressive", "tff" or "bff", by what the first pictures of the stream say; None where they don't.
+
+    For streams whose parameters allow fields and leave it to each picture (H.264). Raises Damaged.
+    """
+    with open_source(source, container=demuxer) as opened:
+        picture = _streams(opened).picture
+        context: Any = None if picture is None else picture.codec_context
+        return None if context is None else _FIELDS.get(int(context.field_order or 0))
+
+
 def index_with_libav(source: ByteSource, demuxer: str) -> FrameIndex:
     """Where each packet lies, by reading all of them and comparing them with the file's bytes.
 
