@@ -32,6 +32,7 @@ NAMES = {
     "plate_memory": "peak memory of plates of UHD and of 8.6K",
     "pull": "planning a pull of 1,000 events",
     "repository": "branching, diff, status, commit, merge and checkout of repositories, against git and what else is installed",
+    "chunking": "chunks: what versions and re-wraps of a clip add, and taking a clip in, against copying and BLAKE3",
     "object_store": "contents in a bucket, up and down, against bare obstore on the same server",
     "tape": "sets of cartridges: planning a million files, the order of reading, 12 s of a long clip, writing and verifying",
     "ltfs": "the LTFS index of a million files; writing a cartridge with digests, against cp and fsync",

@@ -50,7 +50,7 @@ from film_archive.library import (
 from film_archive.proxy import recipe
 from film_archive.server import running
 from film_archive.tape import records as tape
-from film_archive.versioning import collecting, holdings, locks, reports, switching, worktree
+from film_archive.versioning import chunk_policy, collecting, holdings, locks, reports, switching, worktree
 from film_archive.versioning import verifying as repository
 from film_archive.workflows import (
     attach_plans,
@@ -219,6 +219,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("repo adopt", reports.AdoptReport, "The exit status is 12 where some archives are not at hand."),
     Section("repo lock and unlock", reports.LocksReport),
     Section("Locks", locks.EditLock),
+    Section("repo chunking", chunk_policy.ChunkingReport),
     Section("repo gc", collecting.Cleanup),
     Section("repo verify", repository.Verified, "The exit status is 11 where there are problems."),
     Section("Problems of a repository", repository.Problem),

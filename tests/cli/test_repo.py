@@ -226,6 +226,7 @@ def test_what_is_wrong_is_one_sentence_with_its_status(show: Show, tmp_path: Pat
         (("diff", "main", "ffffff"), 3),
         (("export", "main", show.root / "notes.txt"), 4),
         (("gc", "--keep", "soon"), 2),
+        (("chunking", "*.mov", "--off"), 2),
         (("verify", "--part", "4/3"), 2),
         (("where", "nothing"), 3),
         (("lock", "../x"), 2),
@@ -243,6 +244,23 @@ def test_what_is_wrong_is_one_sentence_with_its_status(show: Show, tmp_path: Pat
         assert errors, arguments
         if arguments != ("commit",):
             assert errors.count("\n") == 1, errors
+
+
+def test_what_is_stored_as_chunks_is_said_and_taken_back(show: Show) -> None:
+    assert show.json("chunking")["patterns"] == []
+    assert "No files are" in show.run("chunking").output
+    assert "*.mov, footage/*" in show.run("chunking", "*.mov", "footage/*").output
+    assert show.json("chunking")["patterns"] == ["*.mov", "footage/*"]
+    clip = noise(4_500_000, 7)
+    write(show.root, {"long.mov": clip})
+    show.run("add", "long.mov")
+    show.run("commit", "-m", "Long")
+    before = show.json("stats")["stored"]
+    write(show.root, {"long.mov": b"another head" + clip[12:]})
+    show.run("commit", "-a", "-m", "Head")
+    assert show.json("stats")["stored"] - before < 1_100_000
+    assert show.json("verify")["ok"]
+    assert show.json("chunking", "--off")["patterns"] == []
 
 
 def test_json_has_the_documented_keys(show: Show, tmp_path: Path) -> None:
@@ -270,6 +288,7 @@ def test_json_has_the_documented_keys(show: Show, tmp_path: Path) -> None:
         ("repo adopt", ("adopt",)),
         ("repo lock and unlock", ("lock", "docs.txt")),
         ("repo lock and unlock", ("unlock", "docs.txt")),
+        ("repo chunking", ("chunking", "*.mov")),
         ("repo gc", ("gc",)),
         ("repo verify", ("verify", "--part", "1/2")),
         ("repo stats", ("stats",)),

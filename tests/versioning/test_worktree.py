@@ -240,6 +240,27 @@ def test_paths_that_differ_in_case_or_unicode_form_are_refused_together(work: Wo
     assert set(work.staged()) == {one}
 
 
+def test_names_as_long_as_they_may_be_are_added_checked_out_and_switched(work: WorkTree) -> None:
+    ascii_name, signs = "l" * 251 + ".mov", "ä" * 125 + ".mov"
+    raw = os.fsdecode(b"\xff" * 60)  # three signs for each byte in a tree
+    names = {f"{'d' * 255}/{ascii_name}": b"one", signs: noise(5000, 9), raw: b"raw"}
+    try:
+        write(work.root, names)
+    except OSError:
+        pytest.skip("this file system takes no such names")
+    before = work.branch
+    assert len(work.add([work.root])) == len(names)
+    long = work.commit("long names")
+    check_out(work.repository, long, work.root.with_name("again"))
+    assert on_disk(work.root.with_name("again")) == on_disk(work.root)
+    back = work.repository.branch_from(before.head, "back")
+    switch(work, back)
+    assert not set(names) & set(on_disk(work.root))
+    switch(work, long)
+    assert on_disk(work.root).items() >= names.items()
+    assert work.status().is_clean
+
+
 def test_links_stay_links_and_lead_nowhere_outside(work: WorkTree) -> None:
     (work.root / "inside").symlink_to("footage/whole")
     (work.root / "footage/up").symlink_to("../footage/inline")

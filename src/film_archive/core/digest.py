@@ -168,11 +168,25 @@ def read_ahead(
                 while_reading(block)
             yield block
         return
+    views = source.in_memory() if (offset, end) == (0, source.size) else None
+    if views is not None:
+        yield from _blocks_of(views, while_reading)
+        return
     reader = _Reader(source, offset, end, while_reading)
     try:
         yield from reader.blocks()
     finally:
         reader.stop()
+
+
+def _blocks_of(views: list[memoryview], while_reading: Callable[[memoryview], None] | None) -> Iterator[memoryview]:
+    """What is in memory needs no thread to read it, and no buffers."""
+    for view in views:
+        for start in range(0, len(view), BLOCK):
+            block = view[start : start + BLOCK]
+            if while_reading is not None:
+                while_reading(block)
+            yield block
 
 
 class _Reader:

@@ -123,6 +123,10 @@ class ByteSource(ABC):
         """
         return None
 
+    def in_memory(self) -> list[memoryview] | None:
+        """The bytes, one view behind the other, where they are in memory already."""
+        return None
+
     def slice(self, offset: int, length: int) -> ByteSource:
         """A part of this source; the part keeps working as long as this source is open."""
         return SliceSource(self, offset, length)
@@ -266,6 +270,9 @@ class MemorySource(ByteSource):
         start, count = self._within(offset, length)
         return [bytes(self._data[start : start + count])] if count else []
 
+    def in_memory(self) -> list[memoryview] | None:
+        return [self._data] if type(self) is MemorySource else None  # another may read otherwise
+
     def __reduce__(self) -> tuple[type[MemorySource], tuple[bytes, str]]:
         return MemorySource, (bytes(self._data), self.name)
 
@@ -360,6 +367,15 @@ class ConcatSource(ByteSource):
             found += runs
             taken = min(left, part.size - inside)
             start, left, index = start + taken, left - taken, index + 1
+        return found
+
+    def in_memory(self) -> list[memoryview] | None:
+        found: list[memoryview] = []
+        for part in self._parts:
+            views = part.in_memory()
+            if views is None:
+                return None
+            found += views
         return found
 
     def check_unchanged(self) -> None:

@@ -58,7 +58,7 @@ def _some(
                 done.missing.append(entry.path)
                 continue
             with source:
-                blob = adding.add(source, on_bytes=progress.counting(Phase.WRITING))
+                blob = adding.add(source, entry.path, on_bytes=progress.counting(Phase.WRITING))
                 require_same(entry, _known(entry, blob.key, blob.address, found), source.name)
             rows.append((borrowed, blob.address))
             done.paths.append(entry.path)

@@ -53,6 +53,7 @@ def clean_up(repository: OpenRepository, *, keep_days: float, grace_days: float,
         moment = time.time()
         oldest = moment - grace_days * DAY
         marked = _mark(repository, since=int(moment - keep_days * DAY) + 1, young=oldest)
+        _mark_parts(repository, marked, oldest)
         objects = list(_dead_objects(repository, marked, oldest))
         blobs = [blob for blob in repository.contents.all() if blob.address not in marked.blobs and blob.added <= oldest]
         places = _places_in_use(repository, blobs)
@@ -109,6 +110,14 @@ def _mark(repository: OpenRepository, since: int, young: float) -> _Marked:
                 mark(nodes.leaf(address).entries)
     mark(repository.stages.all())
     return marked
+
+
+def _mark_parts(repository: OpenRepository, marked: _Marked, oldest: float) -> None:
+    """What the contents that stay are made of: those that are marked, and those that are too young to go."""
+    chunked = [blob for blob in repository.contents.all() if blob.layout is Layout.CHUNKED]
+    for blob in chunked:
+        if blob.address in marked.blobs or blob.added > oldest:
+            marked.blobs |= repository.contents.also_needed(blob)
 
 
 def _there(repository: OpenRepository, heads: Iterable[str]) -> Iterator[str]:

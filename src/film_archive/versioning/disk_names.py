@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from film_archive.core import files
 from film_archive.core.errors import Refused
-from film_archive.core.names import is_own, member_name, name_problem
+from film_archive.core.names import MAXIMUM_NAME, is_own, member_name, name_problem
 from film_archive.core.source import printable
 from film_archive.versioning.entries import Entry, sort_key
 
@@ -30,6 +30,37 @@ def place_of(entry: Entry) -> str:
             return os.fsdecode(name)
     problem = problem or "its raw name is another"
     raise Refused(f"{printable(entry.path)} must not be written under this name: {problem}.")
+
+
+class DiskNames:
+    """`place_of` of many entries: what a folder's first one was asked is not asked of the others."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def of(self, entry: Entry) -> tuple[str, str]:
+        """(folder, name) on disk; raises Refused as `place_of` does."""
+        path = entry.path
+        folder, _, name = path.rpartition("/")
+        if (
+            folder in self._known
+            and name.isascii()
+            and name.isprintable()
+            and "\\" not in name
+            and name not in ("", ".", "..")
+            and len(path) <= _SURELY_SHORT
+            and "raw_name" not in entry.more
+        ):
+            return folder, name
+        place = place_of(entry)
+        if folder and place == path:
+            self._known.add(folder)
+        folder, _, name = place.rpartition("/")
+        return folder, name
+
+
+_SURELY_SHORT = MAXIMUM_NAME // 4
+"""Signs: no more bytes than a name may have, whatever they are."""
 
 
 def link_problem(path: str, target: str) -> str | None:

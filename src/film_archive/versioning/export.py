@@ -6,7 +6,7 @@ and not read again; all others are read once, while they are put in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,10 +57,13 @@ def export_entries(
             return Exported(archive.finish(), unread)
 
 
-def missing(repository: OpenRepository, entries: Iterable[Entry]) -> list[tuple[Entry, str]]:
+def missing(repository: OpenRepository, entries: Sequence[Entry]) -> list[tuple[Entry, str]]:
     """The files whose bytes can't be had at the moment, and why."""
     with Bytes(repository) as found:
-        problems = [(entry, found.problem(entry)) for entry in entries if entry.is_file]
+        there = found.at_hand(entries)
+        problems = [
+            (entry, found.problem(entry)) for entry in entries if entry.is_file and entry.blake3 not in there
+        ]
     return [(entry, problem) for entry, problem in problems if problem is not None]
 
 
@@ -138,7 +141,7 @@ def _time(entry: Entry) -> int:
     return EPOCH_NS if entry.mtime_ns is None else entry.mtime_ns
 
 
-def require_all(repository: OpenRepository, entries: Iterable[Entry], doing: str) -> None:
+def require_all(repository: OpenRepository, entries: Sequence[Entry], doing: str) -> None:
     """Raise the error of the first file whose bytes can't be had, with how many there are."""
     gone = missing(repository, entries)
     if gone:

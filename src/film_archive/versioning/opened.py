@@ -19,6 +19,7 @@ from film_archive.core.errors import NotFound, NotSupported, Refused
 from film_archive.core.source import FileSource, printable
 from film_archive.storage.database import Database
 from film_archive.storage.locking import locked
+from film_archive.versioning.chunk_policy import chunking_of
 from film_archive.versioning.commits import Commit, load_commit, store_commit
 from film_archive.versioning.contents import Adding, Contents
 from film_archive.versioning.elsewhere import CONTENT, FILE, METADATA, Elsewhere, begin_parts, open_parts
@@ -81,7 +82,7 @@ class OpenRepository:
     def adding(self) -> Iterator[Adding]:
         """Contents to be stored; what was not settled is dropped."""
         with self.database.sharing():
-            adding = Adding(self.contents)
+            adding = Adding(self.contents, chunking_of(self.database))
             try:
                 yield adding
             finally:

@@ -6,7 +6,7 @@ import struct
 from typing import NamedTuple
 
 from film_archive.core.errors import Damaged
-from film_archive.core.source import ByteSource
+from film_archive.core.source import ByteSource, ConcatSource, MemorySource
 
 _HEAD = b"film-archive pack 1\n"
 _TAIL = b"kcap 1\n\0"
@@ -40,9 +40,16 @@ class PackWriter:
     def is_full(self) -> bool:
         return self._end >= FULL
 
+    def source(self) -> ByteSource:
+        """The pack's bytes, not put together."""
+        return ConcatSource([MemorySource(part) for part in (*self._parts, self._list())], "a pack")
+
     def data(self) -> bytes:
+        return b"".join([*self._parts, self._list()])
+
+    def _list(self) -> bytes:
         listed = b"".join([_ROW.pack(*row) for row in self.rows])
-        return b"".join([*self._parts, listed, len(self.rows).to_bytes(8, "little"), _TAIL])
+        return b"".join([listed, len(self.rows).to_bytes(8, "little"), _TAIL])
 
 
 def read_pack(source: ByteSource) -> list[Packed]:

@@ -8,19 +8,27 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
 from film_archive.core import copying, files
+from film_archive.core.cycles import no_cycles
 from film_archive.core.errors import Refused
 from film_archive.core.source import ByteSource, FileSource, printable
-from film_archive.versioning.disk_names import link_problem, place_of
+from film_archive.versioning.contents import Blob, Layout
+from film_archive.versioning.direct_placing import DirectPlacer, Wanted, batched
+from film_archive.versioning.disk_names import DiskNames, link_problem
 from film_archive.versioning.entries import Entry, EntryKind
 from film_archive.versioning.opened import OpenRepository
 from film_archive.versioning.reading import Bytes, require_same
 from film_archive.versioning.stat_index import Seen
+
+_AT_ONCE = 20_000
+"""Files whose contents are looked up together."""
+_WORTH_SHARING = 1 << 16
+"""Bytes of a file; fewer are copied sooner."""
 
 
 class How(StrEnum):
@@ -50,26 +58,56 @@ class Placer:
         self._bytes = Bytes(repository)
         self._folders: set[str] = {""}
         self._can_share: bool | None = None
+        self._direct = DirectPlacer(repository.store, root, read_only=read_only)
         self.left_out: list[tuple[str, str]] = []
 
     def place(self, entries: Iterable[Entry]) -> list[Placed]:
         """Place what is not there yet; links come last, so that nothing is written through one."""
-        placed = []
-        links = []
+        placed: list[Placed] = []
+        links: list[tuple[Entry, str]] = []
+        names = DiskNames()
+        with no_cycles():
+            for some in batched(entries, _AT_ONCE):
+                placed += self._place_some(some, names, links)
+        for entry, relative in links:
+            made = self._place_link(entry, relative)
+            if made is not None:
+                placed.append(made)
+        return placed
+
+    def _place_some(self, entries: Sequence[Entry], names: DiskNames, links: list[tuple[Entry, str]]) -> list[Placed]:
+        """Some thousand: what can go the short way together, the others one by one. Links are put aside."""
+        blobs = self._repository.contents.find_all([entry.blake3 for entry in entries if entry.blake3 is not None])
+        placed: list[Placed] = []
+        short: list[Wanted] = []
         for entry in entries:
-            relative = place_of(entry)
+            folder, name = names.of(entry)
+            relative = f"{folder}/{name}" if folder else name
             if entry.kind is EntryKind.SYMLINK:
                 links.append((entry, relative))
             elif entry.kind is EntryKind.FOLDER:
                 self._make_folder(relative)
                 placed.append(Placed(relative, Seen.folder(), How.COPIED))
             else:
-                placed.append(self._place_file(entry, relative))
-        for entry, relative in links:
-            made = self._place_link(entry, relative)
-            if made is not None:
-                placed.append(made)
+                self._make_folder(folder)
+                blob = blobs.get(entry.blake3 or b"")
+                if blob is not None and self._takes(blob):
+                    short.append(Wanted(entry, folder, name, blob))
+                else:
+                    placed.append(self._place_file(entry, relative))
+        made, left = self._direct.place(short)
+        placed += [Placed(one.path, one.seen, How.SHARED if one.shared else How.COPIED) for one in made]
+        placed += [self._place_file(one.entry, one.path) for one in left]
         return placed
+
+    def _takes(self, blob: Blob) -> bool:
+        """Whether files of this content can be made the short way."""
+        if blob.layout is not Layout.WHOLE:
+            return blob.layout in (Layout.PACKED, Layout.INLINE)
+        if self._can_share is not None:
+            return self._can_share and blob.size >= _WORTH_SHARING
+        place = None if blob.place is None else self._repository.store.path_of(blob.place.hex())
+        return place is not None and self._shares_file(place, blob.size)
 
     def _make_folder(self, relative: str) -> None:
         if relative in self._folders:
@@ -134,10 +172,13 @@ class Placer:
     def _shares(self, source: ByteSource) -> bool:
         """Whether this source's file can share blocks with the folder: asked once, of the repository's own files."""
         extent = source.extent()
-        if extent is None or source.size < 1 << 16:
+        return extent is not None and self._shares_file(extent.path, source.size)
+
+    def _shares_file(self, path: Path, size: int) -> bool:
+        if size < _WORTH_SHARING:
             return False
         if self._can_share is None:
-            self._can_share = copying.can_share(extent.path, self._root)
+            self._can_share = path.is_file() and copying.can_share(path, self._root)
         return self._can_share
 
     def _linked(self, source: ByteSource, place: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
@@ -11,9 +12,10 @@ from film_archive.core.errors import Damaged, FilmArchiveError, Unreachable
 from film_archive.core.member import Member
 from film_archive.core.source import ByteSource, printable
 from film_archive.versioning.archives import Lender, Places
-from film_archive.versioning.contents import Contents
+from film_archive.versioning.contents import Blob, Contents, Layout
 from film_archive.versioning.entries import Borrowed, Entry
 from film_archive.versioning.opened import OpenRepository
+from film_archive.versioning.stores.store import ObjectStore
 
 
 class Bytes:
@@ -55,6 +57,12 @@ class Bytes:
             return str(error)
         return None
 
+    def at_hand(self, entries: Iterable[Entry]) -> set[bytes]:
+        """Of the blobs that entries are, those whose bytes are there; why others are not, `problem` says."""
+        found = self._contents.find_all([entry.blake3 for entry in entries if entry.blake3 is not None])
+        sizes = ObjectSizes(self._contents.store)
+        return {address for address, blob in found.items() if sizes.has(blob)}
+
     # what was proven
 
     def is_proven(self, entry: Entry, source: ByteSource) -> bool:
@@ -82,6 +90,35 @@ class Bytes:
                         self.places.note(transaction, archive, path)
             if self._proven and error is None:
                 self.places.note_proven(self._proven)
+
+
+class ObjectSizes:
+    """How large objects are, each asked for once."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._packs: dict[bytes, int | None] = {}
+
+    def has(self, blob: Blob) -> bool:
+        """Whether a blob's bytes are where its row says. Raises Unreachable."""
+        if blob.layout is Layout.INLINE:
+            return blob.data is not None
+        if blob.place is None or blob.layout not in (Layout.WHOLE, Layout.PACKED):
+            return False
+        if blob.layout is Layout.WHOLE:
+            return self._size(blob.place) == blob.size
+        if blob.place not in self._packs:
+            self._packs[blob.place] = self._size(blob.place)
+        size = self._packs[blob.place]
+        return size is not None and (blob.start or 0) + blob.size <= size
+
+    def _size(self, place: bytes) -> int | None:
+        try:
+            return self._store.size_of(place.hex(), "an object")
+        except Unreachable:
+            raise
+        except FilmArchiveError:
+            return None
 
 
 def _identity(source: ByteSource) -> str | None:

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,6 +27,7 @@ from film_archive.versioning.metadata import Objects
 from film_archive.versioning.naming import Naming
 from film_archive.versioning.node_store import Nodes
 from film_archive.versioning.opened import Changes, OpenRepository, begin_repository, is_repository, open_repository
+from film_archive.versioning.patterns import matches
 from film_archive.versioning.refs import Branch, Moved, require_branch_name, user
 from film_archive.versioning.tree import Change, Tree
 
@@ -396,18 +396,11 @@ class Repository:
         return [entry for entry in self.tree_at(text) if matches(entry.path, patterns)]
 
 
-def matches(path: str, patterns: Sequence[str]) -> bool:
-    """Whether a path, or a folder that it is in, matches a pattern as in a shell ("*" crosses folders); none: all do."""
-    return not patterns or any(
-        fnmatchcase(path, pattern) or fnmatchcase(path, pattern.rstrip("/") + "/*") for pattern in patterns
-    )
-
-
 def stored_file(adding: Adding, path: Path, name: str, on_bytes: Callable[[int], None] | None = None) -> Entry:
     """Store a file's content; the entry that it is under a path."""
     with FileSource(path) as source:
         status = source.status
-        blob = adding.add(source, on_bytes=on_bytes)
+        blob = adding.add(source, name, on_bytes=on_bytes)
     return Entry(
         name, EntryKind.FILE, blob.size, status.st_mtime_ns, status.st_mode & 0o777, blob.key, blob.address
     )

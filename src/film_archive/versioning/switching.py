@@ -21,9 +21,10 @@ from film_archive.core.source import printable
 from film_archive.versioning.disk_names import place_of, remove_left_folders
 from film_archive.versioning.entries import Entry, EntryKind
 from film_archive.versioning.export import require_all
+from film_archive.versioning.patterns import matches
 from film_archive.versioning.placing import How, Placed, Placer
 from film_archive.versioning.refs import Branch
-from film_archive.versioning.repository import Repository, matches
+from film_archive.versioning.repository import Repository
 from film_archive.versioning.scanning import CHECKOUT
 from film_archive.versioning.stages import Checkout
 from film_archive.versioning.stat_index import Seen, is_folder, wait_a_tick

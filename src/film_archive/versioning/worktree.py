@@ -290,7 +290,7 @@ class WorkTree:
             entry = Entry(path, EntryKind.SYMLINK, 0, status.st_mtime_ns, stat.S_IMODE(status.st_mode), more=more)
             return entry, Seen.of(status, looked)
         with FileSource(place) as source:
-            blob = adding.add(source, on_bytes=on_bytes)
+            blob = adding.add(source, path, on_bytes=on_bytes)
             status = source.status
         entry = Entry(
             path, EntryKind.FILE, blob.size, status.st_mtime_ns, stat.S_IMODE(status.st_mode), blob.key, blob.address, more=more

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 VERBS = (
     "init", "branch", "branches", "add", "rm", "mv", "unstage", "commit", "status", "diff", "merge", "log",
-    "checkout", "export", "import_", "adopt", "lock", "unlock", "gc", "verify", "stats", "where",
+    "checkout", "export", "import_", "adopt", "chunking", "lock", "unlock", "gc", "verify", "stats", "where",
 )
 
 

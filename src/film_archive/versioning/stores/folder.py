@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -121,6 +122,18 @@ class FolderStore(ObjectStore):
         if not place.is_file():
             raise Damaged(f"The content of {name} is missing from {self.name}; restore {place.name} from a copy of it.")
         return FileSource(place, name)
+
+    def path_of(self, address: str) -> Path | None:
+        return self._place(address)
+
+    def size_of(self, address: str, name: str) -> int:
+        try:
+            status = self._place(address).stat()
+        except OSError:
+            status = None
+        if status is None or not stat.S_ISREG(status.st_mode):
+            return super().size_of(address, name)  # which says what is wrong
+        return status.st_size
 
     def stored(self) -> Iterator[Stored]:
         for place in sorted(self.folder.glob("??/*")):

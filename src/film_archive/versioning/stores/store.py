@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from film_archive.core.source import ByteSource
@@ -53,6 +54,15 @@ class ObjectStore(ABC):
     @abstractmethod
     def source(self, address: str, name: str) -> ByteSource:
         """An object's bytes; `name` is how errors call them. Raises Damaged where it is missing."""
+
+    def path_of(self, address: str) -> Path | None:
+        """The file that an object is, there or not; None where objects are no files."""
+        return None
+
+    def size_of(self, address: str, name: str) -> int:
+        """An object's size; raises Damaged where it is missing."""
+        with self.source(address, name) as source:
+            return source.size
 
     @abstractmethod
     def stored(self) -> Iterator[Stored]:
