@@ -35,6 +35,10 @@ LOOK = PlateLook("S-Log3 Venice S-Gamut3.Cine", "ACEScg", Fraction(2))
 REVIEW = ReviewLook()
 SIZE = (4096, 2160)
 FRAMES, SHOT = 8, 67
+SHOTS, DRY_RUN = 200, 2.0
+"""Of the batch that is planned: how many, and the seconds that it may take."""
+_ROOM = 8 << 30
+"""Bytes that have to be free for a whole shot of that size; with fewer its pictures are half as wide and high."""
 JOBS = 4
 
 
@@ -49,6 +53,7 @@ class Spent:
 
 
 def run(folder: Path, runs: int) -> None:
+    _dry_run(folder / "clips", runs)
     oiiotool = _tool("oiiotool")
     ffmpeg = shutil.which("ffmpeg")
     frames = make_frames(folder / "dpx", FRAMES)
@@ -57,9 +62,11 @@ def run(folder: Path, runs: int) -> None:
     if ffmpeg is None:
         print("ffmpeg is not installed here; install it to compare a whole shot")
         return
-    movie = make_movie(folder / "A001C001_240911L8.mov", SHOT)
-    peer = partial(_by_tools, movie, folder, oiiotool, ffmpeg)
-    _compare("whole shot", SHOT, 1, lambda: made_by_us(folder, "shot", [movie]), peer)
+    size = SIZE if shutil.disk_usage(folder).free > _ROOM else (SIZE[0] // 2, SIZE[1] // 2)
+    what = f"whole shot of {SHOT} frames, {size[0]}×{size[1]}"
+    movie = make_movie(folder / "A001C001_240911L8.mov", SHOT, size)
+    peer = partial(_by_tools, movie, folder, oiiotool, ffmpeg, size)
+    _compare(what, SHOT, 1, lambda: made_by_us(folder, "shot", [movie]), peer)
 
 
 def _compare(what: str, frames: int, runs: int, ours: Callable[[], Spent], peer: Callable[[], Spent]) -> None:
@@ -67,13 +74,40 @@ def _compare(what: str, frames: int, runs: int, ours: Callable[[], Spent], peer:
     for _ in range(runs):
         for name, work in (("ours", ours), ("the tools", peer)):
             spent[name].append(work())
-    for name, all_of in spent.items():
-        cpu, wall = (statistics.median(getattr(each, part) for each in all_of) / frames for part in ("cpu", "wall"))
-        print(f"{what}, {name:10} {cpu:7.3f} CPU s and {wall:7.3f} s a frame, {1 / wall:6.2f} frames/s")
     pairs = list(zip(spent["the tools"], spent["ours"], strict=True))
-    for part, says in (("cpu", "times less CPU"), ("wall", "times more frames a second")):
-        ratios = [getattr(theirs, part) / getattr(our, part) for theirs, our in pairs]
-        print(f"{what}: {statistics.median(ratios):.2f} {says} ({min(ratios):.2f} to {max(ratios):.2f}, {runs} runs)")
+    for part, says in (("cpu", "CPU s a frame"), ("wall", "s a frame")):
+        our, theirs = (statistics.median(getattr(each, part) for each in spent[name]) / frames for name in ("ours", "the tools"))
+        ratios = [getattr(their, part) / getattr(own, part) for their, own in pairs]
+        ratio = f"{statistics.median(ratios):.2f} times less ({min(ratios):.2f} to {max(ratios):.2f}, {runs} runs)"
+        print(f"{what}: {our:7.3f} {says}, the tools {theirs:7.3f}: {ratio}")
+
+
+def _dry_run(folder: Path, runs: int) -> None:
+    """A batch of different clips, planned; beyond the start-up of the program, against the bar."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = make_movie(folder / "A001C001_240911L8.mov", 100, (128, 72))
+    shots = []
+    for number in range(SHOTS):
+        clip = folder / f"A{number // 50 + 2:03d}C{number % 50 + 1:03d}_240911L8.mov"
+        shutil.copyfile(made, clip)
+        shots.append({"sequence": "sht", "shot": f"{number:03}0", "source_file": str(clip), "in_point": 20, "out_point": 70})
+    batch = folder / "batch.json"
+    batch.write_text(json.dumps(shots))
+    command = [sys.executable, "-c", "from ded_io.cli import run; run()"]
+    planning = [*command, "--batch", str(batch), "--dry-run", "--skip-kitsu", "--output-root", str(folder / "shots")]
+    beyond: list[Spent] = []
+    for count in range(runs + 1):
+        planned, started = (_spent(partial(_quietly, words)) for words in (planning, [*command, "--version"]))
+        if count:  # the first one compiles
+            beyond.append(Spent(planned.cpu - started.cpu, planned.wall - started.wall))
+    for part, says in (("cpu", "CPU s"), ("wall", "s")):
+        seconds = statistics.median(getattr(each, part) for each in beyond)
+        ratio = f"{DRY_RUN / seconds:.2f} times less than {DRY_RUN:g} s"
+        print(f"dry run of {SHOTS} shots: {seconds:.2f} {says} beyond the start-up, {ratio}")
+
+
+def _quietly(words: Sequence[str]) -> None:
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 # What is worked on
@@ -101,12 +135,12 @@ def picture(width: int, height: int, seed: int) -> np.ndarray[tuple[int, ...], n
     return codes
 
 
-def make_movie(path: Path, frames: int) -> Path:
+def make_movie(path: Path, frames: int, size: tuple[int, int] = SIZE) -> Path:
     """ProRes 422 HQ of the same pictures."""
     settings = VideoSettings(
-        encoder=encoder_for("prores_422", "422 HQ"), width=SIZE[0], height=SIZE[1], rate=FrameRate(24, 1), threads=2
+        encoder=encoder_for("prores_422", "422 HQ"), width=size[0], height=size[1], rate=FrameRate(24, 1), threads=2
     )
-    some = [picture(*SIZE, seed) for seed in range(3)]
+    some = [picture(*size, seed) for seed in range(3)]
     with ContainerWriter(path, "mov", timecode=Timecode.from_string("01:00:00:00", 24), reel="A001") as writer:
         track = writer.add_video(settings)
         for number in range(frames):
@@ -123,6 +157,7 @@ def made_by_us(folder: Path, what: str, sources: Sequence[Path]) -> Spent:
     out.mkdir()
     arguments = [sys.executable, "-m", "benchmarks.plates", what, str(out), *map(str, sources)]
     done = subprocess.run(arguments, check=True, stdout=subprocess.PIPE, text=True)
+    shutil.rmtree(out)  # room for the peer's
     return Spent(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -158,7 +193,7 @@ def _by_oiiotool(frames: Sequence[Path], folder: Path, oiiotool: str) -> Spent:
     return _spent(lambda: _all([tool_command(job, LOOK, oiiotool=oiiotool) for job in jobs]))
 
 
-def _by_tools(movie: Path, folder: Path, oiiotool: str, ffmpeg: str) -> Spent:
+def _by_tools(movie: Path, folder: Path, oiiotool: str, ffmpeg: str, size: tuple[int, int]) -> Spent:
     """FFmpeg to DPX, oiiotool to EXR, oiiotool to what the display shows, FFmpeg to H.264: FFmpeg reads no DWAA."""
     out = folder / "theirs"
     shutil.rmtree(out, ignore_errors=True)
@@ -170,7 +205,7 @@ def _by_tools(movie: Path, folder: Path, oiiotool: str, ffmpeg: str) -> Spent:
         subprocess.run([*quiet, "-i", str(movie), *dpx], check=True)
         frames = sorted(out.glob("*.dpx"))
         _all([
-            tool_command(FrameJob(frame, out / f"{frame.stem}.exr", 0), LOOK, oiiotool=oiiotool, size=SIZE) for frame in frames
+            tool_command(FrameJob(frame, out / f"{frame.stem}.exr", 0), LOOK, oiiotool=oiiotool, size=size) for frame in frames
         ])  # fmt: skip
         shown = ["--resize:filter=lanczos3", f"{REVIEW.width}x{REVIEW.height}"]
         shown += [f"--ociodisplay:from={REVIEW.colorspace}", REVIEW.display, REVIEW.view, "-d", "uint8"]
@@ -182,7 +217,9 @@ def _by_tools(movie: Path, folder: Path, oiiotool: str, ffmpeg: str) -> Spent:
         coded = ["-c:v", "libx264", "-crf", "18", "-bf", "0", "-pix_fmt", "yuv420p", "-movflags", "+faststart"]
         subprocess.run([*quiet, *pictures, *coded, str(out / "s.mp4")], check=True)
 
-    return _spent(work)
+    spent = _spent(work)
+    shutil.rmtree(out)
+    return spent
 
 
 def _all(commands: Sequence[Sequence[str]]) -> None:

@@ -125,6 +125,7 @@ def commands(code: str) -> list[str]:
 def environment(folder: Path, checkout: Path) -> dict[str, str]:
     """An environment in which the console scripts, `python`, `pip` and `pytest` are those under test; nothing is downloaded."""
     programs = folder / "bin"
+    (folder / "temp").mkdir(exist_ok=True)
     warm.programs(programs)
     scripts = {
         "pip": "from pip._internal.cli.main import main; sys.exit(main())",
@@ -143,6 +144,7 @@ def environment(folder: Path, checkout: Path) -> dict[str, str]:
         "FILM_ARCHIVE_DATA": str(folder / "data"),
         "FILM_ARCHIVE_STATE": str(folder / "state"),
         "FILM_ARCHIVE_CACHE": str(folder / "cache"),
+        "FILM_ARCHIVE_TEMP": str(folder / "temp"),  # a block keeps its temporary frames
         "PIP_NO_INDEX": "1",
         "PIP_NO_BUILD_ISOLATION": "0",  # pip's way to say that it is not wanted
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",

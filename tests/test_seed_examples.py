@@ -320,7 +320,8 @@ def test_python(
     block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("SHELF", "DATA", "STATE", "CACHE"):
+    (tmp_path / "temp").mkdir()
+    for name in ("SHELF", "DATA", "STATE", "CACHE", "TEMP"):
         monkeypatch.setenv(f"FILM_ARCHIVE_{name}", str(tmp_path / name.lower()))
     for name, value in SMALL.items():
         monkeypatch.setenv(name, value)

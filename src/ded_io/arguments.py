@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,13 @@ from ded_io.reading_settings import ReadSettings, read_settings
 from film_archive.core.errors import UsageError
 
 _SHOT = ("source", "sequence", "shot", "in_point", "out_point")
-_FLAGS = {"in_point": "--in", "out_point": "--out"}
+_FLAGS = {"in_point": "--in", "out_point": "--out", "version_number": "--ver"}
+_OF_WAYS = {
+    "sequence": ("source", "pull"),
+    **dict.fromkeys(("shot", "in_point", "out_point", "notes", "timecode"), ("source",)),
+    **dict.fromkeys(("media", "shot_names", "mapping"), ("pull",)),
+}
+"""Arguments that say something only of a shot, or only of a list."""
 
 _EPILOG = """\
 verbs: `ded-io doctor` examines the machine, `ded-io verify CONTAINER` a plate against its manifest, `ded-io kitsu setup` and
@@ -93,7 +100,8 @@ def _add_running(made: argparse.ArgumentParser) -> None:
     group.add_argument("--dry-run", action="store_true", help="list every command, file and byte; write nothing")
     group.add_argument("--report", metavar="FILE", help="write what was done as JSON; - prints it")
     group.add_argument("--verbose", action="store_true", help="tell more")
-    group.add_argument("--quiet", action="store_true", help="tell errors only")
+    quiet = "tell errors only, and what people have to look at: QC's findings, what waits for Kitsu"
+    group.add_argument("--quiet", action="store_true", help=quiet)
     group.add_argument("--log-file", metavar="FILE", help="everything that is told, into a file too")
 
 
@@ -115,13 +123,14 @@ def read_wishes(parsed: argparse.Namespace) -> Wishes:
     if len(ways) != 1:
         given = "none of them was" if not ways else f"{' and '.join('--' + way for way in ways)} were"
         raise UsageError(f"One of --source, --batch and --pull is needed, and {given} given.")
+    _require_effect(parsed, ways[0])
     if ways == ["pull"]:
         return _pulled(parsed, read)
     if ways == ["batch"]:
         from ded_io.batch import read_batch
 
         batch = read_batch(Path(parsed.batch))
-        return Wishes(read, tuple(_with_rate(cut, parsed) for cut in batch.cuts), batch.warnings, ())
+        return Wishes(read, tuple(_with_arguments(cut, parsed, parsed.fps) for cut in batch.cuts), batch.warnings, ())
     return Wishes(read, (_single(parsed),), (), ())
 
 
@@ -173,16 +182,28 @@ def _single(parsed: argparse.Namespace) -> EditorialCutInfo:
 
 def _point(text: str) -> int | str:
     """A whole number is a frame; all else is read as a timecode, once the clip's rate is known."""
-    try:
-        return int(text)
-    except ValueError:
-        return text
+    return int(text) if re.fullmatch(r"[+-]?[0-9]{1,18}", text) else text
 
 
-def _with_rate(cut: EditorialCutInfo, parsed: argparse.Namespace) -> EditorialCutInfo:
+def _require_effect(parsed: argparse.Namespace, way: str) -> None:
+    """Raise UsageError for an argument that would change nothing about what was asked for."""
+    for name, ways in _OF_WAYS.items():
+        if getattr(parsed, name) and way not in ways:
+            flag = _FLAGS.get(name, f"--{name.replace('_', '-')}")
+            raise UsageError(f"{flag} has no effect with --{way}; it belongs to {' and '.join('--' + each for each in ways)}.")
+
+
+def _with_arguments(cut: EditorialCutInfo, parsed: argparse.Namespace, rate: str | None) -> EditorialCutInfo:
+    """A shot of a list, with what the arguments say of all shots and it does not say itself; `rate` is the clips'."""
     from dataclasses import replace
 
-    return cut if parsed.fps is None or cut.source_fps is not None else replace(cut, source_fps=parsed.fps)
+    said = {
+        "source_fps": rate,
+        "version": parsed.version_number,
+        "look_file": None if parsed.look is None or cut.look_cdl is not None else Path(parsed.look).expanduser(),
+    }
+    changed = {name: value for name, value in said.items() if value is not None and getattr(cut, name) is None}
+    return replace(cut, **changed) if changed else cut
 
 
 def _pulled(parsed: argparse.Namespace, read: ReadSettings) -> Wishes:
@@ -201,7 +222,7 @@ def _pulled(parsed: argparse.Namespace, read: ReadSettings) -> Wishes:
         mapping=None if parsed.mapping is None else Path(parsed.mapping),
         look=None if parsed.look is None else Path(parsed.look).expanduser(),
     )
-    return Wishes(read, shots.cuts, shots.notes, shots.problems)
+    return Wishes(read, tuple(_with_arguments(cut, parsed, None) for cut in shots.cuts), shots.notes, shots.problems)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -18,8 +18,7 @@ def write_batch_sheet(path: Path, summaries: Sequence[Mapping[str, Any]], settin
     from ded_io.pictures.qc import QcReport
     from ded_io.pictures.review import ReviewLook
 
-    if path.suffix.lower() not in (".jpg", ".jpeg"):
-        raise UsageError(f"A contact sheet is written as .jpg, not as {path.name!r}.")
+    require_sheet_name(path)
     shots = []
     for summary in summaries:
         plate = plate_of(summary)
@@ -39,6 +38,12 @@ def write_batch_sheet(path: Path, summaries: Sequence[Mapping[str, Any]], settin
         view=settings.view,
     )
     return write_contact_sheet(shots, path, look=look, replace=True)
+
+
+def require_sheet_name(path: Path) -> None:
+    """Raise UsageError where a contact sheet can't be called so."""
+    if path.suffix.lower() not in (".jpg", ".jpeg"):
+        raise UsageError(f"A contact sheet is written as .jpg, not as {path.name!r}.")
 
 
 def plate_of(summary: Mapping[str, Any]) -> ImageSequence | None:

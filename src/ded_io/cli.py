@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from film_archive.core.errors import Damaged, FilmArchiveError, NotSupported, PartlyDone
+from film_archive.core.errors import Damaged, FilmArchiveError, NotFound, NotSupported, PartlyDone
 from film_archive.core.process import all_written, outlast_readers, stop_on_sigterm, stopped_status
 from film_archive.core.source import printable
 
@@ -82,19 +82,32 @@ def kitsu(parsed: argparse.Namespace) -> int:
 
 
 def verify(named: Sequence[str]) -> int:
-    """Read plates again and hold them against their manifests; the status is 0 where all is as it was, else 11."""
-    from ded_io.plate_manifest import NAME, problems, read_manifest
+    """Read plates again and hold them against their manifests; the status is 0 where all is as it was, else 11.
+
+    Raises NotFound where a name leads to no plate; nothing has then been read.
+    """
+    from ded_io.plate_manifest import problems, read_manifest
+
+    broken = 0
+    for container in [each for path in named for each in _plates(Path(path))]:
+        try:
+            manifest = read_manifest(container)
+            lines = list(problems(container, manifest, digests=True))
+        except (Damaged, NotFound) as error:  # the others are still to be read
+            lines = [str(error)]
+        broken += bool(lines)
+        for line in lines or [f"{printable(container)}: {len(manifest.files)} files are what they were."]:
+            print(line)
+    return Damaged.exit_status if broken else 0
+
+
+def _plates(path: Path) -> list[Path]:
     from ded_io.shot_tree import containers
 
-    found = 0
-    for path in map(Path, named):
-        for container in [path] if (path / NAME).exists() else list(containers(path)) or [path]:
-            manifest = read_manifest(container)
-            broken = list(problems(container, manifest, digests=True))
-            found += len(broken)
-            for line in broken or [f"{printable(container)}: {len(manifest.files)} files are what they were."]:
-                print(line)
-    return Damaged.exit_status if found else 0
+    found = list(containers(path))
+    if not found:
+        raise NotFound(f"There is no plate in {printable(path)}; name a version container, or a folder of the shot tree.")
+    return found
 
 
 def _verb(arguments: Sequence[str]) -> int:
@@ -112,7 +125,7 @@ def _verbs() -> argparse.ArgumentParser:
     examine = verbs.add_parser("doctor", help="examine whether this machine has what the ingest needs")
     examine.add_argument("--json", action="store_true", help="print one JSON document")
     again = verbs.add_parser("verify", help="read plates again and hold them against their manifests")
-    again.add_argument("container", nargs="+", metavar="CONTAINER", help="a version container, or a shot tree")
+    again.add_argument("container", nargs="+", metavar="CONTAINER", help="a version container, or a folder of a shot tree")
     command.add_verbs(verbs)
     return parser
 
@@ -143,21 +156,27 @@ def _run(parsed: argparse.Namespace, wishes: Wishes) -> int:
     from ded_io.footage_ingest import FootageIngestPipeline, exit_status
 
     pipeline = FootageIngestPipeline(settings=wishes.settings.settings)
+    if parsed.contact_sheet:
+        from ded_io.batch_sheet import require_sheet_name
+
+        require_sheet_name(Path(parsed.contact_sheet))  # not after all shots
     _write_count_sheets(parsed, wishes, pipeline)
     bars = telling.Bars() if sys.stderr.isatty() and not (parsed.quiet or parsed.verbose or parsed.dry_run) else None
     pipeline.watch = bars or telling.Lines(pipeline.logger)
     show: Any = _show_plan if parsed.dry_run and parsed.report != "-" else None
     with bars or nullcontext():
         summaries = pipeline.ingest_batch(wishes.cuts, dry_run=parsed.dry_run, only=parsed.only, on_shot=show)
-    if not parsed.dry_run and not parsed.quiet and parsed.report != "-":
-        for line in telling.ending_lines(summaries):
-            print(line)
+    if not parsed.dry_run:
+        # what --quiet leaves, and what may not stand in a report that is printed, is for people: it goes to stderr
+        quiet = parsed.quiet or parsed.report == "-"
+        for line in telling.ending_lines(summaries, quiet=quiet):
+            print(line, file=sys.stderr if quiet else sys.stdout)
+    if parsed.report:
+        telling.write_report(parsed.report, pipeline.get_summary())
     if parsed.contact_sheet and not parsed.dry_run:
         from ded_io.batch_sheet import write_batch_sheet
 
         write_batch_sheet(Path(parsed.contact_sheet), summaries, pipeline.settings)
-    if parsed.report:
-        telling.write_report(parsed.report, pipeline.get_summary())
     return exit_status(summaries)
 
 

@@ -51,6 +51,23 @@ def look_name(cut: EditorialCutInfo) -> str | None:
     return None if cut.look_file is None and cut.look_cdl is None else f"{cut.code}_look{ending}"
 
 
+def require_look(shot_info: ShotInfo) -> None:
+    """Raise UsageError or NotFound where a look that was given can't be applied: before the frames are made, not after."""
+    if shot_info.editorial_info.look_file is None:
+        return
+    from ded_io.pictures.review import ReviewLook, display_processor
+
+    settings = shot_info.settings
+    look = ReviewLook(
+        colorspace=settings.target_colorspace,
+        ocio_config=settings.ocio_config,
+        display=settings.display,
+        view=settings.view,
+        look_file=shot_info.editorial_info.look_file,
+    )
+    display_processor(look)
+
+
 def look_file(shot_info: ShotInfo) -> Path | None:
     """The look as a file; the list's is written into the shot's work folder. None where the shot has no look."""
     cut = shot_info.editorial_info

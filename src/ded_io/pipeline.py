@@ -54,14 +54,19 @@ class Pipeline:
         begun = time.monotonic()
         results: list[ProcessingResult] = []
         acts: list[Act] = []
-        for place, stage in enumerate(self.stages):
-            if not self.wants(place, shot_info, results):
-                self.logger.info("%s: %s is left out", shot_info.code, stage.name)
-                continue
-            results.append(_planned(stage, shot_info, acts, kwargs) if dry_run else stage.execute(shot_info, **kwargs))
-            if not results[-1].success and stop_on_error:
-                break
-        return summary_of(self.name, shot_info, results, time.monotonic() - begun, acts if dry_run else None)
+        try:
+            for place, stage in enumerate(self.stages):
+                if not self.wants(place, shot_info, results):
+                    self.logger.info("%s: %s is left out", shot_info.code, stage.name)
+                    continue
+                results.append(_planned(stage, shot_info, acts, kwargs) if dry_run else stage.execute(shot_info, **kwargs))
+                if not results[-1].success and stop_on_error:
+                    break
+            return summary_of(self.name, shot_info, results, time.monotonic() - begun, acts if dry_run else None)
+        finally:
+            if shot_info.outputs.work is not None:
+                shot_info.outputs.work.release()
+                shot_info.outputs.work = None
 
 
 class ConditionalPipeline(Pipeline):

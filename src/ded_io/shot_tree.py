@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ded_io.models import ImageSequence, ShotInfo
 from ded_io.naming import PlateName, Template, template, token
+from ded_io.plate_manifest import NAME as MANIFEST
 from ded_io.plate_manifest import PlateManifest, problems, read_manifest
 from film_archive.core.errors import Damaged, NotFound, Refused, from_os_error
 from film_archive.core.source import printable
@@ -74,6 +75,10 @@ class Place:
         return template(self.frame_name).format(
             self._name(version, rep=REP, colorspace=self.colorspace, frame=number, ext=extension)
         )
+
+    def frames(self, version: int, folder: Path, first: int, last: int) -> ImageSequence:
+        """The plate's frames, which a folder has or is to have."""
+        return ImageSequence(folder, self.base_name(version), "exr", first, last, padding_of(self.frame_name))
 
     def movie_file(self, version: int, extension: str) -> str:
         return template(self.movie_name).format(
@@ -156,9 +161,7 @@ def remember(shot_info: ShotInfo, place: Place, found: Standing) -> None:
 
 
 def sequence_in(folder: Path, place: Place, version: int, manifest: PlateManifest) -> ImageSequence:
-    return ImageSequence(
-        folder, place.base_name(version), "exr", manifest.first_number, manifest.last_number, padding_of(place.frame_name)
-    )
+    return place.frames(version, folder, manifest.first_number, manifest.last_number)
 
 
 def padding_of(frame_name: str) -> int:
@@ -173,10 +176,19 @@ def movie_extension() -> str:
     return config.PROXY_FORMAT
 
 
-def containers(root: Path) -> Iterator[Path]:
-    """All version containers of a shot tree."""
-    for path in sorted(root.glob("*/*/*")):
-        if path.is_dir() and CONTAINER.parse(path.name) is not None:
-            yield path
+def containers(folder: Path) -> Iterator[Path]:
+    """All version containers of a shot tree, or of one of its folders: it may be a container, or hold them."""
+    if is_container(folder):
+        yield folder
+        return
+    for depth in ("*", "*/*", "*/*/*"):  # a task's folder or `paths.output_dir`, a shot's, the tree's root
+        yield from filter(is_container, sorted(folder.glob(depth)))
+
+
+def is_container(path: Path) -> bool:
+    """Whether a folder is a version container: by its manifest, and one that has lost it by its name and frames."""
+    if (path / MANIFEST).is_file():
+        return True
+    return CONTAINER.parse(path.name) is not None and any(path.glob(f"{REP}_*/"))
 
 

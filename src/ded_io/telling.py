@@ -110,11 +110,16 @@ def plan_lines(summary: Mapping[str, Any]) -> Iterator[str]:
     yield f"  about {total} bytes would be written"
 
 
-def ending_lines(summaries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """What became of each shot, and of all; last what still waits for Kitsu, which the exit status does not tell."""
+def ending_lines(summaries: Sequence[Mapping[str, Any]], *, quiet: bool = False) -> Iterator[str]:
+    """What became of each shot, and of all; last what still waits for Kitsu, which the exit status does not tell.
+
+    `quiet` leaves what nobody has to act upon, and what was told as an error: QC's findings and what waits stay.
+    """
     for each in summaries:
         outputs = each["outputs"]
-        if not each["overall_success"]:
+        if quiet:
+            yield from _findings(each)
+        elif not each["overall_success"]:
             yield f"{each['code']}: failed: {each['errors'][0] if each['errors'] else 'no reason was told'}"
             if outputs.get("work"):
                 yield f"{each['code']}: its frames so far are in {outputs['work']}; the next run goes on from there"
@@ -122,13 +127,18 @@ def ending_lines(summaries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             yield f"{each['code']}: unchanged, {outputs['container']}"
         else:
             yield f"{each['code']}: {outputs['frames']} frames, {outputs['container'] or 'not placed'}"
-            yield from (f"{each['code']}: {warning}" for warning in each["warnings"] if warning.startswith("QC: "))
+            yield from _findings(each)
     good = sum(each["overall_success"] for each in summaries)
-    if len(summaries) > 1:
+    if len(summaries) > 1 and not quiet:
         yield f"{good} of {len(summaries)} shots"
     waiting = [each["code"] for each in summaries if each["pending"]]
     if waiting:
         yield f"pending: {', '.join(waiting)} not yet in Kitsu; `ded-io kitsu sync` registers what waits"
+
+
+def _findings(summary: Mapping[str, Any]) -> Iterator[str]:
+    """What QC found odd about a shot."""
+    return (f"{summary['code']}: {warning}" for warning in summary["warnings"] if warning.startswith("QC: "))
 
 
 def write_report(where: str, summary: Mapping[str, Any]) -> None:

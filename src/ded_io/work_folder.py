@@ -47,6 +47,10 @@ class WorkFolder:
         files.make_folders(folder)
         return folder
 
+    def release(self) -> None:
+        """Let others have it; what is kept of a failed run (a traceback) would hold the lock for no one knows how long."""
+        fcntl.flock(self._lock.fileno(), fcntl.LOCK_UN)
+
     def remove(self) -> None:
         """Remove the folder with all that is in it."""
         files.remove_tree(self.path)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ded_io.arguments import parse, read_wishes
 from ded_io.batch import cut_of, read_batch
 from film_archive.core.errors import UsageError
 
@@ -81,3 +82,18 @@ def test_mistakes_of_scripts_have_the_key() -> None:
         cut_of({**SHOT, "shot": ""})
     with pytest.raises(UsageError, match="lacks the key out_point"):
         cut_of({key: value for key, value in SHOT.items() if key != "out_point"})
+
+
+def test_arguments_for_all_shots_of_a_batch(tmp_path: Path) -> None:
+    """What a shot says itself comes before."""
+    path = batch(tmp_path, [SHOT, {**SHOT, "shot": "110", "look_file": "own.cc", "version": 4, "source_fps": 25}])
+    words = ["--batch", str(path), "--look", "show.cube", "--ver", "7", "--fps", "24"]
+    cuts = read_wishes(parse(words)).cuts
+    assert [(cut.look_file, cut.version, cut.rate) for cut in cuts] == [(Path("show.cube"), 7, 24), (Path("own.cc"), 4, 25)]
+
+
+@pytest.mark.parametrize(("text", "point"), [("16", 16), ("-1", -1), ("1_0", "1_0"), ("٣", "٣"), ("01:00:00:00", "01:00:00:00")])
+def test_only_digits_are_a_frame(text: str, point: int | str) -> None:
+    """What Python would read as a number, too, becomes a timecode, and is refused as one."""
+    words = ["--source", "a.mov", "--sequence", "sht", "--shot", "100", "--in", text, "--out", "20"]
+    assert read_wishes(parse(words)).cuts[0].in_point == point

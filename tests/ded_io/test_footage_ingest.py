@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import subprocess
+from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -247,6 +249,7 @@ def test_what_is_odd_is_in_the_report_and_on_the_contact_sheet(
     assert red.sum() > 100  # the finding, written in red
     told = [line for line in ending_lines([summary]) if "QC: " in line]
     assert [line.startswith("sht100: QC: frame 1003 shows the same") for line in told] == [True]
+    assert list(ending_lines([summary, failed], quiet=True)) == told  # a failure was told as an error
     with pytest.raises(UsageError, match=r"written as \.jpg"):
         write_batch_sheet(tmp_path / "sheet.gif", [summary], settings)
 
@@ -276,6 +279,30 @@ def test_a_version_that_is_there_is_refused(ingest: Callable[..., dict[str, Any]
     assert summary["exit_status"] == 4
     assert "is there already" in summary["errors"][0]
     assert read_manifest(container(settings)) == before
+
+
+def test_plates_are_verified_wherever_they_lie(
+    ingest: Callable[..., dict[str, Any]], settings: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tree, a shot, a container, `paths.output_dir`; one that is broken does not keep the others from being read."""
+    assert ingest()["overall_success"]
+    assert ingest(element="clean")["overall_success"]
+    assert ingest(output_dir=tmp_path / "delivery")["overall_success"]
+    places = {settings.shot_tree_root: 2, settings.shot_tree_root / "sht100": 2, container(settings): 1, tmp_path / "delivery": 1}
+    for place, count in places.items():
+        assert cli.main(["verify", str(place)]) == 0
+        assert len(capsys.readouterr().out.splitlines()) == count
+    first = container(settings, "sht100_pla_clean_v001")
+    whole = (first / "manifest.json").read_bytes()
+    for broken in (whole[:100], None):
+        (first / "manifest.json").unlink() if broken is None else (first / "manifest.json").write_bytes(broken)
+        assert cli.main(["verify", str(settings.shot_tree_root)]) == 11
+        lines = capsys.readouterr().out.splitlines()
+        assert len(lines) == 2
+        assert "manifest.json" in lines[0]
+        assert lines[1].endswith("23 files are what they were.")
+    assert cli.main(["verify", str(container(settings)), str(settings.temp_dir)]) == 3
+    assert "There is no plate in" in capsys.readouterr().err
 
 
 def test_a_plate_that_is_no_longer_whole_is_made_anew(ingest: Callable[..., dict[str, Any]], settings: Settings) -> None:
@@ -310,8 +337,58 @@ def test_a_dry_run_of_the_tools_shows_their_commands(ingest: Callable[..., dict[
     assert len(commands) == 41
     assert "sht100.0993.dpx" in commands[0]
     assert "--resize:filter=lanczos3" in commands[0] or "320" not in commands[0]
-    assert "sht100.1012.exr" in commands[19]
     assert commands[-1].startswith("ffmpeg ")
+    for said in ("sht100.1012.exr", "imageCounter 1012", "film-archive:source_frame 21", f"smpte:TimeCode {START + 21}"):
+        assert said in commands[19]  # each command is its own frame's, header and all
+
+
+def test_a_dry_run_says_that_a_tool_is_not_there(ingest: Callable[..., dict[str, Any]]) -> None:
+    for name in ("oiiotool", "ffmpeg"):
+        summary = ingest(engine=Engine.TOOLS, dry_run=True, **{name: "/no/such/program"})
+        assert (summary["overall_success"], summary["exit_status"]) == (False, 5)
+        assert "/no/such/program" in summary["errors"][0]
+
+
+def test_a_dry_run_counts_what_is_copied(ingest: Callable[..., dict[str, Any]]) -> None:
+    plan = ingest(dry_run=True)["plan"]
+    written = [act["size"] for act in plan if act["does"] == "write" and act["subject"].endswith((".exr", ".mp4"))]
+    assert [act["size"] for act in plan if act["does"] == "copy"] == written
+    assert 0 not in written
+
+
+def test_the_tools_go_on_where_a_run_was_stopped(
+    ingest: Callable[..., dict[str, Any]], settings: Settings, tmp_path: Path
+) -> None:
+    """Killed at its third frame, then while the movie is made: what was whole is not made again, what was not is."""
+    try:
+        real = program("oiiotool", "oiiotool")
+    except NotSupported as error:
+        pytest.skip(str(error))
+    told = tmp_path / "told"
+    tool = tmp_path / "oiiotool"
+    tool.write_text(
+        f'#!/bin/sh\nfor last; do :; done\ncase "$last" in *.exr|*.png) echo "$last" >>{told};; esac\n'
+        f'case "$last" in *$(cat {tmp_path}/bad)*) head -c 100 /dev/zero >"$last"; exit 9;; esac\nexec {real} "$@"\n'
+    )
+    tool.chmod(0o755)
+
+    def run(bad: str) -> dict[str, Any]:
+        (tmp_path / "bad").write_text(bad)
+        return ingest(engine=Engine.TOOLS, oiiotool=str(tool), head_handles=0, tail_handles=0, jobs=1)
+
+    assert not run("1003.exr")["overall_success"]
+    assert not run("1002.png")["overall_success"]
+    summary = run("nothing is bad")
+    assert summary["errors"] == []
+    made = Counter(Path(line).name.removeprefix("unfinished.") for line in told.read_text().split())
+    frames = {f"sht100.{number}.exr": 1 + (number == 1003) for number in range(1001, 1005)}
+    pictures = {f"{number:08d}.png": 1 + (number == 1002) for number in range(1001, 1005)}
+    assert made == {**frames, **pictures}
+    converted = next(each for each in summary["stage_results"] if each["stage_name"] == "OIIOColorTransformStage")
+    assert converted["data"]["frames_of_earlier_run"] == 4
+    assert list(problems(container(settings), read_manifest(container(settings)), digests=True)) == []
+
+
 
 
 @pytest.mark.parametrize("squeeze", [1, 2])
@@ -352,8 +429,14 @@ def test_the_tools_make_the_same_plate(
             assert theirs.spec().getattribute(name) == ours.spec().getattribute(name) is not None
     movies = [next(place.glob("*.mp4")) for place in (here, tools)]
     ours, theirs = (probe(movie) for movie in movies)
-    for name in ("frames", "frame_rate", "start_timecode", "width", "height", "codec", "color"):
+    for name in ("frames", "frame_rate", "start_timecode", "width", "height", "codec", "color", "reel"):
         assert getattr(theirs, name) == getattr(ours, name), name
+    if shutil.which("ffprobe") is not None:  # as other programs see it
+        words = ["ffprobe", "-v", "error", "-show_entries", "format_tags=timecode,com.apple.proapps.reel:stream=codec_type"]
+        for movie in movies:
+            said = subprocess.run([*words, "-of", "json", str(movie)], check=True, stdout=subprocess.PIPE, text=True).stdout
+            assert json.loads(said)["format"]["tags"] == {"timecode": str(START + 9), "com.apple.proapps.reel": "A001"}
+            assert [stream["codec_type"] for stream in json.loads(said)["streams"]] == ["video"]
     pictures = []
     for movie in movies:
         with FileSource(movie) as source:
@@ -497,6 +580,48 @@ def test_a_full_disk_is_told_before_anything_is_made(
     assert "bytes are missing; nothing was written" in summary["errors"][0]
 
 
+def test_a_run_that_goes_on_needs_room_for_what_is_lacking_only(
+    ingest: Callable[..., dict[str, Any]], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full: the frames that are there have their place already."""
+    from film_archive.core import files
+
+    asked: list[int] = []
+    monkeypatch.setattr(files, "require_space", lambda folder, needed, what: asked.append(needed))
+    assert ingest(skip_cleanup=True)["overall_success"]
+    first = asked[:2]
+    assert min(first) > 0
+    (work,) = settings.temp_dir.iterdir()
+    for name in ("dpx/sht100.1003.dpx", "exr/sht100.1003.exr"):
+        (work / name).unlink()
+    asked.clear()
+    shutil.rmtree(settings.shot_tree_root)
+    assert ingest()["overall_success"]
+    assert asked[:2] == [needed // 20 for needed in first]
+
+
+def test_a_look_that_is_none_is_told_before_the_frames_are_made(
+    ingest: Callable[..., dict[str, Any]], settings: Settings, tmp_path: Path
+) -> None:
+    look = tmp_path / "show.cube"
+    look.write_text("LUT_3D_SIZE two")
+    for dry_run in (True, False):
+        summary = ingest(look_file=look, dry_run=dry_run)
+        assert (summary["exit_status"], summary["overall_success"]) == (2, False)
+        assert "show.cube" in summary["errors"][0]
+    assert not settings.temp_dir.exists()
+
+
+def test_what_a_tool_says_of_its_failure_is_told(ingest: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
+    """As oiiotool says it: first the reason, last its own command line."""
+    tool = tmp_path / "oiiotool"
+    says = ("oiiotool ERROR: -o : no more room", "Full command line was:", "> oiiotool a.dpx -o b.exr")
+    tool.write_text("#!/bin/sh\n" + "".join(f"echo '{line}' >&2\n" for line in says) + "exit 1\n")
+    tool.chmod(0o755)
+    (error,) = ingest(engine=Engine.TOOLS, oiiotool=str(tool))["errors"]
+    assert error == "oiiotool failed with status 1: oiiotool ERROR: -o : no more room"
+
+
 def test_a_sequence_that_lacks_frames_is_not_placed(settings: Settings, clip: Path) -> None:
     pipeline = FootageIngestPipeline(settings=settings).pipeline()
     shot = ShotInfo("film", "sht", "100", EditorialCutInfo("sht", "100", clip, 10, 13), settings)
@@ -589,6 +714,8 @@ def test_what_waits_for_kitsu_is_told_last(
     assert lines[-1] == "pending: sht100 not yet in Kitsu; `ded-io kitsu sync` registers what waits"
     report = json.loads(Path("report.json").read_bytes())
     assert (report["exit_status"], report["pending_shots"], report["shots"][0]["pending"]) == (0, 1, True)
+    assert cli.main([*words, "--quiet"]) == 0
+    assert capsys.readouterr() == ("", lines[-1] + "\n")  # nothing else, but this
     assert (tmp_path / "shots" / "sht100" / "pla" / VERSION).is_dir()
     assert cli.main([*words, "--skip-kitsu"]) == 0
     assert "pending" not in capsys.readouterr().out

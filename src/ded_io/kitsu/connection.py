@@ -294,6 +294,11 @@ def _translated(error: told.GazuException, host: str, what: str) -> FilmArchiveE
             return Refused(f"Kitsu at {host} refused to {what}: {said}.")
 
 
+def broke_inside(error: FilmArchiveError) -> bool:
+    """Whether a server that is there and answers failed at this one request (status 500)."""
+    return isinstance(error.__cause__, told.ServerErrorException)
+
+
 def _said(error: Exception) -> str:
     text = str(error.args[-1]) if error.args else type(error).__name__
     inner = re.search(r"'([^']+)'\)$", text)  # of an error that gazu has put into another one as text

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from ded_io.kitsu.connection import Row, Session
+from ded_io.kitsu.connection import Row, Session, broke_inside
 from ded_io.kitsu.publication import Publication
-from film_archive.core.errors import NotFound, Refused
+from film_archive.core.errors import NotFound, Refused, StorageError
 from film_archive.core.timecode import FrameRate
 
 _TEXT_FPS = 10
@@ -42,14 +42,27 @@ class Standing:
 
 
 def found_or_created(find: Callable[[], Row | None], create: Callable[[], Row]) -> Standing:
-    """Find it, or make it; raises what `create` raises where it is not there afterwards either."""
+    """Find it, or make it; raises what `create` raises where it is not there afterwards either.
+
+    Kitsu refuses to make the second of two, and breaks where two runs need something that it makes on the way (the file
+    status of the very first output files, which it keeps unique): then it is asked once more.
+    """
+    try:
+        return _found_or_created(find, create)
+    except StorageError as error:
+        if not broke_inside(error):
+            raise
+        return _found_or_created(find, create)
+
+
+def _found_or_created(find: Callable[[], Row | None], create: Callable[[], Row]) -> Standing:
     row = find()
     if row is not None:
         return Standing(row, Outcome.UNCHANGED)
     try:
         return Standing(create(), Outcome.CREATED)
     except Refused:
-        row = find()  # another run may have made it meanwhile: Kitsu refuses the second
+        row = find()  # another run may have made it meanwhile
         if row is None:
             raise
         return Standing(row, Outcome.UNCHANGED)

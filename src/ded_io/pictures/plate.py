@@ -125,14 +125,20 @@ def frame_memory(framing: Framing, *, in_floats: bool = False) -> int:
     return source * (36 if in_floats else 12) + canvas * 12
 
 
+def is_made(job: FrameJob, recipe: str) -> bool:
+    """Whether an earlier run made the frame by this recipe. Raises Refused where its place is taken by something else."""
+    if not job.destination.exists():
+        return False
+    made = read_attribute(job.destination, MADE)
+    if made is None and not _is_unfinished(job.destination):
+        raise Refused(f"{printable(job.destination)} is there already and no plate of ours; nothing was changed.")
+    return made == recipe and is_whole(job.destination)
+
+
 def _make(job: FrameJob, *, look: PlateLook, size: tuple[int, int], first: Path) -> FrameResult:
     recipe = recipe_of(job, look)
-    if job.destination.exists():
-        made = read_attribute(job.destination, MADE)
-        if made == recipe and is_whole(job.destination):
-            return FrameResult(job.number, job.destination, job.destination.stat().st_size, kept=True)
-        if made is None and not _is_unfinished(job.destination):
-            raise Refused(f"{printable(job.destination)} is there already and no plate of ours; nothing was changed.")
+    if is_made(job, recipe):
+        return FrameResult(job.number, job.destination, job.destination.stat().st_size, kept=True)
     raster = read_raster(job.source)
     if raster.size != size:
         raise Damaged(
@@ -159,11 +165,12 @@ def _is_unfinished(path: Path) -> bool:
     return path.stat().st_size == 0
 
 
-def recipe_of(job: FrameJob, look: PlateLook) -> str:
-    """A digest of all that a plate's bytes depend on."""
+def recipe_of(job: FrameJob, look: PlateLook, *, by: str = "") -> str:
+    """A digest of all that a plate's bytes depend on; `by` is the program that makes it, where it is not this one."""
     hasher = MultiHasher()
     said = sorted((name, str(value)) for name, value in job.attributes.items())
-    hasher.update(repr((_MADE_BY, look, identity_at(job.source), said)).encode("utf-8", "surrogateescape"))
+    made_by = (_MADE_BY, by) if by else _MADE_BY
+    hasher.update(repr((made_by, look, identity_at(job.source), said)).encode("utf-8", "surrogateescape"))
     return hasher.digests()[KEY]
 
 

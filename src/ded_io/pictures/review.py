@@ -106,6 +106,7 @@ def write_review(
     *,
     rate: Fraction,
     first_number: int,
+    numbers: Sequence[int] | None = None,
     look: ReviewLook,
     start_timecode: Timecode | None = None,
     audio: ReviewAudio | None = None,
@@ -116,6 +117,7 @@ def write_review(
 ) -> None:
     """Write the movie of a shot: one picture for each of `frames`, in order; the first bears `first_number`.
 
+    `numbers` are those of all frames, rising, where they do not follow each other because some are missing.
     `start_timecode` is that of the first frame. `on_frame` hears each number. Raises UsageError where something of `look`
     is not possible, Refused where the destination exists (unless told to `replace` it), and what reading frames raises; the
     movie appears under its name when it is whole.
@@ -125,7 +127,9 @@ def write_review(
     if not frames:
         raise UsageError(f"{printable(destination)} would have no frames; nothing was written.")
     look.require_possible()
-    drawing = None if look.burn_in is None else _drawing(look.burn_in, start_timecode, len(frames), first_number)
+    numbers = range(first_number, first_number + len(frames)) if numbers is None else numbers
+    length = numbers[-1] - first_number + 1
+    drawing = None if look.burn_in is None else _drawing(look.burn_in, start_timecode, length, first_number)
     sound, source = _sound(audio, rate, look.slate is not None)
     label = start_timecode if look.slate is None or start_timecode is None else start_timecode - 1
     try:
@@ -147,10 +151,10 @@ def write_review(
             try:
                 if look.slate is not None:
                     writer.write(slate_picture(look.slate, look.width, look.height))
-                for place, picture in enumerate(_shown(frames, look, workers)):
-                    writer.write(picture, drawing, place)
+                for number, picture in zip(numbers, _shown(frames, look, workers), strict=True):
+                    writer.write(picture, drawing, number - first_number)
                     if on_frame is not None:
-                        on_frame(first_number + place)
+                        on_frame(number)
                 writer.close()
             finally:
                 writer.abort()

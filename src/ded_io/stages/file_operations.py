@@ -18,6 +18,8 @@ from ded_io.preparing import planned_work, prepare, timecode_of
 from ded_io.shot_tree import Place, movie_extension, next_version, padding_of, remember, sequence_in, standing
 from ded_io.sidecars import nuke_script, timeline
 from ded_io.stages.base import PipelineStage
+from ded_io.stages.oiio_transform import frame_bytes
+from ded_io.stages.proxy_generation import movie_bytes
 from film_archive.core import files
 from film_archive.core.copying import verified_copy
 from film_archive.core.digest import KEY
@@ -82,10 +84,11 @@ class ShotTreeOrganizationStage(PipelineStage):
         version = next_version(place, shot_info.editorial_info.version)
         container = place.container(version)
         made.version, made.container = version, container
-        folder = container / place.frames_folder
-        for number in made.frames.numbers:
-            yield Act(self.name, "copy", f"{folder}/{place.frame_file(version, number, 'exr')}")
-        yield Act(self.name, "copy", str(container / place.movie_file(version, movie_extension())))
+        folder, size = container / place.frames_folder, frame_bytes(shot_info)
+        frames = place.frames(version, folder, made.frames.first_number, made.frames.last_number)
+        for number in frames.numbers:
+            yield Act(self.name, "copy", f"{folder}/{frames.name(number)}", size)
+        yield Act(self.name, "copy", str(container / place.movie_file(version, movie_extension())), movie_bytes(shot_info))
         base = place.base_name(version)
         for name in (f"{base}.otio", f"{base}.nk", *_look_names(shot_info), NAME):
             yield Act(self.name, "write", str(container / name))

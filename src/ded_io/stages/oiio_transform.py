@@ -15,8 +15,8 @@ from ded_io.numbers import numbers_text
 from ded_io.preparing import look_at, planned_work, prepare, settings_without_source, source_identity, work_folder
 from ded_io.settings import Engine
 from ded_io.stages.base import PipelineStage
-from ded_io.tools import program
-from film_archive.core import files, programs
+from ded_io.tools import program, run_tool
+from film_archive.core import files
 from film_archive.core.errors import Damaged, NotFound
 from film_archive.core.executors.threads import ThreadExecutor
 from film_archive.core.source import printable
@@ -73,7 +73,8 @@ class OIIOColorTransformStage(PipelineStage):
         target = ImageSequence(folder, sequence.base_name, "exr", numbers[0], numbers[-1], sequence.padding)
         look = plate_look(shot_info)
         jobs = [frame_job(shot_info, sequence.path(number), target.path(number), number) for number in numbers]
-        files.require_space(folder, len(jobs) * frame_bytes(shot_info), f"The plate of {shot_info.code}")
+        lacking = sum(not job.destination.exists() for job in jobs)
+        files.require_space(folder, lacking * frame_bytes(shot_info), f"The plate of {shot_info.code}")
         if shot_info.settings.engine is Engine.TOOLS:
             kept = self._by_tool(shot_info, jobs, look)
         else:
@@ -93,20 +94,23 @@ class OIIOColorTransformStage(PipelineStage):
         made.exr = ImageSequence(
             planned_work(shot_info) / "exr", made.dpx.base_name, "exr", made.dpx.first_frame, made.dpx.last_frame
         )
-        facts = look_at_shot(shot_info)
-        first = made.dpx.first_frame
-        job = frame_job(shot_info, made.dpx.path(first), made.exr.path(first), first)
-        command = shlex.join(
-            tool_command(job, plate_look(shot_info), oiiotool=shot_info.settings.oiiotool, size=(facts.width, facts.height))
-        )
+        facts, look, source, target = look_at_shot(shot_info), plate_look(shot_info), made.dpx, made.exr
+
+        def command(number: int) -> str:
+            job = frame_job(shot_info, source.path(number), target.path(number), number)
+            line = tool_command(job, look, oiiotool=shot_info.settings.oiiotool, size=(facts.width, facts.height))
+            return shlex.join(line)
+
         size = frame_bytes(shot_info)
         by_tool = shot_info.settings.engine is Engine.TOOLS
-        if not by_tool:
-            yield Act(self.name, "note", f"each frame is made in this process, as this would: {command}")
-        for number in made.exr.numbers:
+        if by_tool:
+            program(shot_info.settings.oiiotool, "oiiotool")
+        else:
+            yield Act(self.name, "note", f"each frame is made in this process, as this would: {command(source.first_frame)}")
+        for number in target.numbers:
             if by_tool:
-                yield Act(self.name, "run", _for_frame(command, made.dpx, made.exr, first, number))
-            yield Act(self.name, "write", f"{made.exr.directory}/{made.exr.name(number)}", size)
+                yield Act(self.name, "run", command(number))
+            yield Act(self.name, "write", f"{target.directory}/{target.name(number)}", size)
 
     def _look_at_clip(self, shot_info: ShotInfo, result: ProcessingResult) -> None:
         try:
@@ -147,29 +151,32 @@ class OIIOColorTransformStage(PipelineStage):
 
         oiiotool = program(shot_info.settings.oiiotool, "oiiotool")
         make = partial(_by_oiiotool, look=look, oiiotool=oiiotool, size=size_of(jobs[0].source))
+        kept = 0
         with ThreadExecutor(shot_info.settings.jobs) as executor:
-            for done, _ in enumerate(executor.map(make, jobs), 1):
+            for done, was_made in enumerate(executor.map(make, jobs), 1):
+                kept += was_made
                 shot_info.report(self.name, done, len(jobs))
-        return 0
+        return kept
 
 
-def _by_oiiotool(job: FrameJob, *, look: PlateLook, oiiotool: str, size: tuple[int, int]) -> None:
-    from ded_io.pictures.plate import tool_command
+def _by_oiiotool(job: FrameJob, *, look: PlateLook, oiiotool: str, size: tuple[int, int]) -> bool:
+    """Have a frame made; whether an earlier run had made it, whole, of the same."""
+    from ded_io.pictures.plate import MADE, is_made, recipe_of, tool_command
     from ded_io.pictures.raster import size_of
 
+    recipe = recipe_of(job, look, by="oiiotool")
+    if is_made(job, recipe):
+        return True
     if size_of(job.source) != size:
         raise Damaged(f"{printable(job.source)} has another size than the frames before it; frame {job.number} was not made.")
     unfinished = job.destination.with_name(f"unfinished.{job.destination.name}")
-    command = tool_command(replace(job, destination=unfinished), look, oiiotool=oiiotool, size=size)
-    programs.run(command, timeout=_TOOL_SECONDS).require_success()
+    marked = replace(job, destination=unfinished, attributes={**job.attributes, MADE: recipe})
+    command = tool_command(marked, look, oiiotool=oiiotool, size=size)
+    run_tool(command, timeout=_TOOL_SECONDS)
     if not unfinished.is_file() or not unfinished.stat().st_size:
         raise NotFound(f"oiiotool said that it was done and has not written {printable(job.destination)}.")
     files.rename(unfinished, job.destination, replace=True)
-
-
-def _for_frame(command: str, source: ImageSequence, target: ImageSequence, first: int, number: int) -> str:
-    """The command of one frame as that of another: the names, and the frame's number."""
-    return command.replace(source.name(first), source.name(number)).replace(target.name(first), target.name(number))
+    return False
 
 
 def plate_look(shot_info: ShotInfo) -> PlateLook:
@@ -224,11 +231,15 @@ def look_at_shot(shot_info: ShotInfo) -> Any:
 
 def frame_bytes(shot_info: ShotInfo) -> int:
     """About how many bytes a frame of the plate has."""
-    size = shot_info.settings.resolution
-    if size is None:
+    size, made = shot_info.settings.resolution, shot_info.outputs
+    if size is not None:
+        width, height = size.width, size.height
+    elif made.source_size is not None:
+        width, height = plate_look(shot_info).framing(*made.source_size).canvas
+    else:
         return 1 << 20
     channel = 2 if shot_info.settings.bit_depth == "half" else 4
-    raw = size.width * size.height * 3 * channel
+    raw = width * height * 3 * channel
     return raw // _GUESSED_RATIO if shot_info.settings.exr_compression.startswith("dwa") else raw
 
 

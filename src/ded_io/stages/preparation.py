@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ded_io.looks import require_look
 from ded_io.models import Act, ProcessingResult, ShotInfo
 from ded_io.numbers import numbers_text
 from ded_io.preparing import prepare
@@ -35,6 +36,7 @@ class PreparationStage(PipelineStage):
             remember(shot_info, place, found)
             result.data["unchanged"] = True
         else:
+            require_look(shot_info)
             next_version(place, shot_info.editorial_info.version)  # refused now, not after all frames
         result.data["frames"] = made.frames.count
         result.data["first_frame"], result.data["last_frame"] = made.frames.first_number, made.frames.last_number

@@ -14,8 +14,8 @@ from ded_io.models import Act, ImageSequence, ProcessingResult, ShotInfo
 from ded_io.preparing import planned_work, settings_without_source, timecode_of, work_folder
 from ded_io.settings import Engine
 from ded_io.stages.base import PipelineStage
-from ded_io.tools import program
-from film_archive.core import files, programs
+from ded_io.tools import program, run_tool
+from film_archive.core import files
 from film_archive.core.errors import NotFound, ProgramFailed
 from film_archive.core.executors.threads import ThreadExecutor
 from film_archive.core.source import printable
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _FRAME_SECONDS = 600
 _MOVIE_SECONDS = 300
 """Without a new byte, after which ffmpeg is given up."""
+_PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+_REEL_KEY = "com.apple.proapps.reel"
+"""The metadata key of a movie's reel."""
 _BITS_A_PIXEL = 0.25
 """Of H.264 at the proxy's quality, roughly: for the plan."""
 
@@ -75,13 +78,15 @@ class ProxyGenerationStage(PipelineStage):
         if made.unchanged or made.exr is None or made.frames is None:
             return
         target = planned_work(shot_info) / "proxy" / f"{shot_info.code}_{self.NAME}.{config.PROXY_FORMAT}"
-        if settings.engine is Engine.TOOLS:
+        if settings.engine is Engine.TOOLS and not _only_here(shot_info):
+            program(settings.oiiotool, "oiiotool")
+            program(settings.ffmpeg, "ffmpeg")
+            pictures = self._pictures(target)
             for number in made.exr.numbers:
-                line = shlex.join(_picture_command(shot_info, made.exr, number, target.parent, burn_in=self.BURN_IN))
+                line = shlex.join(_picture_command(shot_info, made.exr, number, pictures, burn_in=self.BURN_IN))
                 yield Act(self.name, "run", line)
-            yield Act(self.name, "run", shlex.join(_movie_command(shot_info, target.parent, made.exr.first_frame, target)))
-        size = settings.proxy_resolution
-        yield Act(self.name, "write", str(target), int(size.width * size.height * _BITS_A_PIXEL / 8 * made.frames.count))
+            yield Act(self.name, "run", shlex.join(_movie_command(shot_info, pictures, made.exr.first_frame, target)))
+        yield Act(self.name, "write", str(target), movie_bytes(shot_info))
 
     def _make(
         self, shot_info: ShotInfo, result: ProcessingResult, sequence: ImageSequence, numbers: list[int], target: Path
@@ -113,6 +118,7 @@ class ProxyGenerationStage(PipelineStage):
             target,
             rate=made.rate or settings.source_fps,
             first_number=numbers[0],
+            numbers=numbers,
             look=review_look(shot_info, burn_in=self.BURN_IN),
             start_timecode=timecode_of(made, numbers[0]),
             audio=_audio(shot_info),
@@ -126,7 +132,7 @@ class ProxyGenerationStage(PipelineStage):
         """The display's pictures by oiiotool, one by one, and the movie of them by ffmpeg."""
         settings = shot_info.settings
         oiiotool, ffmpeg = program(settings.oiiotool, "oiiotool"), program(settings.ffmpeg, "ffmpeg")
-        pictures = target.parent / "pictures"
+        pictures = self._pictures(target)
         files.make_folders(pictures)
         picture = partial(_picture_by_tool, oiiotool, shot_info, sequence, pictures, burn_in=self.BURN_IN)
         with ThreadExecutor(settings.jobs) as executor:
@@ -134,11 +140,15 @@ class ProxyGenerationStage(PipelineStage):
                 shot_info.report(self.name, done, sequence.frame_count)
         unfinished = target.with_name(f"unfinished.{target.name}")
         command = _movie_command(shot_info, pictures, sequence.first_frame, unfinished)
-        programs.run([ffmpeg, *command[1:]], timeout=_MOVIE_SECONDS, progress=lambda: _size(unfinished)).require_success()
+        run_tool([ffmpeg, *command[1:]], timeout=_MOVIE_SECONDS, progress=lambda: _size(unfinished))
         if not _size(unfinished):
             raise ProgramFailed(f"ffmpeg said that it was done and has not written {printable(target)}.")
         files.rename(unfinished, target, replace=True)
         files.remove_tree(pictures)
+
+    def _pictures(self, movie: Path) -> Path:
+        """Where the tools' pictures for a movie lie while it is made."""
+        return movie.with_name(f"{self.NAME}_pictures")
 
 
 class BurnInProxyStage(ProxyGenerationStage):
@@ -198,8 +208,26 @@ def _only_here(shot_info: ShotInfo) -> list[str]:
 def _picture_by_tool(
     oiiotool: str, shot_info: ShotInfo, sequence: ImageSequence, folder: Path, number: int, *, burn_in: bool
 ) -> None:
-    command = _picture_command(shot_info, sequence, number, folder, burn_in=burn_in)
-    programs.run([oiiotool, *command[1:]], timeout=_FRAME_SECONDS).require_success()
+    """Have one picture made, unless an earlier run has made it, whole, of the frame as it is now."""
+    *command, target = _picture_command(shot_info, sequence, number, folder, burn_in=burn_in)
+    picture, frame = Path(target), sequence.path(number)
+    if _ends_as_png(picture) and picture.stat().st_mtime_ns >= frame.stat().st_mtime_ns:
+        return
+    unfinished = picture.with_name(f"unfinished.{picture.name}")
+    run_tool([oiiotool, *command[1:], str(unfinished)], timeout=_FRAME_SECONDS)
+    if not _ends_as_png(unfinished):
+        raise ProgramFailed(f"oiiotool said that it was done and has not written {printable(picture)} whole.")
+    files.rename(unfinished, picture, replace=True)
+
+
+def _ends_as_png(path: Path) -> bool:
+    """Whether a file is there and ends with PNG's last chunk (ISO/IEC 15948, 11.2.5)."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - len(_PNG_END)))
+            return file.read() == _PNG_END
+    except FileNotFoundError:
+        return False
 
 
 def _picture_command(
@@ -234,11 +262,19 @@ def _movie_command(shot_info: ShotInfo, pictures: Path, first: int, target: Path
     command += ["-crf", str(settings.proxy_crf), "-bf", "0", "-vf", "scale=out_color_matrix=bt709:out_range=tv"]
     transfer = "iec61966-2-1" if "srgb" in settings.display.casefold() else "bt709"
     command += ["-pix_fmt", "yuv420p", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", transfer]
-    command += ["-movflags", "+faststart"]
+    command += ["-movflags", "+faststart+use_metadata_tags", "-write_tmcd", "0"]  # as the movies that are made here
     code = timecode_of(made, first)
     if code is not None:
-        command += ["-timecode", str(code)]
+        command += ["-metadata", f"timecode={code}"]
+    if made.reel is not None:
+        command += ["-metadata", f"{_REEL_KEY}={made.reel}"]
     return [*command, str(target)]
+
+
+def movie_bytes(shot_info: ShotInfo) -> int:
+    """About how many bytes the movie has."""
+    size, frames = shot_info.settings.proxy_resolution, shot_info.outputs.frames
+    return int(size.width * size.height * _BITS_A_PIXEL / 8 * (0 if frames is None else frames.count))
 
 
 def _size(path: Path) -> int:

@@ -40,7 +40,8 @@ class SonyRawConversionStage(PipelineStage):
         if facts.needs_exporter:
             self._export(shot_info, result, sequence, facts)
         else:
-            files.require_space(folder, sequence.frame_count * frame_bytes(facts), f"The DPX of {shot_info.code}")
+            lacking = sum(not path.exists() for path in sequence.paths())
+            files.require_space(folder, lacking * frame_bytes(facts), f"The DPX of {shot_info.code}")
             total = sequence.frame_count
             made_files = _decode(shot_info, sequence, lambda done: shot_info.report(self.name, done, total))
             sequence = _sequence(shot_info, folder, made_files[0].suffix if made_files else facts.extension)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,16 @@ def outline(session: Session, project: str) -> Mapping[str, Any]:
         short = sorted(str({name: row.get(name) for name in keep[kind]}) for row in rows)
         found.setdefault(kind, []).extend(short)
     return {kind: sorted(rows) for kind, rows in found.items()}
+
+
+def served(session: Session, preview_id: str) -> bytes:
+    """The movie that Kitsu's pages play."""
+    request = urllib.request.Request(
+        f"{session.host}/movies/originals/preview-files/{preview_id}.mp4",
+        headers={"Authorization": f"Bearer {session._client.access_token}"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return bytes(answer.read())
 
 
 def _plain(row: Row) -> dict[str, Any]:

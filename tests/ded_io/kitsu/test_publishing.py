@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +17,7 @@ from ded_io.kitsu.publication import PreviewState, Publication
 from ded_io.kitsu.publishing import publish
 from film_archive.core.errors import NotFound, Refused
 from film_archive.core.timecode import FrameRate
-from tests.ded_io.kitsu.plates import FRAMES, frames, holdings, movie, picture, plate, project_named
+from tests.ded_io.kitsu.plates import FRAMES, frames, holdings, movie, picture, plate, project_named, served
 
 MOVIE_FILE = frames(
     output_type="Proxy",
@@ -110,16 +109,6 @@ def test_a_plate_and_its_movie(session: Session, admin: Account, tmp_path: Path)
     assert (again.created, again.updated, again.problem) == ((), (), None)
     assert again.ids == done.ids
     assert holdings(session, "Feature") == before
-
-
-def served(session: Session, preview_id: str) -> bytes:
-    """The movie that Kitsu's pages play."""
-    request = urllib.request.Request(
-        f"{session.host}/movies/originals/preview-files/{preview_id}.mp4",
-        headers={"Authorization": f"Bearer {session._client.access_token}"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return bytes(answer.read())
 
 
 @pytest.mark.nightly

@@ -152,6 +152,24 @@ def test_shots_at_once_share_what_is_made_for_the_first(outbox: Outbox, admin: A
     assert all(len(rows) == 1 for key, rows in found.items() if key.startswith(("files", "comments")))
 
 
+def test_a_request_at_which_kitsu_breaks_once_is_made_again(outbox: Outbox, admin: Account, session: Session) -> None:
+    """So does zou where two shots bring the very first output files: both make the status that all files begin with."""
+    broken: list[int] = []
+
+    def once(number: int, method: str, path: str) -> Fault | None:
+        if method == "POST" and path.endswith("/output-files/new") and not broken:
+            broken.append(number)
+            return Fault.ERROR
+        return None
+
+    outbox.put(plate("Breaks once"), admin.host)
+    with relay(admin.host, once) as between:
+        report = synced(outbox, admin, between.host)
+    assert broken
+    assert (report.exit_status, report.waiting) == (0, 0)
+    assert len(holdings(session, "Breaks once")["shots"]) == 1
+
+
 def test_abandoned_entries_are_not_published(outbox: Outbox, admin: Account) -> None:
     outbox.put(plate("Abandoned"), admin.host)
     assert abandon(outbox, "another") == ()

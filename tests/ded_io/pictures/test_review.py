@@ -92,6 +92,20 @@ def test_burn_in_shows_the_shots_number(tmp_path: Path, plates: list[Path]) -> N
     assert _shows(picture[:60, :200], "SHT100")
 
 
+def test_after_a_hole_the_burnt_in_numbers_are_still_the_frames(tmp_path: Path, plates: list[Path]) -> None:
+    look = replace(LOOK, width=480, height=270, burn_in=BurnIn("sht100"))
+    told: list[int] = []
+    numbers = [993, 998]
+    write_review(
+        plates[:2], tmp_path / "r.mp4", rate=RATE, first_number=993, numbers=numbers, look=look, start_timecode=START,
+        on_frame=told.append,
+    )  # fmt: skip
+    assert told == numbers
+    picture = pictures(tmp_path / "r.mp4")[1][..., 1].astype(float)
+    assert _shows(picture[200:, :200], "0998")
+    assert _shows(picture[200:, 280:480], "10:00:00:07")
+
+
 def _shows(picture: np.ndarray[tuple[int, ...], np.dtype[np.float64]], text: str) -> bool:
     """Whether the text stands somewhere in white on black."""
     mask = text_mask(text, 1)
