@@ -27,7 +27,7 @@ readonly WANTED=(
     "ceph-common|ceph ceph-authtool|sets it up"
     "radosgw|radosgw radosgw-admin|the server that speaks S3, in whose buckets repositories keep contents"
     "xfsprogs|/usr/sbin/mkfs.xfs|a file system that shares blocks, in a file that root mounts"
-    "udftools|/usr/sbin/udfinfo|looks at the UDF images that volumes are burned from"
+    "udftools|/usr/bin/udfinfo|looks at the UDF images that volumes are burned from"
     "poppler-utils|pdftoppm pdftotext|shows the pages of an offload's PDF"
     "jdupes|jdupes|finds duplicates, for comparison (benchmarks)"
     "rdfind|rdfind|finds duplicates, for comparison (benchmarks)"
