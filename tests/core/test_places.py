@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from film_archive.core import places
+from film_archive.core.errors import NotFound
 
 FOLDERS: dict[str, Callable[[], Path]] = {
     "CACHE": places.cache,
@@ -15,13 +17,12 @@ FOLDERS: dict[str, Callable[[], Path]] = {
     "STATE": places.state,
     "CONFIG": places.config,
     "SHELF": places.shelf,
-    "TEMP": places.temporary,
 }
 
 
 @pytest.fixture(autouse=True)
 def unset(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("CATALOG", *FOLDERS):
+    for name in ("CATALOG", "TEMP", *FOLDERS):
         monkeypatch.delenv(f"FILM_ARCHIVE_{name}", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("CACHE", "DATA", "STATE", "CONFIG"):
@@ -37,6 +38,17 @@ def test_a_variable_decides(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv(f"FILM_ARCHIVE_{name}", "")
     assert FOLDERS[name]() not in (Path(), Path(""))
     assert not (tmp_path / "here").exists()  # asking makes nothing
+
+
+def test_the_folder_for_large_files_has_to_be_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert places.temporary() == Path(tempfile.gettempdir())
+    monkeypatch.setenv("FILM_ARCHIVE_TEMP", str(tmp_path))
+    assert places.temporary() == tmp_path
+    for name in ("none", "file"):
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("FILM_ARCHIVE_TEMP", str(tmp_path / name))
+        with pytest.raises(NotFound, match="FILM_ARCHIVE_TEMP names"):
+            places.temporary()
 
 
 def test_without_variables_the_platform_decides(tmp_path: Path) -> None:

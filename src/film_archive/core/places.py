@@ -23,6 +23,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from film_archive.core.errors import NotFound
+from film_archive.core.source import printable
+
 if TYPE_CHECKING:
     from platformdirs.api import PlatformDirsABC
 
@@ -60,8 +63,11 @@ def shelf() -> Path:
 
 
 def temporary() -> Path:
-    """The folder for large files that last as long as a run."""
-    return _folder("TEMP") or Path(tempfile.gettempdir())
+    """The folder for large files that last as long as a run; raises NotFound where the one that was named is none."""
+    named = _folder("TEMP")
+    if named is not None and not named.is_dir():
+        raise NotFound(f"FILM_ARCHIVE_TEMP names {printable(named)}, and there is no such folder; make it, or name another one.")
+    return named or Path(tempfile.gettempdir())
 
 
 def bucket_endpoint() -> str:
