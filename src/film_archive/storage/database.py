@@ -69,6 +69,22 @@ class Database(Statements):
     dialect: Dialect
 
     @abstractmethod
+    def _connected(self) -> AbstractContextManager[Statements]:
+        """A connection for one statement; of one that fails in it nothing is used again."""
+
+    def execute(self, statement: str, values: Values | None = None) -> list[Row]:
+        with self._connected() as connection:
+            return connection.execute(statement, values)
+
+    def count(self, statement: str, values: Values | None = None) -> int:
+        with self._connected() as connection:
+            return connection.count(statement, values)
+
+    def execute_many(self, statement: str, rows: Iterable[Values]) -> None:
+        with self.transaction() as transaction:
+            transaction.execute_many(statement, rows)
+
+    @abstractmethod
     def transaction(self) -> AbstractContextManager[Statements]:
         """A transaction that writes: all of it or nothing, durable when the block ends; waits for others that write."""
 
@@ -139,18 +155,6 @@ class SqliteDatabase(Database):
         self._idle: list[_Connection] = []
         self._guard = threading.Lock()
         self._process = os.getpid()
-
-    def execute(self, statement: str, values: Values | None = None) -> list[Row]:
-        with self._connected() as connection:
-            return connection.execute(statement, values)
-
-    def count(self, statement: str, values: Values | None = None) -> int:
-        with self._connected() as connection:
-            return connection.count(statement, values)
-
-    def execute_many(self, statement: str, rows: Iterable[Values]) -> None:
-        with self.transaction() as transaction:
-            transaction.execute_many(statement, rows)
 
     def stream(self, statement: str, values: Values | None = None) -> Iterator[Row]:
         with self._connected() as connection:

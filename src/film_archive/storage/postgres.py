@@ -158,18 +158,6 @@ class PostgresDatabase(Database):
 
     # statements
 
-    def execute(self, statement: str, values: Values | None = None) -> list[Row]:
-        with self._connected() as connection:
-            return connection.execute(statement, values)
-
-    def count(self, statement: str, values: Values | None = None) -> int:
-        with self._connected() as connection:
-            return connection.count(statement, values)
-
-    def execute_many(self, statement: str, rows: Iterable[Values]) -> None:
-        with self.transaction() as transaction:
-            transaction.execute_many(statement, rows)
-
     def stream(self, statement: str, values: Values | None = None) -> Iterator[Row]:
         with self._connected() as connection:
             connection.command("BEGIN READ ONLY")  # a cursor of the server's lives in a transaction
