@@ -89,7 +89,7 @@ def test_wrong_requests_are_one_sentence(run) -> None:  # type: ignore[no-untype
     assert run("format", "ABC001", *SMALL).status == 0
     assert run("write", "FILM", "day", *SMALL).status == 0
     taken = run("restore", "-o", "day/a.txt")
-    assert (taken.status, "no folder to restore to" in taken.errors) == (4, True)
+    assert (taken.status, "exists and is not a folder; nothing was written" in taken.errors) == (4, True)
     refused = run("format", "ABC001", *SMALL)
     assert refused.status == 4
     assert "not blank" in refused.errors

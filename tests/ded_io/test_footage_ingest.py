@@ -68,6 +68,14 @@ def ingest(settings: Settings, clip: Path) -> Callable[..., dict[str, Any]]:
     return run
 
 
+def required(name: str) -> str:
+    """The path of a program of others; without it the test skips, and says so."""
+    try:
+        return program(name, name)
+    except NotSupported as error:
+        pytest.skip(str(error))
+
+
 def container(settings: Settings, name: str = VERSION) -> Path:
     return settings.shot_tree_root / "sht100" / "pla" / name
 
@@ -360,10 +368,7 @@ def test_the_tools_go_on_where_a_run_was_stopped(
     ingest: Callable[..., dict[str, Any]], settings: Settings, tmp_path: Path
 ) -> None:
     """Killed at its third frame, then while the movie is made: what was whole is not made again, what was not is."""
-    try:
-        real = program("oiiotool", "oiiotool")
-    except NotSupported as error:
-        pytest.skip(str(error))
+    real = required("oiiotool")
     told = tmp_path / "told"
     tool = tmp_path / "oiiotool"
     tool.write_text(
@@ -403,10 +408,7 @@ def test_the_tools_make_the_same_plate(
     from film_archive.media.probe import probe
 
     for name in ("oiiotool", "ffmpeg"):
-        try:
-            program(name, name)
-        except NotSupported as error:
-            pytest.skip(str(error))
+        required(name)
     asked: dict[str, Any] = {"head_handles": 1, "tail_handles": 1, "squeeze": Fraction(squeeze)}
     made = {}
     for engine in Engine:
@@ -748,10 +750,7 @@ def test_the_proxys_sound_begins_with_its_first_frame(
         made.mux(sound.encode(frame))
         made.mux(sound.encode(None))
     if engine is Engine.TOOLS:
-        try:
-            program("oiiotool", "oiiotool")
-        except NotSupported as error:
-            pytest.skip(str(error))
+        required("oiiotool")
     summary = ingest(take, audio=True, engine=engine, timecode="01:00:00:00", head_handles=2, tail_handles=2)
     assert (summary["errors"], summary["outputs"]["source_first"], summary["outputs"]["frames"]) == ([], 8, 8)
     with FileSource(container(settings) / f"{VERSION}_proxy_sRGB.mp4") as movie:

@@ -56,8 +56,7 @@ class _Run:
 
     def restore(self) -> None:
         folder = Path(self._plan.folder)
-        if folder.exists() and not folder.is_dir():
-            raise Refused(f"{printable(folder)} is a file and no folder to restore to; nothing was changed. Name another place.")
+        files.require_folder_at(folder)
         files.make_folders(folder)
         files.require_space(folder, sum(step.size for step in self._plan.steps if not _exists(step)), "the restored files")
         for step in self._plan.steps:
